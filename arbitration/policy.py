@@ -1,0 +1,135 @@
+"""What a shop configures: channels, journeys, contact policy and selection, as plain frozen values.
+
+`catalog/` reads these from YAML and checks them; nothing here knows about files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from arbitration.domain import Offer, Purpose
+
+
+@dataclass(frozen=True, slots=True)
+class BusinessName:
+    """How people call a thing, in both languages."""
+
+    en: str
+    de: str
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """A way to reach a customer.
+
+    `cost` is money per contact, `pressure` the attention it takes (g, 1.0 = one e-mail), `wait_hours` how long a plan
+    waits before the next step, `timing` whether a send window is chosen ("scheduled") or the contact happens while the
+    customer is present ("immediate"). `opt_out_prior` and `reach_value_prior` serve until models know better.
+    `available` is an expression over features: the channel can be used only when it holds (an open session, a visit).
+    """
+
+    id: str
+    name: BusinessName
+    cost: float
+    pressure: float
+    wait_hours: float
+    timing: Literal["scheduled", "immediate"]
+    needs_consent: bool
+    opt_out_prior: float
+    reach_value_prior: float
+    available: str = "True"
+
+
+@dataclass(frozen=True, slots=True)
+class JourneyTreatment:
+    """One line of a journey: the channel it may use, the template it shows there, the offer it carries."""
+
+    channel: str
+    template: str
+    offer: Offer | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Journey:
+    """A named, goal-directed sequence of contacts.
+
+    The three expressions are boolean, over feature names: `eligible` (hard rule), `applicable` (relevant now),
+    `suitable` (in the customer's interest). `needs_trigger`: it speaks only when its trigger is in the context.
+    `effect_prior` and `effect_prior_sd` are tau, incremental purchases per contact, before any data.
+    """
+
+    id: str
+    name: BusinessName
+    goal: BusinessName
+    purpose: Purpose
+    eligible: str
+    applicable: str
+    suitable: str
+    needs_trigger: bool
+    horizon_hours: int
+    cooldown_hours: int
+    exclusive_group: str | None
+    lever: float
+    effect_prior: float
+    effect_prior_sd: float
+    treatments: tuple[JourneyTreatment, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Cap:
+    """At most `limit` marketing contacts in any sliding `window_hours`; `channel` None means over all channels."""
+
+    id: str
+    limit: int
+    window_hours: int
+    channel: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ContactPolicy:
+    """Caps and quiet hours. Quiet hours run from `quiet_from` to `quiet_to`, local hours; they may cross midnight."""
+
+    caps: tuple[Cap, ...]
+    quiet_from: int
+    quiet_to: int
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """How the winner is drawn: exploration and silence are bounded, the holdout is permanent by salted hash."""
+
+    exploration: float
+    silence_floor: float
+    holdout: float
+    greed: float
+    exploration_budget: float
+    salt_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Economics:
+    """Priors in money that hold until a model knows better."""
+
+    currency: str
+    margin_rate: float
+    basket_value_prior: float
+    base_purchase_prior: float
+    churn_risk_prior: float
+    recency_value_prior: float
+    attention_price_prior: float
+    propensity_prior: float
+    effect_window_days: int
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Versioned rule from context and values to a probability for each candidate. `version` is the catalog's digest."""
+
+    version: str
+    channels: Mapping[str, Channel]
+    journeys: Mapping[str, Journey]
+    contact_policy: ContactPolicy
+    selection: Selection
+    economics: Economics

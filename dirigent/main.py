@@ -1,0 +1,44 @@
+"""`dirigent`: the list of verbs, and the one place where an error becomes a line and an exit code."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+from rich.console import Console
+
+from arbitration.errors import DirigentError
+from dirigent import catalog, decide, demo, features, import_, key, promote, serve, simulate, train
+
+app = typer.Typer(
+    name="dirigent",
+    help="Decide which one journey may speak to a customer, on which channel, when, and what follows, or that silence is worth more.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command("import")(import_.import_tables)
+app.command("simulate")(simulate.simulate_rows)
+app.command("features")(features.build)
+app.command("train")(train.train_models)
+app.command("promote")(promote.promote_models)
+app.command("serve")(serve.serve_decisions)
+app.command("decide")(decide.ask)
+app.command("key")(key.create)
+app.add_typer(catalog.app, name="catalog")
+app.command("demo")(demo.run_demo)
+
+
+def run() -> None:
+    """Entry point of the console script."""
+    try:
+        app()
+    except DirigentError as error:
+        Console(stderr=True, highlight=False, soft_wrap=True).print(f"[bold red]Error[/] {_escaped(str(error))}")
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _escaped(text: str) -> str:
+    return text.replace("[", r"\[")

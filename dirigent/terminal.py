@@ -1,0 +1,34 @@
+"""How verbs talk: one console, one progress line per stage."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+
+console = Console(highlight=False)
+Progress = Callable[[str], None]
+
+
+@contextmanager
+def stage(title: str) -> Iterator[Progress]:
+    """Show a stage while it works and a line with its time when it is done; yields the callback for what it does now.
+
+    Where the output is no terminal, each new text is its own line, so that a log shows progress too.
+    """
+    started = time.monotonic()
+    last = ""
+    with console.status(title) as status:
+
+        def progress(text: str) -> None:
+            nonlocal last
+            status.update(f"{title}: {text}")
+            topic = text.split(",")[0]
+            if not console.is_terminal and topic != last:
+                console.print(f"  [dim]{text}[/]")
+                last = topic
+
+        yield progress
+    console.print(f"[green]✓[/] {title} [dim]({time.monotonic() - started:.1f} s)[/]")

@@ -1,0 +1,54 @@
+"""Where a shop's data lives on disk: one folder, `DIRIGENT_HOME` (default `.dirigent`), and the names inside it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """Paths below one root folder; nothing is created until it is written."""
+
+    root: Path
+
+    @classmethod
+    def from_environment(cls) -> Home:
+        """The folder named by `DIRIGENT_HOME`, made absolute."""
+        return cls(Path(os.environ.get("DIRIGENT_HOME", ".dirigent")).resolve())
+
+    @property
+    def tables(self) -> Path:
+        """Canonical tables, one Parquet file each."""
+        return self.root / "tables"
+
+    @property
+    def features(self) -> Path:
+        """Feature snapshots, one Parquet file per view; Feast's offline store reads them."""
+        return self.root / "features"
+
+    @property
+    def feast(self) -> Path:
+        """Feast's registry and online store."""
+        return self.root / "feast"
+
+    @property
+    def mlflow(self) -> Path:
+        """MLflow's database and artifacts."""
+        return self.root / "mlflow"
+
+    @property
+    def bundles(self) -> Path:
+        """Serving bundles, one folder per digest, and `current`, a file that holds the live digest."""
+        return self.root / "bundles"
+
+    @property
+    def keys(self) -> Path:
+        """Secrets of this installation: API keys (hashed), the draw salt, the bundle's signing key."""
+        return self.root / "keys"
+
+    @property
+    def ledger(self) -> Path:
+        """The SQLite ledger of decisions and outcomes."""
+        return self.root / "ledger.db"

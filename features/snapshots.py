@@ -1,0 +1,60 @@
+"""Feature snapshots: every customer's features at weekly moments, one Parquet file per view, for Feast's offline store.
+
+A snapshot knows only what had happened before its moment, so `created_timestamp` equals `event_timestamp`: it was knowable then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from features.compute import prepare, select, spine_of
+from features.home import Home
+from features.registry import VIEWS
+from features.tables.store import open_tables
+
+# Snapshots fall on Saturdays 04:00 UTC: midnight in New York in summer, when the example's models are examined (2017-09-30).
+ANCHOR = datetime(2017, 9, 30, 4, tzinfo=UTC)
+WARM_UP = timedelta(days=56)
+
+
+def snapshot_moments(first_event: datetime, as_of: datetime) -> list[datetime]:
+    """Weekly moments from eight weeks after the first event up to `as_of`, and `as_of` itself; all aware UTC."""
+    start = first_event + WARM_UP
+    steps = -(-(start - ANCHOR) // timedelta(weeks=1))
+    moments = []
+    while (moment := ANCHOR + timedelta(weeks=steps)) < as_of:
+        moments.append(moment)
+        steps += 1
+    return [*moments, as_of]
+
+
+def channels_of(home: Home) -> list[str]:
+    """Every channel that contacts or consents name."""
+    rows = open_tables(home).execute("""
+        SELECT DISTINCT channel FROM (
+            SELECT channel FROM contacts WHERE arm IS DISTINCT FROM 'silence' UNION SELECT channel FROM consents
+        ) ORDER BY channel""")
+    return [row[0] for row in rows.fetchall()]
+
+
+def build_snapshots(home: Home, as_of: datetime, progress: Callable[[str], None] = lambda text: None) -> dict[str, int]:
+    """Compute and write the snapshots of every view; returns rows per view. Raises TableError when no shop was imported."""
+    connection = open_tables(home)
+    first = connection.execute("SELECT min(occurred_at) FROM events").fetchall()[0][0]
+    moments = snapshot_moments(first.astimezone(UTC), as_of) if first else [as_of]
+    channels = channels_of(home)
+    home.features.mkdir(parents=True, exist_ok=True)
+    counts = {}
+    for view in VIEWS.values():
+        progress(f"computing view {view.name} at {len(moments)} moments")
+        prepare(connection, spine_of(view, moments, channels))
+        query = select(view)
+        path = home.features / f"{view.name}.parquet"
+        keys = ", ".join(view.keys)
+        connection.execute(f"""
+            COPY (SELECT {keys}, moment AS event_timestamp, moment AS created_timestamp, * EXCLUDE ({keys}, moment)
+                  FROM ({query}) ORDER BY event_timestamp, {keys}) TO '{path}.new' (FORMAT parquet, COMPRESSION zstd)""")
+        (home.features / f"{view.name}.parquet.new").rename(path)
+        counts[view.name] = int(connection.execute(f"SELECT count(*) FROM read_parquet('{path}')").fetchall()[0][0])
+    return counts

@@ -1,0 +1,181 @@
+"""The feature store: the only file that knows Feast. Snapshots in, training sets and online values out."""
+
+from __future__ import annotations
+
+import io
+import os
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import yaml
+
+from arbitration.domain import FeatureValue
+from arbitration.errors import FeatureStoreError
+from features.home import Home
+from features.registry import VIEWS
+
+if TYPE_CHECKING:
+    from feast import FeatureStore as Feast
+
+REPOSITORY = Path(__file__).resolve().parent.parent / "feature_repo"
+MEND = "Run `dirigent features` to build and load them."
+
+
+@dataclass(frozen=True, slots=True)
+class OnlineFeatures:
+    """One customer's online values. `values` by flat name (channel features as `channel.name`), `written` by view (None: absent)."""
+
+    values: Mapping[str, FeatureValue]
+    written: Mapping[str, datetime | None]
+
+    @property
+    def known(self) -> bool:
+        """Whether the store holds anything of this customer."""
+        return any(moment is not None for moment in self.written.values())
+
+    def fresh(self, now: datetime) -> tuple[dict[str, FeatureValue], tuple[str, ...]]:
+        """Values young enough for their view's age gate, and the names of views that are absent or too old."""
+        stale = tuple(
+            name for name, moment in self.written.items()
+            if moment is None or now - moment > timedelta(hours=VIEWS[name].max_age_hours)
+        )  # fmt: skip
+        gone = {feature.name for name in stale for feature in VIEWS[name].features}
+        return {name: value for name, value in self.values.items() if name.split(".")[-1] not in gone}, stale
+
+
+class FeatureStore:
+    """Feast behind five verbs: apply, materialize, historical, online, close. Raises FeatureStoreError with how to mend."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        os.environ["DIRIGENT_HOME"] = str(home.root)  # feature_repo reads it
+        self._store: Feast | None = None
+
+    @property
+    def feast(self) -> Feast:
+        """Feast's own object, made on first use because importing Feast takes seconds."""
+        if self._store is None:
+            os.environ.setdefault("FEAST_USAGE", "False")  # no telemetry
+            from feast import FeatureStore as Feast
+            from feast import RepoConfig
+
+            self._store = Feast(config=RepoConfig(**_settings(), repo_path=REPOSITORY))
+        return self._store
+
+    def apply(self) -> None:
+        """Register entities, views and services of `feature_repo/definitions.py`."""
+        missing = [name for name in VIEWS if not (self._home.features / f"{name}.parquet").exists()]
+        if missing:
+            raise FeatureStoreError(f"no snapshots of view {missing[0]}", where=str(self._home.features), mend=MEND)
+        self._home.feast.mkdir(parents=True, exist_ok=True)
+        from feature_repo import definitions
+
+        objects = [*definitions.entities.values(), *definitions.views.values(), *definitions.services]
+        self.feast.apply(objects)
+
+    def materialize(self, at: datetime) -> None:
+        """Load into the online store each key's newest snapshot not after `at` and within its view's TTL."""
+        for name, view in VIEWS.items():
+            start = at - timedelta(days=view.ttl_days)
+            with _quiet():
+                self.feast.materialize(start_date=start, end_date=at, feature_views=[name])
+
+    def historical(self, service: str, rows: pd.DataFrame) -> pd.DataFrame:
+        """Point-in-time features for `rows` (keys and `event_timestamp`), one column per feature of the service.
+
+        A snapshot counts only if it was created by then; older than the view's TTL means null.
+        """
+        with _quiet():
+            job = self.feast.get_historical_features(
+                entity_df=rows, features=self.feast.get_feature_service(service), filter_by_created_timestamp=True
+            )
+            frame: pd.DataFrame = job.to_df()
+        return frame
+
+    def online(self, customer_id: str, channels: Iterable[str]) -> OnlineFeatures:
+        """What the online store holds of one customer, for the decision; no age gate yet (`OnlineFeatures.fresh`)."""
+        values: dict[str, FeatureValue] = {}
+        written: dict[str, datetime | None] = {}
+        rows = self._read("decision_customer", [{"customer_id": customer_id}])
+        for name in ("customer", "timing", "context"):
+            _collect(rows[0], name, "", values, written)
+        names = sorted(channels)
+        pairs = [{"customer_id": customer_id, "channel": channel} for channel in names]
+        for channel, row in zip(names, self._read("decision_channel", pairs) if pairs else [], strict=True):
+            _collect(row, "channel", f"{channel}.", values, written)
+        return OnlineFeatures(values, written)
+
+    def ready(self) -> bool:
+        """Whether the registry and the online store are there and answer."""
+        try:
+            self.online("readiness", [])
+        except FeatureStoreError:
+            return False
+        return True
+
+    def _read(self, service: str, rows: list[dict[str, Any]]) -> list[dict[str, tuple[Any, datetime | None]]]:
+        if not (self._home.feast / "registry.db").exists():
+            raise FeatureStoreError("the feature store is empty", where=str(self._home.feast), mend=MEND)
+        try:
+            response = self.feast.get_online_features(features=self._service(service), entity_rows=rows)
+        except Exception as error:  # Feast raises bare library errors of its backends
+            raise FeatureStoreError(f"cannot be read ({type(error).__name__})", where=str(self._home.feast), mend=MEND) from error
+        return _rows(response, len(rows))
+
+    def _service(self, name: str) -> Any:
+        if not hasattr(self, "_services"):
+            self._services: dict[str, Any] = {}
+        if name not in self._services:
+            self._services[name] = self.feast.get_feature_service(name)
+        return self._services[name]
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Feast prints a report per view, and its Ibis uses a deprecated call of DuckDB."""
+    with redirect_stdout(io.StringIO()), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _settings() -> dict[str, Any]:
+    """`feature_store.yaml` with the environment filled in; Redis replaces SQLite when `DIRIGENT_REDIS` names one."""
+    settings: dict[str, Any] = yaml.safe_load(os.path.expandvars((REPOSITORY / "feature_store.yaml").read_text()))
+    if redis := os.environ.get("DIRIGENT_REDIS"):
+        settings["online_store"] = {"type": "redis", "connection_string": redis}
+    return settings
+
+
+def _rows(response: Any, count: int) -> list[dict[str, tuple[Any, datetime | None]]]:
+    """Feast's answer by row: feature name -> (value, moment it was written for, None when the row is absent)."""
+    from feast.type_map import feast_value_type_to_python_type
+
+    names = list(response.proto.metadata.feature_names.val)
+    rows: list[dict[str, tuple[Any, datetime | None]]] = [{} for _ in range(count)]
+    for name, vector in zip(names, response.proto.results, strict=True):
+        for row, value, stamp in zip(rows, vector.values, vector.event_timestamps, strict=True):
+            moment = stamp.ToDatetime(tzinfo=UTC) if stamp.seconds > 0 else None
+            row[name] = (feast_value_type_to_python_type(value), moment)
+    return rows
+
+
+def _collect(
+    row: dict[str, tuple[Any, datetime | None]],
+    view: str,
+    prefix: str,
+    values: dict[str, FeatureValue],
+    written: dict[str, datetime | None],
+) -> None:
+    """Copy one view's features of a row; NaN counts as unknown."""
+    moments = [row[feature.name][1] for feature in VIEWS[view].features]
+    if any(moments) or view not in written:
+        written[view] = max((moment for moment in moments if moment), default=None)
+    for feature in VIEWS[view].features:
+        value = row[feature.name][0]
+        values[prefix + feature.name] = None if value is None or value != value else value

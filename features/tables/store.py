@@ -1,0 +1,97 @@
+"""Where the tables are kept: one Parquet file per table below the home folder, opened by DuckDB in UTC."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+import duckdb
+
+from arbitration.errors import TableError
+from features.home import Home
+from features.tables.contract import SQL_TYPES, TABLES, Table
+
+
+def connect(memory_limit: str = "1500MB") -> duckdb.DuckDBPyConnection:
+    """An in-memory DuckDB in UTC, bounded in memory, with no access to the network."""
+    connection = duckdb.connect()
+    connection.execute("SET timezone='UTC'")
+    connection.execute(f"SET memory_limit='{memory_limit}'")
+    connection.execute("SET autoinstall_known_extensions=false")
+    return connection
+
+
+def open_tables(home: Home, connection: duckdb.DuckDBPyConnection | None = None) -> duckdb.DuckDBPyConnection:
+    """A connection with every canonical table as a view of its name; absent tables are empty.
+
+    Raises TableError when no shop was imported yet.
+    """
+    if not (home.tables / "customers.parquet").exists():
+        raise TableError(
+            "no customers table", where=str(home.tables), mend="Run `dirigent import --example` or `dirigent import FOLDER`."
+        )
+    connection = connection or connect()
+    for table in TABLES.values():
+        path = home.tables / f"{table.name}.parquet"
+        source = f"read_parquet('{path}')" if path.exists() else f"({empty(table)})"
+        connection.execute(f"CREATE OR REPLACE VIEW {table.name} AS SELECT * FROM {source}")
+    return connection
+
+
+def empty(table: Table) -> str:
+    """SQL for the table with no rows."""
+    columns = ", ".join(f"CAST(NULL AS {SQL_TYPES[c.type]}) AS {c.name}" for c in table.columns)
+    return f"SELECT {columns} WHERE false"
+
+
+class Staging:
+    """A folder that becomes the shop's tables at once, or never: nothing is replaced until every file is written.
+
+    Use as a context manager; tables that were not staged are kept when `keep_others`, otherwise dropped.
+    """
+
+    def __init__(self, home: Home, *, keep_others: bool) -> None:
+        self._home, self._keep_others = home, keep_others
+
+    def __enter__(self) -> Path:
+        self._home.root.mkdir(parents=True, exist_ok=True)
+        self._folder = Path(tempfile.mkdtemp(prefix="staging-", dir=self._home.root))
+        return self._folder
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        if kind is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            return
+        if self._keep_others and self._home.tables.exists():
+            for path in self._home.tables.glob("*.parquet"):
+                if not (self._folder / path.name).exists():
+                    shutil.copy2(path, self._folder / path.name)
+        old = self._home.root / f"{self._folder.name}-old"
+        if self._home.tables.exists():
+            self._home.tables.rename(old)
+        self._folder.rename(self._home.tables)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def write(connection: duckdb.DuckDBPyConnection, query: str, path: Path, order: Iterable[str]) -> int:
+    """Write a query's rows to Parquet in the given order and return how many there were."""
+    connection.execute(
+        f"COPY ({query} ORDER BY {', '.join(order)}) TO '{path}' (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 100000)"
+    )
+    return int(connection.execute(f"SELECT count(*) FROM read_parquet('{path}')").fetchall()[0][0])
+
+
+def canonical(table: Table, present: Iterable[str], source: str) -> str:
+    """SQL that casts a relation of text columns to the table's types; absent columns become null, `simulated` false."""
+    names = set(present)
+    parts = []
+    for column in table.columns:
+        kind = SQL_TYPES[column.type]
+        value = f'CAST("{column.name}" AS {kind})' if column.name in names else f"CAST(NULL AS {kind})"
+        if column.name in ("simulated", "censored", "machine_open"):
+            value = f"coalesce({value}, false)"
+        parts.append(f'{value} AS "{column.name}"')
+    parts += [f'"{name}"' for name in sorted(names - {column.name for column in table.columns})]
+    return f"SELECT {', '.join(parts)} FROM {source}"
