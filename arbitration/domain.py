@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, NewType
 
+from arbitration import explanation
+
 CustomerId = NewType("CustomerId", str)
 FeatureValue = float | int | str | bool | None
 Purpose = Literal["marketing", "service"]
@@ -18,6 +20,7 @@ ConsentState = Literal["granted", "denied", "withdrawn"]
 LegalBasis = Literal["consent", "existing_customer_7_3", "contract", "none"]
 Arm = Literal["exploit", "explore", "holdout", "silence_floor"]
 Stage = Literal["consent", "contact_policy", "eligibility", "selection"]
+Explanation = explanation.Explanation
 SILENCE = "silence"
 
 
@@ -82,10 +85,8 @@ class Consent:
 
 @dataclass(frozen=True, slots=True)
 class Contact:
-    """A contact made or reserved earlier; what caps and cool-downs count.
-
-    `engaged` False: the customer is known not to have engaged, so that the journey may go on with its next channel;
-    None is unknown and ends the journey's run.
+    """A contact made or reserved earlier; what caps and cool-downs count. `engaged` False: the customer is known not to have
+    engaged, so the journey may go on with its next channel; None is unknown and ends the journey's run.
     """
 
     journey: str
@@ -243,9 +244,8 @@ class Ranked:
 
 @dataclass(frozen=True, slots=True)
 class PlanStep:
-    """One step of the plan; the next step runs after `wait_hours` unless `stop_if` happened, if `advance_if` holds.
-
-    After `expires_at` the step must not be sent. `expected_value` is the step's own net, given that it is reached.
+    """One step of the plan; the next runs after `wait_hours` if `advance_if` holds, unless `stop_if` happened. After
+    `expires_at` it must not be sent. `expected_value` is the step's own net, given that it is reached.
     """
 
     candidate: Candidate

@@ -28,7 +28,9 @@ def moment(text: str | None) -> datetime:
 
 
 def build(
-    as_of: Annotated[str | None, typer.Option(envvar="DIRIGENT_AS_OF", help="The moment the online values are for; default now.")] = None,
+    as_of: Annotated[
+        str | None, typer.Option(envvar="DIRIGENT_AS_OF", help="The moment the online values are for; default now.")
+    ] = None,
 ) -> None:
     """Compute features at weekly moments, register them with Feast and load the online store."""
     home, at = Home.from_environment(), moment(as_of)

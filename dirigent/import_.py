@@ -15,8 +15,18 @@ from features.tables.importer import import_folder
 
 
 def import_tables(
-    folder: Annotated[Path | None, typer.Argument(help="Folder with customers.csv|parquet, events.…, contacts.…, outcomes.…, consents.…, identities.…")] = None,
-    example: Annotated[bool, typer.Option("--example", help="Load the example shop: Complete Journey, real grocery baskets of 2,469 households.")] = False,
+    folder: Annotated[
+        Path | None,
+        typer.Argument(
+            help="Folder with customers.csv|parquet, events.…, contacts.…, outcomes.…, consents.…, identities.…"
+        ),
+    ] = None,
+    example: Annotated[
+        bool,
+        typer.Option(
+            "--example", help="Load the example shop: Complete Journey, real grocery baskets of 2,469 households."
+        ),
+    ] = False,
 ) -> None:
     """Check a shop's files and take them in. A broken file is refused, and nothing is changed then."""
     if (folder is None) != example:

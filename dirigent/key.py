@@ -12,7 +12,9 @@ from features.home import Home
 
 def create(
     name: Annotated[str, typer.Argument(help="Who will use it; becomes the client's name.")],
-    role: Annotated[str, typer.Option(help="orchestrator, data_scientist, marketer, associate or admin.")] = "orchestrator",
+    role: Annotated[
+        str, typer.Option(help="orchestrator, data_scientist, marketer, associate or admin.")
+    ] = "orchestrator",
 ) -> None:
     """Make an API key for a client. It is printed once; only its hash is kept."""
     from serving.auth import create_key

@@ -8,12 +8,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from training.registry import promote, train
+
 from dirigent.features import load_store
 from dirigent.terminal import Progress, console, stage
 from features.home import Home
 from features.snapshots import build_snapshots
 from features.tables.example import AS_OF, import_example
-from training.registry import promote, train
 from training.simulator.run import simulate
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -34,12 +35,16 @@ def _features(home: Home, progress: Progress) -> None:
     load_store(home, AS_OF, progress)
 
 
+def _promote(home: Home, _progress: Progress) -> None:
+    promote(home)
+
+
 STAGES = (
     Stage("Import Complete Journey", ("features/tables",), "tables/customers.parquet", import_example),
     Stage("Simulate what it lacks", ("features", "training/simulator"), "tables/consents.parquet", lambda home, progress: simulate(home, progress=progress)),
     Stage("Compute features, load Feast", ("features", "feature_repo"), "feast/online.db", _features),
     Stage("Train and register models", ("training",), "mlflow/mlflow.db", lambda home, progress: train(home, None, progress)),
-    Stage("Promote: export the serving bundle", ("training",), "bundles/current", lambda home, progress: promote(home)),
+    Stage("Promote: export the serving bundle", ("training",), "bundles/current", _promote),
 )  # fmt: skip
 
 

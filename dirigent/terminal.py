@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
 
+from features.home import Progress
+
 console = Console(highlight=False)
-Progress = Callable[[str], None]
 
 
 @contextmanager
@@ -25,7 +26,7 @@ def stage(title: str) -> Iterator[Progress]:
         def progress(text: str) -> None:
             nonlocal last
             status.update(f"{title}: {text}")
-            topic = text.split(",")[0]
+            topic = text.partition(",")[0]
             if not console.is_terminal and topic != last:
                 console.print(f"  [dim]{text}[/]")
                 last = topic

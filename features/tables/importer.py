@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from csv import reader as csv_reader
 from pathlib import Path
 
 import duckdb
 
 from arbitration.errors import TableError
-from features.home import Home
+from features.home import Home, Progress, silent
 from features.tables.checks import Fault, header_faults, key_faults, quoted, reference_faults, value_faults
 from features.tables.contract import TABLES, Table
 from features.tables.store import Staging, canonical, connect, write
 
-Progress = Callable[[str], None]
 SHOWN_FAULTS = 10
 
 
-def import_folder(folder: Path, home: Home, progress: Progress = lambda text: None) -> dict[str, int]:
+def import_folder(folder: Path, home: Home, progress: Progress = silent) -> dict[str, int]:
     """Read `customers`, `events`, … (.parquet or .csv) of one folder into the home's tables; returns rows per table.
 
     Raises TableError that lists each fault with file, row, column and what was expected; the tables are then unchanged.
@@ -27,7 +25,9 @@ def import_folder(folder: Path, home: Home, progress: Progress = lambda text: No
     files = _files(folder)
     connection = connect()
     with Staging(home, keep_others=False) as staging:
-        counts, problems, parents = {}, [], {}
+        counts: dict[str, int] = {}
+        problems: list[str] = []
+        parents: dict[str, str] = {}
         for table, path in files:
             progress(f"checking {path.name}")
             present = _read(connection, path)
@@ -50,7 +50,9 @@ def import_folder(folder: Path, home: Home, progress: Progress = lambda text: No
 def _files(folder: Path) -> list[tuple[Table, Path]]:
     """The folder's files in the order of the contract, so that parents come before those that refer to them."""
     if not folder.is_dir():
-        raise TableError("no such folder", where=str(folder), mend="Name the folder that holds customers.csv or customers.parquet.")
+        raise TableError(
+            "no such folder", where=str(folder), mend="Name the folder that holds customers.csv or customers.parquet."
+        )
     known = {f"{name}{suffix}" for name in TABLES for suffix in (".csv", ".parquet")}
     strangers = sorted(p.name for p in folder.iterdir() if p.suffix in (".csv", ".parquet") and p.name not in known)
     if strangers:
@@ -61,7 +63,11 @@ def _files(folder: Path) -> list[tuple[Table, Path]]:
         if len(paths) > 1:
             raise TableError(f"both {paths[0].name} and {paths[1].name}", where=str(folder), mend="Keep one of them.")
         if not paths and table.name == "customers":
-            raise TableError("customers.csv or customers.parquet is missing", where=str(folder), mend="It is the one table every shop has.")
+            raise TableError(
+                "customers.csv or customers.parquet is missing",
+                where=str(folder),
+                mend="It is the one table every shop has.",
+            )
         files += [(table, path) for path in paths]
     return files
 
@@ -80,8 +86,14 @@ def _read(connection: duckdb.DuckDBPyConnection, path: Path) -> dict[str, str]:
         )
     except (duckdb.Error, UnicodeDecodeError) as error:
         where = f"{path.name}, row {line[1]}" if (line := re.search(r"Line: (\d+)", str(error))) else path.name
-        fault = shape[0] if (shape := re.search(r"Expected Number of Columns: \d+ Found: \d+", str(error))) else "cannot be read"
-        raise TableError(fault, where=where, mend="Nothing was changed. Export it again as UTF-8 CSV with a header, or as Parquet.") from None
+        fault = (
+            shape[0]
+            if (shape := re.search(r"Expected Number of Columns: \d+ Found: \d+", str(error)))
+            else "cannot be read"
+        )
+        raise TableError(
+            fault, where=where, mend="Nothing was changed. Export it again as UTF-8 CSV with a header, or as Parquet."
+        ) from None
     return present
 
 

@@ -30,7 +30,9 @@ def open_tables(home: Home, connection: duckdb.DuckDBPyConnection | None = None)
     """
     if not (home.tables / "customers.parquet").exists():
         raise TableError(
-            "no customers table", where=str(home.tables), mend="Run `dirigent import --example` or `dirigent import FOLDER`."
+            "no customers table",
+            where=str(home.tables),
+            mend="Run `dirigent import --example` or `dirigent import FOLDER`.",
         )
     connection = connection or connect()
     for table in TABLES.values():

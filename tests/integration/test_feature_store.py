@@ -25,7 +25,7 @@ CHANNELS = ("direct_mail", "email", "in_app", "push", "sms")
 @pytest.fixture(scope="module")
 def customers(shop_home: Home) -> list[str]:
     found = open_tables(shop_home).execute("SELECT customer_id FROM customers ORDER BY customer_id").fetchall()
-    return random.Random(7).sample([row[0] for row in found], 40)
+    return random.Random(7).sample([row[0] for row in found], 40)  # noqa: S311 - a sample, not a secret
 
 
 def equal(left: object, right: object) -> bool:
@@ -41,7 +41,7 @@ def test_online_offline_and_live_values_are_equal(shop_home: Home, customers: li
     pairs = rows.merge(pd.DataFrame({"channel": CHANNELS}), how="cross")
     offline_channel = store.historical("decision_channel", pairs).set_index(["customer_id", "channel"])
     compared = 0
-    for name, view in VIEWS.items():
+    for view in VIEWS.values():
         spine = pairs.rename(columns={"event_timestamp": "moment"})[[*view.keys, "moment"]].drop_duplicates()
         live = compute(connection, view, spine).set_index(list(view.keys))
         for key, row in live.iterrows():
@@ -49,10 +49,16 @@ def test_online_offline_and_live_values_are_equal(shop_home: Home, customers: li
             online = store.online(str(customer), CHANNELS).values
             kept = (offline_channel if prefix else offline).loc[key]
             for feature in view.features:
-                assert equal(online[prefix + feature.name], row[feature.name]), (key, feature.name, "online against live")
+                assert equal(online[prefix + feature.name], row[feature.name]), (
+                    key,
+                    feature.name,
+                    "online against live",
+                )
                 assert equal(kept[feature.name], row[feature.name]), (key, feature.name, "offline against live")
                 compared += 1
-    assert compared == len(customers) * sum(len(v.features) * (len(CHANNELS) if "channel" in v.keys else 1) for v in VIEWS.values())
+    assert compared == len(customers) * sum(
+        len(v.features) * (len(CHANNELS) if "channel" in v.keys else 1) for v in VIEWS.values()
+    )
 
 
 def test_training_sets_hold_the_last_snapshot_not_after_the_moment(shop_home: Home, customers: list[str]) -> None:
@@ -79,10 +85,12 @@ def test_unknown_customers_and_old_values_are_told_apart(shop_home: Home, custom
     found = store.online(customers[0], CHANNELS)
     assert found.known
     values, stale = found.fresh(AS_OF + timedelta(hours=1))
-    assert not stale and values["purchases_total"] is not None
+    assert not stale
+    assert values["purchases_total"] is not None
     values, stale = found.fresh(AS_OF + timedelta(hours=49))
     assert stale == ("context",)
-    assert "cart_open" not in values and "purchases_total" in values
+    assert "cart_open" not in values
+    assert "purchases_total" in values
     assert found.fresh(AS_OF + timedelta(days=30))[0] == {}
 
 
@@ -98,5 +106,3 @@ def test_a_broken_online_store_is_an_error_of_ours(shop_home: Home, tmp_path: Pa
     (tmp_path / "feast" / "online.db").write_bytes(b"not a database" * 100)
     with pytest.raises(FeatureStoreError, match="cannot be read"):
         FeatureStore(Home(tmp_path)).online("1", CHANNELS)
-
-

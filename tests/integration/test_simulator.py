@@ -33,7 +33,9 @@ def test_the_real_rows_are_those_of_complete_journey(shop_home: Home) -> None:
 
 
 def test_times_are_utc_so_that_people_shop_in_the_afternoon(shop_home: Home) -> None:
-    (hour,) = query(shop_home, "SELECT mode(hour(timezone('America/New_York', occurred_at))) FROM events WHERE NOT simulated")[0]
+    (hour,) = query(
+        shop_home, "SELECT mode(hour(timezone('America/New_York', occurred_at))) FROM events WHERE NOT simulated"
+    )[0]
     assert 15 <= int(str(hour)) <= 18
 
 
@@ -46,7 +48,10 @@ def test_everything_digital_is_flagged_simulated(shop_home: Home) -> None:
     assert query(shop_home, "SELECT count(*) FROM contacts WHERE channel <> 'direct_mail' AND NOT simulated") == [(0,)]
     assert query(shop_home, "SELECT count(*) FROM events WHERE type <> 'purchase' AND NOT simulated") == [(0,)]
     assert query(shop_home, "SELECT count(*) FROM consents WHERE NOT simulated") == [(0,)]
-    assert query(shop_home, "SELECT count(*) FROM outcomes JOIN contacts USING (contact_id) WHERE outcomes.simulated <> contacts.simulated") == [(0,)]
+    assert query(
+        shop_home,
+        "SELECT count(*) FROM outcomes JOIN contacts USING (contact_id) WHERE outcomes.simulated <> contacts.simulated",
+    ) == [(0,)]
 
 
 def test_no_contact_is_made_without_consent_or_after_a_withdrawal(shop_home: Home) -> None:
@@ -58,10 +63,14 @@ def test_no_contact_is_made_without_consent_or_after_a_withdrawal(shop_home: Hom
 
 
 def test_the_logged_probabilities_are_the_frequencies(shop_home: Home) -> None:
-    silent, count = query(shop_home, "SELECT avg(CAST(arm = 'silence' AS INT)), count(*) FROM contacts WHERE simulated")[0]
+    silent, count = query(
+        shop_home, "SELECT avg(CAST(arm = 'silence' AS INT)), count(*) FROM contacts WHERE simulated"
+    )[0]
     assert silent == pytest.approx(truth.SILENCE_PROBABILITY, abs=4 * (0.35 * 0.65 / int(str(count))) ** 0.5)
     # Each choice of journey and channel was logged with its own chance: over all rows, 1/p averages to the number of choices.
-    rows = query(shop_home, "SELECT sum(1 / probability) FILTER (arm = 'silence') / count(*) FROM contacts WHERE simulated")
+    rows = query(
+        shop_home, "SELECT sum(1 / probability) FILTER (arm = 'silence') / count(*) FROM contacts WHERE simulated"
+    )
     assert float(str(rows[0][0])) == pytest.approx(1.0, abs=0.03)
 
 

@@ -32,9 +32,18 @@ def _moments(world: World, rng: np.random.Generator, who: np.ndarray) -> np.ndar
     """A random day since the customer is known, at an hour drawn from the customer's own shopping hours."""
     day = np.floor((world.known_since[who] + rng.random(len(who)) * (world.end - world.known_since[who])) / DAY) * DAY
     moments = day + LOCAL_OFFSET + (pick(rng, world.hours[who]) + rng.random(len(who))) * HOUR
-    return np.maximum(moments, world.known_since[who] + 60).round()
+    return np.asarray(np.maximum(moments, world.known_since[who] + 60).round())
 
 
 def _rows(world: World, who: np.ndarray, at: np.ndarray, kind: str, values: np.ndarray) -> pd.DataFrame:
     ids = [f"sim-{kind}-{number}" for number in range(len(who))]
-    return pd.DataFrame({"event_id": ids, "customer_id": world.ids[who], "instant": at, "type": kind, "value": values, "properties": None})
+    return pd.DataFrame(
+        {
+            "event_id": ids,
+            "customer_id": world.ids[who],
+            "instant": at,
+            "type": kind,
+            "value": values,
+            "properties": None,
+        }
+    )

@@ -25,7 +25,7 @@ CHANNEL_CLICK, CHANNEL_TAU = np.array([*truth.CHANNEL_CLICK.values()]), np.array
 CHANNEL_OPT_OUT = np.array([*truth.OPT_OUT.values()])
 
 # When a journey applies, over the features of that week: the simulated marketer's rules.
-APPLIES: Mapping[str, Callable[[pd.DataFrame], "pd.Series[bool]"]] = {
+APPLIES: Mapping[str, Callable[[pd.DataFrame], pd.Series[bool]]] = {
     "welcome": lambda f: f["tenure_days"] < 45,
     "earn_to_redeem": lambda f: f["reward_value"] > 0,
     "tier_upgrade": lambda f: f["money_to_next_tier"] <= 200,
@@ -93,7 +93,7 @@ class Contacts:
         happened = self._rng.random(len(who)) < chance
         delay = np.minimum(13.9 * DAY, self._rng.exponential(3 * DAY, len(who)) + HOUR)
         value = (self._world.basket[who] * self._rng.lognormal(-0.1, 0.5, len(who))).round(2)
-        self._outcome(frame, happened, "converted", delay, value)
+        self._outcome(frame, happened, "converted", delay=delay, value=value)
 
     def _react(
         self,
@@ -114,18 +114,29 @@ class Contacts:
         opened, clicked = draw < logistic(log_odds + truth.OPEN_ABOVE_CLICK), draw < logistic(log_odds)
         delay = rng.exponential(2 * HOUR, len(who)) + 30
         nothing = np.zeros(len(who))
-        self._outcome(frame, opened, "opened", delay, nothing)
-        self._outcome(frame, clicked, "clicked", delay + 20, nothing)
+        self._outcome(frame, opened, "opened", delay=delay, value=nothing)
+        self._outcome(frame, clicked, "clicked", delay=delay + 20, value=nothing)
         by_machine = self._machine[who] & (channel == CHANNELS.index("email")) & ~opened
-        self._outcome(frame, by_machine, "opened", nothing + 5, nothing, machine=True)
+        self._outcome(frame, by_machine, "opened", delay=nothing + 5, value=nothing, machine=True)
         annoyed = CHANNEL_OPT_OUT[channel] * np.where(world.sleeping_dog[who], truth.SLEEPING_DOG_OPT_OUT, 1.0)
         left = rng.random(len(who)) < annoyed * (1 + self._pressure[who])
-        self._outcome(frame, left, "unsubscribed", delay + 40, nothing)
-        self.log.opt_outs.append(frame.loc[left, ["customer_id", "channel", "instant"]].assign(instant=(frame["instant"] + delay + 40)[left].round()))
+        self._outcome(frame, left, "unsubscribed", delay=delay + 40, value=nothing)
+        self.log.opt_outs.append(
+            frame.loc[left, ["customer_id", "channel", "instant"]].assign(
+                instant=(frame["instant"] + delay + 40)[left].round()
+            )
+        )
         self._open[who[left], channel[left]] = False
 
     def _outcome(
-        self, frame: pd.DataFrame, happened: NDArray[np.bool_], kind: str, delay: Floats, value: Floats, machine: bool = False
+        self,
+        frame: pd.DataFrame,
+        happened: NDArray[np.bool_],
+        kind: str,
+        *,
+        delay: Floats,
+        value: Floats,
+        machine: bool = False,
     ) -> None:
         rows = frame.loc[happened]
         name = f"{kind}-by-machine" if machine else kind

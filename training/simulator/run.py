@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -11,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from features.compute import prepare, select
-from features.home import Home
+from features.home import Home, Progress, silent
 from features.registry import VIEWS
 from features.tables.contract import TABLES
 from features.tables.example import TIME_ZONE
@@ -41,17 +40,19 @@ QUERIES = {
 }
 
 
-def simulate(home: Home, seed: int = SEED, progress: Callable[[str], None] = lambda text: None) -> dict[str, int]:
+def simulate(home: Home, seed: int = SEED, progress: Progress = silent) -> dict[str, int]:
     """Add simulated loyalty, behavior, consents and contacts to the home's tables; returns simulated rows per table."""
     connection = open_tables(home)
     for name in QUERIES:  # what it wrote before must not feed what it writes now
-        connection.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS SELECT * FROM read_parquet('{home.tables}/{name}.parquet') WHERE NOT simulated")
+        connection.execute(
+            f"CREATE OR REPLACE TEMP VIEW {name} AS SELECT * FROM read_parquet('{home.tables}/{name}.parquet') WHERE NOT simulated"
+        )
     rng = np.random.default_rng(seed)
     world = draw_world(connection, rng)
     progress("simulating points, tiers, app sessions and carts")
     events = pd.concat([loyalty_events(connection, rng, world.end), behavior_events(world, rng)], ignore_index=True)
     consents = draw_consents(world, rng)
-    log = _contacts(home, world, events, consents, rng, progress)
+    log = _contacts(home, world, events=events, consents=consents, rng=rng, progress=progress)
     frames = {
         "events": events,
         "contacts": pd.concat(log.log.contacts, ignore_index=True),
@@ -62,7 +63,13 @@ def simulate(home: Home, seed: int = SEED, progress: Callable[[str], None] = lam
 
 
 def _contacts(
-    home: Home, world: World, events: pd.DataFrame, consents: pd.DataFrame, rng: np.random.Generator, progress: Callable[[str], None]
+    home: Home,
+    world: World,
+    *,
+    events: pd.DataFrame,
+    consents: pd.DataFrame,
+    rng: np.random.Generator,
+    progress: Progress,
 ) -> Contacts:
     """The weekly loop, over features computed from the real and the simulated events."""
     connection = open_tables(home)
@@ -75,7 +82,9 @@ def _contacts(
     starts = [FIRST_WEEK + timedelta(weeks=week) for week in range(WEEKS)]
     weekly = _weekly_features(connection, world, starts)
     granted = consents[consents["state"] == "granted"]
-    open_channels = np.column_stack([np.isin(world.ids, granted.loc[granted["channel"] == c, "customer_id"].to_numpy(dtype=str)) for c in CHANNELS])
+    open_channels = np.column_stack(
+        [np.isin(world.ids, granted.loc[granted["channel"] == c, "customer_id"].to_numpy(dtype=str)) for c in CHANNELS]
+    )
     contacts = Contacts(world, open_channels, rng)
     for number, start in enumerate(starts):
         progress(f"simulating contacts, week {number + 1} of {WEEKS}")
@@ -86,7 +95,10 @@ def _contacts(
 def _weekly_features(connection: duckdb.DuckDBPyConnection, world: World, starts: list[datetime]) -> list[pd.DataFrame]:
     """Customer and context features of every world customer at each week's start; unknown customers have empty rows."""
     moments = ", ".join(f"({n}, TIMESTAMPTZ '{start.isoformat()}')" for n, start in enumerate(starts))
-    prepare(connection, f"SELECT customer_id, moment FROM customers, (VALUES {moments}) AS m(week, moment) WHERE created_at < moment")
+    prepare(
+        connection,
+        f"SELECT customer_id, moment FROM customers, (VALUES {moments}) AS m(week, moment) WHERE created_at < moment",
+    )
     queries = [select(VIEWS[name]) for name in ("customer", "context")]
     frame = connection.execute(
         f"SELECT * FROM ({queries[0]}) JOIN ({queries[1]}) USING (customer_id, moment) JOIN (VALUES {moments}) AS m(week, moment) USING (moment)"
@@ -94,7 +106,7 @@ def _weekly_features(connection: duckdb.DuckDBPyConnection, world: World, starts
     return [frame[frame["week"] == n].set_index("customer_id").reindex(world.ids) for n in range(len(starts))]
 
 
-def _save(home: Home, frames: dict[str, pd.DataFrame], end: float, progress: Callable[[str], None]) -> dict[str, int]:
+def _save(home: Home, frames: dict[str, pd.DataFrame], end: float, progress: Progress) -> dict[str, int]:
     """Append the simulated rows to the real ones; nothing after the end of the real data is written."""
     counts = {}
     connection = connect()

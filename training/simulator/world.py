@@ -34,7 +34,7 @@ class World:
     @property
     def sleeping_dog(self) -> NDArray[np.bool_]:
         """Customers a contact can only annoy."""
-        return self.persuadable == 0
+        return np.equal(self.persuadable, 0)
 
 
 def draw_world(connection: duckdb.DuckDBPyConnection, rng: np.random.Generator) -> World:
@@ -47,7 +47,9 @@ def draw_world(connection: duckdb.DuckDBPyConnection, rng: np.random.Generator) 
         FROM events JOIN customers USING (customer_id) WHERE type = 'purchase' GROUP BY ALL""").df()
     ids = people["customer_id"].to_numpy(dtype=str)
     hours = np.full((len(ids), 24), 0.05)
-    hours[np.searchsorted(ids, counts["customer_id"].to_numpy(dtype=str)), counts["hour"].to_numpy()] += counts["n"].to_numpy()
+    hours[np.searchsorted(ids, counts["customer_id"].to_numpy(dtype=str)), counts["hour"].to_numpy()] += counts[
+        "n"
+    ].to_numpy()
     n = len(ids)
     persuadable = rng.lognormal(-0.125, 0.5, n)
     persuadable[rng.random(n) < SLEEPING_DOGS] = 0.0
@@ -71,4 +73,5 @@ def logistic(x: Floats) -> Floats:
 
 def pick(rng: np.random.Generator, shares: Floats) -> NDArray[np.int64]:
     """One column index per row of `shares` (n, k), drawn with that row's probabilities."""
-    return (rng.random((len(shares), 1)) > shares.cumsum(axis=1)).sum(axis=1).clip(0, shares.shape[1] - 1)
+    passed = (rng.random((len(shares), 1)) > shares.cumsum(axis=1)).sum(axis=1)
+    return np.asarray(np.minimum(passed, shares.shape[1] - 1), dtype=np.int64)

@@ -40,25 +40,50 @@ def test_good_files_become_tables_in_utc(files: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("file", "before", "after", "said"),
     [
-        ("customers.csv", "Europe/Berlin", "Berlin", "customers.csv, row 2, column time_zone: expected an IANA time zone"),
-        ("customers.csv", "2020-01-01T00:00:00Z", "2020-01-01T00:00:00", "customers.csv, row 2, column created_at: expected a time with an offset"),
+        (
+            "customers.csv",
+            "Europe/Berlin",
+            "Berlin",
+            "customers.csv, row 2, column time_zone: expected an IANA time zone",
+        ),
+        (
+            "customers.csv",
+            "2020-01-01T00:00:00Z",
+            "2020-01-01T00:00:00",
+            "customers.csv, row 2, column created_at: expected a time with an offset",
+        ),
         ("customers.csv", "de-DE", "", "customers.csv, row 2, column locale: expected a value"),
-        ("customers.csv", "ben,", "anna,", "customers.csv, row 3, column customer_id: expected a key that appears once"),
+        (
+            "customers.csv",
+            "ben,",
+            "anna,",
+            "customers.csv, row 3, column customer_id: expected a key that appears once",
+        ),
         ("customers.csv", "locale\n", "Locale\n", "column locale: expected this column"),
         ("customers.csv", "locale\n", "e-mail\n", "column e-mail: expected no direct identifiers"),
         ("customers.csv", "de-DE\n", "de-DE,more\n", "customers.csv, row 2: Expected Number of Columns: 4 Found: 5"),
-        ("customers.csv", "de-DE", "anna@example.org", "customers.csv, row 2, column locale: expected no e-mail address"),
+        (
+            "customers.csv",
+            "de-DE",
+            "anna@example.org",
+            "customers.csv, row 2, column locale: expected no e-mail address",
+        ),
         ("events.csv", "12.5", "twelve", "events.csv, row 2, column value: expected a finite number"),
         ("events.csv", "12.5", "NaN", "events.csv, row 2, column value: expected a finite number"),
         ("events.csv", "12.5", "1e999", "events.csv, row 2, column value: expected a finite number"),
         ("events.csv", "EUR", "euro", "events.csv, row 2, column currency: expected a three-letter currency code"),
         ("events.csv", '"{""items"":3}"', "[1]", "events.csv, row 2, column properties: expected a JSON object"),
-        ("events.csv", "1,anna", "1,clara", "events.csv, row 2, column customer_id: expected a customer_id that customers holds"),
+        (
+            "events.csv",
+            "1,anna",
+            "1,clara",
+            "events.csv, row 2, column customer_id: expected a customer_id that customers holds",
+        ),
         ("events.csv", "type,value", "typ,value", "column typ: expected only the columns"),
     ],
 )
 def test_a_broken_file_is_refused_and_nothing_changes(
-    files: Path, tmp_path: Path, file: str, before: str, after: str, said: str
+    files: Path, tmp_path: Path, *, file: str, before: str, after: str, said: str
 ) -> None:
     home = Home(tmp_path / "home")
     import_folder(files, home)
@@ -78,7 +103,9 @@ def test_parquet_with_a_naive_time_is_refused(files: Path, tmp_path: Path) -> No
     duckdb.connect().execute(
         f"COPY (SELECT 'anna' AS customer_id, TIMESTAMP '2020-01-01' AS created_at, 'UTC' AS time_zone, 'de' AS locale) TO '{files}/customers.parquet' (FORMAT parquet)"
     )
-    with pytest.raises(TableError, match="customers.parquet, column created_at: expected a time type with a time zone"):
+    with pytest.raises(
+        TableError, match=r"customers\.parquet, column created_at: expected a time type with a time zone"
+    ):
         import_folder(files, Home(tmp_path / "home"))
 
 
@@ -101,9 +128,9 @@ def test_a_file_of_no_table_is_refused(files: Path, tmp_path: Path) -> None:
 def test_no_text_in_a_cell_crashes_the_import(files: Path, tmp_path: Path, text: str) -> None:
     quoted = '"' + text.replace('"', '""').replace("\x00", "").encode("utf-8", "ignore").decode() + '"'
     (files / "customers.csv").write_text(CUSTOMERS.replace("de-DE", quoted))
+    refused = ""
     try:
         counts = import_folder(files, Home(tmp_path / "home"))
     except TableError as error:
-        assert "customers.csv" in str(error)
-    else:
-        assert counts["customers"] == 2
+        refused = str(error)
+    assert "customers.csv" in refused or (not refused and counts["customers"] == 2)

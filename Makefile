@@ -1,0 +1,49 @@
+# One word each. `make help` lists them; CONTRIBUTING.md says more.
+PYTHON  ?= python3
+RUN      = .venv/bin
+PACKAGES = arbitration catalog features training serving dirigent
+COMPILE  = $(PYTHON) -m scripts.installer pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+           --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $(LOCK_FLAGS) pyproject.toml
+PYTEST   = $(RUN)/python -m pytest -n 2 --dist loadgroup --durations 10
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-long check serve bench lock clean environment-demo environment-dev system-programs
+
+help:  ## this list
+	@sed -n 's/^\([a-z][a-z-]*\):.*  ## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '  %-16s %s\n' "$$name" "$$text"; done
+
+demo: environment-demo  ## the whole path on the example data: import, features, training, service, decisions
+	$(RUN)/dirigent demo
+
+test: environment-dev system-programs  ## every test but the long ones
+	$(PYTEST) -m "not long"
+
+test-long: environment-dev system-programs  ## the long tests alone
+	$(PYTEST) -m long
+
+check: environment-dev  ## lint, format, types, import direction
+	$(RUN)/ruff check .
+	$(RUN)/ruff format --check .
+	$(RUN)/mypy $(PACKAGES) scripts
+	$(RUN)/lint-imports
+
+serve: environment-demo  ## start the decision service on 127.0.0.1
+	$(RUN)/dirigent serve
+
+bench: environment-dev  ## speed and decision quality; each benchmark prints a table
+	@for file in benchmarks/[a-z]*.py; do echo "== $$file"; $(RUN)/python "$$file" || exit 1; done
+
+lock: environment-dev  ## write requirements/*.lock anew; LOCK_FLAGS=--upgrade takes the newest versions
+	$(COMPILE) --extra serving --extra training --extra notebooks --extra scale --extra dev -o requirements/dev.lock
+	$(COMPILE) --extra serving --extra training -c requirements/dev.lock -o requirements/demo.lock
+	$(COMPILE) --extra serving --extra scale -c requirements/dev.lock -o requirements/serving.lock
+
+clean:  ## remove the environment and every cache, but never the data in .dirigent
+	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .benchmarks
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+environment-demo environment-dev: environment-%:
+	@$(PYTHON) -m scripts.environment $*
+
+system-programs:
+	@scripts/system_programs.sh

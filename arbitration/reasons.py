@@ -1,0 +1,88 @@
+"""Why this decision, as codes with facts; `explain.py` turns them into sentences.
+
+Facts hold ids, money, shares and moments (ISO text in UTC), never words.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from arbitration.codec import encode
+from arbitration.domain import Arm, Estimates, FeatureValue, Plan, Ranked, Reason, Rejection
+from arbitration.gates.case import Case
+
+
+def reasons_of(
+    case: Case,
+    estimates: Estimates,
+    *,
+    winner: Ranked | None,
+    arm: Arm,
+    ranked: Sequence[Ranked],
+    rejections: Sequence[Rejection],
+    plan: Plan,
+) -> tuple[Reason, ...]:
+    """The reasons of a decision that was evaluated, most important first."""
+    found = _of_winner(case, winner, arm, ranked, plan) if winner else _of_silence(case, arm, ranked, rejections)
+    if winner and estimates.churn_risk.tier > 0:
+        facts: dict[str, FeatureValue] = {"risk": estimates.churn_risk.mean, "stake": estimates.recency_value.mean}
+        found.append(Reason("churn_stake", {**facts, "currency": case.policy.economics.currency}))
+    if not case.context.known:
+        found.append(Reason("cold_start", {}))
+    if case.context.degraded:
+        found.append(Reason("degraded", {"names": ", ".join(case.context.degraded)}))
+    return tuple(found)
+
+
+def _of_winner(case: Case, winner: Ranked, arm: Arm, ranked: Sequence[Ranked], plan: Plan) -> list[Reason]:
+    facts = {**_money(winner, case), "send_at": encode(winner.candidate.window.opens_at)}
+    if arm == "explore":
+        found = [Reason("explored", {**facts, "probability": winner.probability})]
+    else:
+        found = [Reason("worth_most", facts)]
+    second = next((it for it in ranked if it.candidate.treatment != winner.candidate.treatment), None)
+    if second is not None and arm == "exploit":
+        lost_by = winner.value.decided_on - second.value.decided_on
+        found.append(Reason("runner_up", {**_money(second, case), "lost_by": lost_by}))
+    found.append(_consent(case, winner))
+    if len(plan.steps) > 1:
+        step = plan.steps[1]
+        then = {"channel": step.candidate.treatment.channel, "send_at": encode(step.send_at)}
+        found.append(
+            Reason("fallback", {**then, "plan_value": plan.expected_value, "currency": case.policy.economics.currency})
+        )
+    return found
+
+
+def _consent(case: Case, winner: Ranked) -> Reason:
+    channel, record = case.channel(winner.candidate), case.consent(winner.candidate)
+    if not channel.needs_consent or record is None:
+        return Reason("no_consent_needed", {"channel": channel.id})
+    return Reason("consent_held", {"channel": channel.id, "basis": record.legal_basis, "evidence": record.evidence_id})
+
+
+def _of_silence(case: Case, arm: Arm, ranked: Sequence[Ranked], rejections: Sequence[Rejection]) -> list[Reason]:
+    if arm == "holdout":
+        return [Reason("holdout", {})]
+    if arm == "silence_floor":
+        return [Reason("silence_floor", _money(ranked[0], case))]
+    if ranked:
+        return [Reason("silence_worth_more", _money(ranked[0], case))]
+    counted = Counter(no.code for no in rejections)
+    first = {no.code: no for no in reversed(rejections)}
+    return [Reason("nothing_admissible", {"candidates": len(rejections)})] + [
+        Reason(code, {"candidates": number, "missing": first[code].missing, "free_at": encode(first[code].free_at)})
+        for code, number in counted.most_common(3)
+    ]
+
+
+def _money(item: Ranked, case: Case) -> dict[str, FeatureValue]:
+    treatment, value = item.candidate.treatment, item.value
+    return {
+        "journey": treatment.journey,
+        "channel": treatment.channel,
+        "net": value.net,
+        "decided_on": value.decided_on,
+        "currency": case.policy.economics.currency,
+    }

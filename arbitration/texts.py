@@ -1,0 +1,147 @@
+"""Every sentence of an explanation, by reason code, in English and German. Both languages use the same facts.
+
+A gate's text is a clause that completes "... may not speak because ..." as well as it stands alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from arbitration.policy import BusinessName
+
+
+def _both(en: str, de: str) -> BusinessName:
+    return BusinessName(en=en, de=de)
+
+
+GATE_TEXTS: Mapping[str, BusinessName] = {
+    "objection": _both(
+        "The customer objected to marketing; nothing was evaluated",
+        "Die Person hat Werbung widersprochen; nichts wurde ausgewertet",
+    ),
+    "suppression": _both(
+        "The customer is on the suppression list; nothing was evaluated",
+        "Die Person steht auf der Sperrliste; nichts wurde ausgewertet",
+    ),
+    "unknown_journey": _both("The catalog does not know this journey", "Der Katalog kennt diese Journey nicht"),
+    "pause": _both("Contacts are paused for this customer", "Kontakte sind für diese Person ausgesetzt"),
+    "consent_missing": _both("There is no consent for this channel", "Für diesen Kanal liegt keine Einwilligung vor"),
+    "consent_denied": _both("The customer refused this channel", "Die Person hat diesen Kanal abgelehnt"),
+    "consent_withdrawn": _both(
+        "Consent for this channel was withdrawn", "Die Einwilligung für diesen Kanal wurde widerrufen"
+    ),
+    "consent_expired": _both(
+        "Consent for this channel has expired", "Die Einwilligung für diesen Kanal ist abgelaufen"
+    ),
+    "consent_evidence_incomplete": _both(
+        "Consent cannot be proven, so it does not count", "Die Einwilligung ist nicht nachweisbar und zählt daher nicht"
+    ),
+    "unknown_time_zone": _both(
+        "The customer's time zone is unknown, so quiet hours cannot be kept",
+        "Die Zeitzone ist unbekannt, Ruhezeiten lassen sich nicht einhalten",
+    ),
+    "quiet_hours": _both("It is quiet hours for the customer then", "Dann gilt für die Person Ruhezeit"),
+    "channel_cap": _both("The limit for this channel is reached", "Die Grenze für diesen Kanal ist erreicht"),
+    "overall_cap": _both("The limit over all channels is reached", "Die Grenze über alle Kanäle ist erreicht"),
+    "cool_down": _both("This journey spoke a short while ago", "Diese Journey hat erst kürzlich gesprochen"),
+    "exclusive_group": _both("A related journey is still running", "Eine verwandte Journey läuft noch"),
+    "channel_not_servable": _both(
+        "The caller cannot serve this channel", "Der Aufrufer kann diesen Kanal nicht bedienen"
+    ),
+    "channel_unavailable": _both(
+        "The customer cannot be reached here now", "Die Person ist hier gerade nicht erreichbar"
+    ),
+    "trigger_missing": _both("Nothing has asked this journey to speak", "Kein Auslöser ruft diese Journey auf"),
+    "trigger_expired": _both("The trigger of this journey has expired", "Der Auslöser dieser Journey ist abgelaufen"),
+    "not_eligible": _both("The customer is not eligible", "Die Person ist nicht berechtigt"),
+    "not_applicable": _both("The journey is not relevant now", "Die Journey ist gerade nicht relevant"),
+    "not_suitable": _both(
+        "The journey would not be in the customer's interest", "Die Journey wäre nicht im Interesse der Person"
+    ),
+    "missing_feature": _both("Something the rule needs is unknown", "Etwas, das die Regel braucht, ist unbekannt"),
+}
+
+SELECTION_TEXTS: Mapping[str, BusinessName] = {
+    "worth_most": _both(
+        "{journey} by {channel} at {send_at} is worth most: {net} expected, {decided_on} on the cautious side.",
+        "{journey} per {channel} um {send_at} ist am meisten wert: {net} erwartet, {decided_on} vorsichtig gerechnet.",
+    ),
+    "explored": _both(
+        "{journey} by {channel} at {send_at} was tried in order to learn, with a chance of {probability}: "
+        "{net} expected, {decided_on} on the cautious side.",
+        "{journey} per {channel} um {send_at} wurde zum Lernen versucht, mit {probability} Wahrscheinlichkeit: "
+        "{net} erwartet, {decided_on} vorsichtig gerechnet.",
+    ),
+    "runner_up": _both(
+        "Next comes {journey} by {channel} with {net} expected, {decided_on} on the cautious side: {lost_by} less.",
+        "Danach kommt {journey} per {channel} mit {net} erwartet, {decided_on} vorsichtig gerechnet: {lost_by} weniger.",
+    ),
+    "consent_held": _both(
+        "{channel} is allowed by {basis}, evidence {evidence}.",
+        "{channel} ist erlaubt durch {basis}, Nachweis {evidence}.",
+    ),
+    "no_consent_needed": _both("{channel} needs no opt-in.", "{channel} braucht keine Einwilligung."),
+    "fallback": _both(
+        "Without a reaction {channel} follows at {send_at}; the whole plan is worth {plan_value}.",
+        "Ohne Reaktion folgt {channel} um {send_at}; der ganze Plan ist {plan_value} wert.",
+    ),
+    "churn_stake": _both(
+        "The risk of no purchase in the next 28 days is {risk}; {stake} depend on each purchase coming.",
+        "Das Risiko, in 28 Tagen nicht zu kaufen, ist {risk}; an jedem Einkauf hängen {stake}.",
+    ),
+    "cold_start": _both("Nothing is known of this customer yet.", "Über diese Person ist noch nichts bekannt."),
+    "degraded": _both("Decided without: {names}.", "Entschieden ohne: {names}."),
+    "holdout": _both(
+        "The customer belongs to the permanent control group.", "Die Person gehört zur dauerhaften Kontrollgruppe."
+    ),
+    "silence_floor": _both(
+        "Silence was drawn to keep a comparison; {journey} by {channel} would be worth {net}, {decided_on} on the cautious side.",
+        "Zum Vergleich wurde geschwiegen; {journey} per {channel} wäre {net} wert, {decided_on} vorsichtig gerechnet.",
+    ),
+    "silence_worth_more": _both(
+        "Silence is worth more: even {journey} by {channel} is worth {net} expected, {decided_on} on the cautious side.",
+        "Schweigen ist mehr wert: selbst {journey} per {channel} bringt {net} erwartet, {decided_on} vorsichtig gerechnet.",
+    ),
+    "nothing_admissible": _both(
+        "None of {candidates} candidates passed the gates.",
+        "Keiner von {candidates} Kandidaten kam durch die Prüfungen.",
+    ),
+}
+
+FRAMES: Mapping[str, BusinessName] = {
+    "headline_act": _both("{journey} by {channel}, {send_at}", "{journey} per {channel}, {send_at}"),
+    "headline_silence": _both("Silence", "Schweigen"),
+    "store_silence": _both("No contact now", "Jetzt kein Kontakt"),
+    "store_never": _both("Do not contact", "Nicht kontaktieren"),
+    "lost_by": _both("lost by {lost_by}", "um {lost_by} unterlegen"),
+    "not_drawn": _both("worth {lost_by} more, but not drawn", "{lost_by} mehr wert, aber nicht gezogen"),
+    "below_silence": _both("{lost_by} below silence", "{lost_by} unter Schweigen"),
+    "free_at": _both("free from {free_at}", "frei ab {free_at}"),
+    "missing": _both("missing: {missing}", "es fehlt: {missing}"),
+    "by": _both("because of {by}", "wegen {by}"),
+    "candidates": _both("{candidates} candidates", "{candidates} Kandidaten"),
+    "raises": _both("{name} ({value}) raises {model}", "{name} ({value}) erhöht {model}"),
+    "lowers": _both("{name} ({value}) lowers {model}", "{name} ({value}) senkt {model}"),
+    "none": _both("{name} ({value}) does not move {model}", "{name} ({value}) verändert {model} nicht"),
+    "unknown": _both("unknown", "unbekannt"),
+}
+
+MODELS: Mapping[str, BusinessName] = {
+    "churn_risk": _both("the risk of leaving", "das Abwanderungsrisiko"),
+    "channel_propensity": _both("the chance of a reaction", "die Chance auf eine Reaktion"),
+    "send_time": _both("the chance of a reaction at this time", "die Chance auf eine Reaktion zu dieser Zeit"),
+}
+
+BASES: Mapping[str, BusinessName] = {
+    "consent": _both("consent", "Einwilligung"),
+    "existing_customer_7_3": _both("the existing-customer exception", "die Bestandskunden-Ausnahme"),
+    "contract": _both("the contract", "den Vertrag"),
+    "none": _both("nothing", "nichts"),
+}
+
+MISSING: Mapping[str, BusinessName] = {
+    "consent": _both("consent", "Einwilligung"),
+    "consent_evidence": _both("evidence", "Nachweis"),
+    "legal_basis": _both("a legal basis that fits", "eine passende Rechtsgrundlage"),
+    "time_zone": _both("time zone", "Zeitzone"),
+}

@@ -1,0 +1,1 @@
+"""What the shop may say: journeys, channels, contact policy and economics as YAML that people edit, checked line by line."""

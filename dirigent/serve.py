@@ -1,0 +1,30 @@
+"""`dirigent serve`: the decision service in the foreground."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from dirigent.features import moment
+from features.tables.example import AS_OF
+
+
+def serve_decisions(
+    host: Annotated[str | None, typer.Option(help="Address to bind; default DIRIGENT_HOST or 127.0.0.1.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port; default DIRIGENT_PORT or 8090.")] = None,
+    as_of: Annotated[str | None, typer.Option(help="Start the shop's clock at this moment instead of now.")] = None,
+    example: Annotated[
+        bool,
+        typer.Option("--example", help=f"Start the clock where the example data ends ({AS_OF:%Y-%m-%d %H:%M} UTC)."),
+    ] = False,
+) -> None:
+    """Serve decisions over HTTP until Ctrl-C. Needs a promoted bundle and a loaded feature store."""
+    from serving.server import serve
+    from serving.settings import Settings
+
+    changes: dict[str, Any] = {"host": host, "port": port}
+    changes["as_of"] = AS_OF if example else moment(as_of) if as_of else None
+    settings = Settings.from_environment()
+    given = {name: value for name, value in changes.items() if value is not None}
+    serve(Settings.model_validate(settings.model_dump() | given))

@@ -1,0 +1,107 @@
+"""Answers for people: one line per decision, or one decision on a card."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from rich.panel import Panel
+from rich.table import Table
+
+from dirigent.terminal import console
+
+PARTS = {
+    "margin": "margin",
+    "future": "stays",
+    "channel_cost": "channel",
+    "incentive_cost": "incentive",
+    "opt_out_cost": "opt-out",
+    "attention_cost": "attention",
+    "shadow_cost": "budget",
+    "lever": "lever",
+}
+Answer = dict[str, Any]
+
+
+def when(text: str) -> str:
+    """`Tue 2 Jan 18:00 -05:00` from an ISO time."""
+    moment = datetime.fromisoformat(text)
+    return f"{moment:%a} {moment.day} {moment:%b %H:%M} {moment.strftime('%z')[:3]}"
+
+
+def parts(value: Answer) -> str:
+    """The value's parts that are not nothing, rounded to cents of a cent where they are small."""
+    named = [
+        (PARTS[name], amount) for name, amount in value["parts"].items() if name in PARTS and abs(amount) >= 0.0005
+    ]
+    return "\n".join(f"{name} {amount:+.3f}" for name, amount in named)
+
+
+def steps(answer: Answer) -> str:
+    """The plan, a step per line."""
+    return "\n".join(
+        f"{number}. {step['channel']} {when(step.get('send_at_local', step['send_at']))}"
+        for number, step in enumerate(answer["plan"], 1)
+    )
+
+
+def decisions(rows: list[tuple[str, str, Answer]]) -> Table:
+    """A table of (household, why it is shown, answer)."""
+    table = Table(
+        title="Decisions over HTTP (channels, consents and effects are SIMULATED; households and baskets are real)",
+        show_lines=True,
+    )
+    for heading in ("household", "decision", "send (local)", "value", "parts", "plan", "reason"):
+        table.add_column(heading, overflow="fold")
+    for customer, story, answer in rows:
+        action = answer.get("action")
+        if action is None:
+            decision, send, value, pieces = "[bold]silence[/]", "–", "0", ""
+        else:
+            worth = action["expected_value"]
+            decision = f"[bold]{action['journey']}[/]\n{action['channel']}\n[dim]{answer['arm']}, p={answer['probability']:.3f}[/]"
+            send = when(action.get("send_at_local", action["send_at"]))
+            value, pieces = f"{worth['net']:+.3f}\n[dim]{worth['currency']}[/]", parts(worth)
+        table.add_row(
+            f"{customer}\n[dim]{story}[/]",
+            decision,
+            send,
+            value,
+            pieces,
+            steps(answer) or "–",
+            answer["explanation"]["en"],
+        )
+    return table
+
+
+def card(answer: Answer) -> None:
+    """One decision, printed: what, when, why, the plan, and why not the others."""
+    action = answer.get("action")
+    title = f"{action['journey']} by {action['channel']}" if action else "silence"
+    lines = [answer["explanation"]["en"], f"[dim]{answer['explanation']['de']}[/]"]
+    if action:
+        worth = action["expected_value"]
+        lines += ["", f"send at    {when(action.get('send_at_local', action['send_at']))}",
+                  f"value      {worth['net']:+.4f} {worth['currency']} ({worth['low']:+.4f} to {worth['high']:+.4f})",
+                  "parts      " + ", ".join(parts(worth).split("\n")), f"chosen as  {answer['arm']}, probability {answer['probability']:.6f}"]  # fmt: skip
+    if answer["plan"]:
+        lines += ["plan       " + steps(answer).replace("\n", "\n           ")]
+    if answer["degraded"]:
+        lines += ["degraded   " + ", ".join(answer["degraded"])]
+    console.print(Panel("\n".join(lines), title=f"[bold]{title}[/]", subtitle=answer["decision_id"], expand=False))
+    _why_not(answer)
+
+
+def _why_not(answer: Answer) -> None:
+    table = Table(title="Why not the others", box=None)
+    for heading in ("candidate", "reason"):
+        table.add_column(heading)
+    for other in answer["alternatives"]:
+        table.add_row(other["candidate"], f"lost by {other['lost_by']:.4f}")
+    for other in answer["rejected"]:
+        free = f", free at {other['free_at']}" if "free_at" in other else ""
+        missing = f" ({other['missing']})" if "missing" in other else ""
+        table.add_row(other["candidate"], f"[dim]{other['reason']}{missing}{free}[/]")
+    console.print(table)
+    if answer["simulated"]:
+        console.print("[yellow]The estimates behind this were learned from simulated contacts.[/]")

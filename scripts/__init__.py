@@ -1,0 +1,1 @@
+"""What the Makefile runs before the project's own environment exists: standard library only."""

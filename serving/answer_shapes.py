@@ -1,0 +1,173 @@
+"""The shape of answers, as published: every field that is not known is left out, nothing is null."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, PlainSerializer
+
+
+def _utc(moment: datetime) -> str:
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+Moment = Annotated[datetime, PlainSerializer(_utc, when_used="json")]
+
+
+class Shape(BaseModel):
+    """Base of all answers."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def body(self) -> bytes:
+        """The answer as it is sent and kept."""
+        return self.model_dump_json(exclude_none=True).encode()
+
+
+class Text(Shape):
+    """The same text in both languages."""
+
+    de: str
+    en: str
+
+
+class Window(Shape):
+    """When the contact may happen."""
+
+    opens_at: Moment
+    closes_at: Moment
+
+
+class ExpectedValue(Shape):
+    """Expected incremental money: the net, its range of one standard deviation of the effect, and its parts."""
+
+    currency: str
+    net: float
+    low: float
+    high: float
+    parts: dict[str, float]
+
+
+class Action(Shape):
+    """What to do now. `send_at` is UTC, `send_at_local` the same moment in the customer's time zone."""
+
+    journey: str
+    treatment: str
+    channel: str
+    template: str
+    offer: str | None = None
+    send_at: Moment
+    send_at_local: str | None = None
+    window: Window
+    probability: float
+    arm: str
+    propensity: float
+    expected_value: ExpectedValue
+
+
+class Step(Shape):
+    """One step of the plan; only step 0 is committed, later ones are decided again when their time comes."""
+
+    step: int
+    journey: str
+    treatment: str
+    channel: str
+    send_at: Moment
+    send_at_local: str | None = None
+    window: Window
+    wait_hours: float
+    advance_if: str
+    stop_if: list[str]
+    expires_at: Moment
+    expected_value: float
+
+
+class Alternative(Shape):
+    """The best a losing treatment had to offer, and by how much money it lost in the ranking."""
+
+    candidate: str
+    journey: str
+    channel: str
+    probability: float
+    expected_value: float
+    lost_by: float
+
+
+class Rejected(Shape):
+    """A treatment a gate removed, once per reason; `free_at` is the earliest moment at which it would pass."""
+
+    candidate: str
+    stage: str
+    reason: str
+    free_at: Moment | None = None
+    missing: str | None = None
+
+
+class ConsentEvidence(Shape):
+    """The permission a contact of this decision rests on."""
+
+    channel: str
+    purpose: str
+    basis: str
+    evidence: str | None = None
+
+
+class Versions(Shape):
+    """What decided: the policy is the catalog's digest, `bundle` the digest of the models' files."""
+
+    policy: str
+    catalog: str
+    features: str
+    bundle: str
+    models: dict[str, str]
+
+
+class DecisionAnswer(Shape):
+    """The answer to a decision request, self-contained."""
+
+    decision_id: str
+    decided_at: Moment
+    valid_until: Moment
+    mode: Literal["live", "shadow", "dry_run"]
+    outcome: Literal["act", "silence"]
+    probability: float
+    arm: str
+    degraded: list[str]
+    action: Action | None = None
+    plan: list[Step]
+    stop_if: list[str]
+    alternatives: list[Alternative]
+    rejected: list[Rejected]
+    consent: list[ConsentEvidence]
+    versions: Versions
+    simulated: bool
+    explanation: Text
+    store_summary: Text
+
+
+class OutcomeAnswer(Shape):
+    """The answer to an outcome. `matched` is false when the decision is not known here: kept, but nothing follows from it."""
+
+    id: str
+    source: str
+    decision_id: str
+    matched: bool
+
+
+class FieldProblem(Shape):
+    """One wrong field."""
+
+    field: str
+    expected: str
+
+
+class ProblemBody(Shape):
+    """Every error (RFC 9457)."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    errors: list[FieldProblem] | None = None

@@ -1,0 +1,160 @@
+"""The routes of the service: paths, who may call them, and errors as problem bodies. It knows Starlette, not BentoML."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from arbitration.errors import DirigentError
+from serving import login, openapi
+from serving.auth import Act, Client
+from serving.bootstrap import Runtime, readiness
+from serving.decisions import decide_for
+from serving.logs import log, where
+from serving.outcomes import report
+from serving.problems import Problem, from_error, internal, not_found
+from serving.reading import explanation_of, record_of
+
+Handler = Callable[["Call"], Response]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One admitted request, with its body read."""
+
+    runtime: Runtime
+    client: Client
+    body: bytes
+    path: dict[str, str]
+    query: dict[str, str]
+
+
+def routes(console: Iterable[BaseRoute]) -> list[BaseRoute]:
+    """Everything the service answers to; `console` are the pages below /ui."""
+    return [
+        _route(
+            "POST", "/v1/decisions", "decide", lambda call: _reply(decide_for(call.runtime, call.client, call.body))
+        ),
+        _route("GET", "/v1/decisions/{decision_id}", "read", _record),
+        _route("GET", "/v1/decisions/{decision_id}/explanation", "read", _explanation),
+        _route("POST", "/v1/outcomes", "report", lambda call: _reply(report(call.runtime, call.body))),
+        _route("GET", "/openapi.json", "read", _openapi),
+        _route("GET", "/metrics", "metrics", _metrics),
+        Route("/livez", _livez),
+        Route("/readyz", _readyz),
+        Route("/ui/login", login.show, methods=["GET"]),
+        Route("/ui/login", login.enter, methods=["POST"]),
+        *console,
+    ]
+
+
+def application(console: Iterable[BaseRoute]) -> Starlette:
+    """The Starlette application; `app.state.runtime` must be set before the first request."""
+    app = Starlette(
+        routes=routes(console), middleware=[Middleware(Faults)], exception_handlers={HTTPException: _not_served}
+    )
+    app.router.redirect_slashes = False
+    return app
+
+
+def _route(method: str, path: str, act: Act, handler: Handler) -> Route:
+    async def endpoint(request: Request) -> Response:
+        request.state.route = path
+        client = request.state.client
+        if not client.may(act):
+            raise Problem(403, "forbidden", "Not allowed", f"The role of this key does not allow it to {act}.")
+        call = Call(
+            request.app.state.runtime,
+            client,
+            await request.body(),
+            dict(request.path_params),
+            dict(request.query_params),
+        )
+        return await run_in_threadpool(handler, call)
+
+    return Route(path, endpoint, methods=[method])
+
+
+def _reply(answer: tuple[int, bytes]) -> Response:
+    status, body = answer
+    return Response(body, status, media_type="application/json", headers={"Cache-Control": "no-store"})
+
+
+def _record(call: Call) -> Response:
+    return _reply((200, record_of(call.runtime, call.path["decision_id"])))
+
+
+def _explanation(call: Call) -> Response:
+    return _reply((200, explanation_of(call.runtime, call.path["decision_id"], call.query)))
+
+
+def _metrics(call: Call) -> Response:
+    call.runtime.metrics.ready.set(0 if readiness(call.runtime) else 1)
+    return Response(call.runtime.metrics.text(), media_type=call.runtime.metrics.media_type)
+
+
+def _openapi(_: Call) -> Response:
+    return _reply((200, json.dumps(openapi.document()).encode()))
+
+
+async def _livez(request: Request) -> Response:
+    request.state.route = "/livez"
+    return PlainTextResponse("alive\n")
+
+
+async def _readyz(request: Request) -> Response:
+    request.state.route = "/readyz"
+    missing = await run_in_threadpool(readiness, request.app.state.runtime)
+    if missing:
+        detail = f"Waiting for: {', '.join(missing)}."
+        raise Problem(503, "not-ready", "Not ready", detail, headers={"Retry-After": "1"})
+    return PlainTextResponse("ready\n")
+
+
+async def _not_served(request: Request, error: Exception) -> Response:
+    """404 and 405 of the router."""
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
+    if status == 405:
+        detail = f"This path answers to {headers.get('Allow', 'other methods')}."
+        return Problem(405, "method", "Method not allowed", detail, headers=headers).response(request.state.instance)
+    return not_found("path").response(request.state.instance)
+
+
+class Faults:
+    """ASGI middleware: whatever is raised behind it becomes a problem body; unexpected errors are logged without their text."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request (ASGI)."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        try:
+            await self._app(scope, receive, send)
+        except Exception as error:  # noqa: BLE001  # the last line of defense: nothing may leave as a bare 500
+            problem = self._problem_of(error, scope["state"]["instance"])
+            scope["app"].state.runtime.metrics.problems.labels(problem.code).inc()
+            await problem.response(scope["state"]["instance"])(scope, receive, send)
+
+    @staticmethod
+    def _problem_of(error: Exception, instance: str) -> Problem:
+        if isinstance(error, Problem):
+            return error
+        if isinstance(error, DirigentError):
+            log.warning("refused", error=type(error).__name__, what=str(error), instance=instance)
+            return from_error(error)
+        log.error("fault", error=type(error).__name__, places=where(error), instance=instance)
+        return internal()

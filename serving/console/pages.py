@@ -1,0 +1,85 @@
+"""The console's routes. All stand below /ui, read only, and need a role that may read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from babel import negotiate_locale
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import FileResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from serving.console.formats import LANGS, Lang
+from serving.console.listing import list_page, newest
+from serving.console.page import languages, page_of
+from serving.console.rendering import FOLDER, SECURITY, answer, html
+from serving.problems import Problem, not_found
+from serving.reading import load
+
+STATIC = {"console.css": "text/css", "icon.svg": "image/svg+xml"}
+
+
+def routes() -> list[Route]:
+    """The pages; the application's `state.runtime` gives ledger and policy."""
+    return [
+        _route("/ui/", _home),
+        _route("/ui/decisions", _list),
+        _route("/ui/decisions/{decision_id}", _decision),
+        _route("/ui/static/{name}", _static),
+    ]
+
+
+def language_of(request: Request) -> Lang:
+    """The language asked for, else the browser's first that we speak, else English."""
+    asked = request.query_params.get("lang")
+    for lang in LANGS:
+        if asked == lang:
+            return lang
+    return accepted(request.headers.get("accept-language", ""))
+
+
+def accepted(header: str) -> Lang:
+    """The language of an `Accept-Language` header; its order stands for the weights, as browsers send it."""
+    preferred = [part.partition(";")[0].strip().partition("-")[0].lower() for part in header.split(",")]
+    return "de" if negotiate_locale(preferred, LANGS) == "de" else "en"
+
+
+def _route(path: str, handler: Callable[[Request], Response]) -> Route:
+    async def endpoint(request: Request) -> Response:
+        request.state.route = path
+        if not request.state.client.may("read"):
+            raise Problem(403, "forbidden", "Not allowed", "The role of this key does not allow it to read.")
+        return await run_in_threadpool(handler, request)
+
+    return Route(path, endpoint, methods=["GET"])
+
+
+def _home(_: Request) -> Response:
+    return RedirectResponse("/ui/decisions", 307, SECURITY)
+
+
+def _list(request: Request) -> Response:
+    lang, runtime = language_of(request), request.app.state.runtime
+    page = list_page(newest(runtime.ledger), runtime.policy, lang)
+    return answer(html("list.html", lang, page=page), lang)
+
+
+def _decision(request: Request) -> Response:
+    lang, decision_id = language_of(request), request.path_params["decision_id"]
+    try:
+        record, policy = load(request.app.state.runtime, decision_id)
+    except Problem as problem:
+        if problem.status != 404:
+            raise
+        links = languages("/ui/decisions", lang)
+        return answer(html("missing.html", lang, languages=links), lang, 404)
+    return answer(html("decision.html", lang, page=page_of(record, policy, lang)), lang)
+
+
+def _static(request: Request) -> Response:
+    name = request.path_params["name"]
+    if name not in STATIC:
+        raise not_found("path")
+    headers = {**SECURITY, "Cache-Control": "private, max-age=300"}
+    return FileResponse(FOLDER / "static" / name, media_type=STATIC[name], headers=headers)

@@ -1,0 +1,247 @@
+"""What the models believe for one context, in the shape the decision reads; priors where a model cannot speak.
+
+Sources, estimate by estimate:
+
+    churn_risk       the churn model
+    base_purchase    the base-purchase model: any purchase in the effect window without a contact
+    basket_margin    M = mean basket of 182 days * margin rate
+    recency_value    delta (V+ - V-) = DELTA * annual margin * (P(stays | just bought) - P(stays | as of now)); annual margin =
+                     2 * spend of 182 days * margin rate; both chances from the churn model, the first with recency set to now
+    attention_price  the catalog's price (no model yet)
+    propensity       the channel model, for channels and journeys it has seen
+    effect           cell effect * propensity / the cell's mean propensity, ratio within 1/4 and 4
+    timing           the send-time model
+    opt_out          shrunk opt-out rate of the channel
+    reach_value      the channel's prior, scaled by the customer's annual margin against the catalog's (basket, base chance)
+
+A view that is missing or stale takes its model with it: the estimate falls back one tier (`arbitration.domain.Estimate`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from arbitration.domain import Attribution, Context, Contribution, Estimate, Estimates, FeatureValue, Treatment
+from arbitration.policy import Policy
+from arbitration.propose import treatments
+from features.registry import VIEWS
+
+if TYPE_CHECKING:
+    from training.bundle import Bundle
+    from training.models import FloatArray, Model
+
+DELTA = 0.5
+"""The share of the difference between buyers and others that a purchase itself makes; the rest is who they are."""
+DAYS_A_YEAR, WINDOW_DAYS, ACTIVE_DAYS = 365.0, 182.0, 56.0
+JUST_BOUGHT = ("recency_days", "gap_ratio")
+REACH_RANGE = (0.1, 5.0)
+CHANNEL_FEATURES = frozenset(feature.name for feature in VIEWS["channel"].features)
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where the channel model's columns come from: `shared` per customer, `own` per channel, `flags` per treatment."""
+
+    shared: tuple[tuple[int, str], ...]
+    own: tuple[tuple[int, str], ...]
+    flags: Mapping[str, int]
+    width: int
+
+
+def estimates(bundle: Bundle | None, policy: Policy, context: Context, now: datetime) -> Estimates:  # noqa: ARG001
+    """All estimates of one context; never raises for missing knowledge. `now` is part of the contract: estimates are as of a moment."""
+    prior = _priors(policy)
+    if bundle is None or not context.known:
+        return prior
+    seen = views_seen(context)
+    money = _money(policy, context) if "customer" in seen else None
+    risk, stake = _churn(bundle, context, money) if "customer" in seen else (prior.churn_risk, prior.recency_value)
+    everything = {"customer", "timing", "context"} <= seen
+    propensity = _propensity(bundle, policy, context) if everything else {}
+    return Estimates(
+        churn_risk=risk,
+        base_purchase=_base(bundle, context) if everything else prior.base_purchase,
+        basket_margin=prior.basket_margin if money is None else money[0],
+        recency_value=stake or prior.recency_value,
+        attention_price=prior.attention_price,
+        propensity=dict(prior.propensity) | propensity,
+        effect=_effects(bundle, policy, prior, propensity),
+        timing=_timing(bundle, context) if "timing" in seen else {},
+        opt_out={channel: _opt_out(bundle, channel, given) for channel, given in prior.opt_out.items()},
+        reach_value=_reach(policy, money, prior),
+    )
+
+
+def attributions(bundle: Bundle | None, context: Context, treatment_id: str | None) -> tuple[Attribution, ...]:
+    """What moved the models: churn risk, and the channel model for one treatment; empty where a model could not speak."""
+    if bundle is None or not context.known:
+        return ()
+    seen, found = views_seen(context), []
+    if "customer" in seen:
+        found.append(bundle.churn_risk.attribute(_row(bundle.churn_risk, context.features)))
+    if treatment_id is not None and {"customer", "timing", "context"} <= seen:
+        journey, channel, _ = treatment_id.split("/", 2)
+        treatment = Treatment(journey, channel, "")
+        if _spoken(bundle.channel_propensity, treatment):
+            rows = _rows(bundle.channel_propensity, context.features, (treatment,))
+            found.append(_gather(bundle.channel_propensity.attribute(rows[0]), treatment))
+    return tuple(found)
+
+
+def views_seen(context: Context) -> set[str]:
+    """Views of which at least one value is known; a stale or missing view leaves none behind."""
+    known = {name for name, value in context.features.items() if value is not None}
+    return {name for name, view in VIEWS.items() if any(feature.name in known for feature in view.features)}
+
+
+def _priors(policy: Policy) -> Estimates:
+    """What the catalog says before any data: evidence tier 0."""
+    e = policy.economics
+    return Estimates(
+        churn_risk=Estimate(e.churn_risk_prior),
+        base_purchase=Estimate(e.base_purchase_prior),
+        basket_margin=Estimate(e.basket_value_prior * e.margin_rate),
+        recency_value=Estimate(e.recency_value_prior),
+        attention_price=Estimate(e.attention_price_prior),
+        propensity={one.id: Estimate(e.propensity_prior) for one in treatments(policy)},
+        effect={
+            one.id: Estimate(policy.journeys[one.journey].effect_prior, policy.journeys[one.journey].effect_prior_sd)
+            for one in treatments(policy)
+        },
+        timing={},
+        opt_out={channel.id: Estimate(channel.opt_out_prior) for channel in policy.channels.values()},
+        reach_value={channel.id: Estimate(channel.reach_value_prior) for channel in policy.channels.values()},
+    )
+
+
+def _money(policy: Policy, context: Context) -> tuple[Estimate, float] | None:
+    """M of the next basket, and the annual margin; None for a customer without a basket in half a year."""
+    basket, spend = _number(context.features.get("basket_value_182d")), _number(context.features.get("money_182d"))
+    if math.isnan(basket) or math.isnan(spend):
+        return None
+    rate = policy.economics.margin_rate
+    return Estimate(basket * rate, 0.0, "mean basket of 182 days", 2), spend * rate * DAYS_A_YEAR / WINDOW_DAYS
+
+
+def _churn(bundle: Bundle, context: Context, money: tuple[Estimate, float] | None) -> tuple[Estimate, Estimate | None]:
+    """Risk as of now and the stake; outside the 56 days it was trained on the model extrapolates, so its tier is 1."""
+    model = bundle.churn_risk
+    row = _row(model, context.features)
+    bought = row.copy()
+    bought[[model.features.index(name) for name in JUST_BOUGHT if name in model.features]] = 0.0
+    risk, after = (float(value) for value in model.predict(np.stack([row, bought])))
+    recency = _number(context.features.get("recency_days"))
+    tier = 2 if recency <= ACTIVE_DAYS else 1
+    estimate = Estimate(risk, 0.0, f"{model.name} {model.version}", tier)
+    if money is None:
+        return estimate, None
+    stake = DELTA * money[1] * max(0.0, risk - after)
+    return estimate, Estimate(stake, 0.0, f"annual margin, {model.name} {model.version}", tier)
+
+
+def _base(bundle: Bundle, context: Context) -> Estimate:
+    model = bundle.base_purchase
+    chance = float(model.predict(_row(model, context.features)[None, :])[0])
+    return Estimate(chance, 0.0, f"{model.name} {model.version}", 2)
+
+
+def _propensity(bundle: Bundle, policy: Policy, context: Context) -> dict[str, Estimate]:
+    """P(engage) of every treatment the model has seen, in one batch."""
+    model = bundle.channel_propensity
+    asked = tuple(one for one in treatments(policy) if _spoken(model, one))
+    if not asked:
+        return {}
+    chances = model.predict(_rows(model, context.features, asked))
+    source = f"{model.name} {model.version}"
+    return {one.id: Estimate(float(chance), 0.0, source, 2) for one, chance in zip(asked, chances, strict=True)}
+
+
+def _effects(bundle: Bundle, policy: Policy, prior: Estimates, propensity: Mapping[str, Estimate]) -> dict[str, Estimate]:
+    found = {}
+    for one in treatments(policy):
+        chance = propensity.get(one.id)
+        measured = bundle.effects.effect(one.journey, one.channel, chance.mean if chance else None)
+        found[one.id] = measured or prior.effect[one.id]
+    return found
+
+
+def _timing(bundle: Bundle, context: Context) -> dict[str, Estimate]:
+    tier = 2 if bundle.send_time.weight > 0 else 1
+    source = f"send_time {bundle.send_time.version}"
+    relative = bundle.send_time.relative({name: _number(value) for name, value in context.features.items()})
+    return {str(slot): Estimate(float(value), 0.0, source, tier) for slot, value in enumerate(relative)}
+
+
+def _opt_out(bundle: Bundle, channel: str, prior: Estimate) -> Estimate:
+    belief = bundle.effects.opt_out.get(channel)
+    return prior if belief is None else Estimate(max(0.0, belief.mean), belief.sd, f"effects {bundle.effects.version}", 1)
+
+
+def _reach(policy: Policy, money: tuple[Estimate, float] | None, prior: Estimates) -> Mapping[str, Estimate]:
+    """A customer worth twice as much a year as the catalog's typical one loses twice as much with a channel, within 1/10 and 5."""
+    if money is None:
+        return prior.reach_value
+    e = policy.economics
+    typical = e.basket_value_prior * e.margin_rate * e.base_purchase_prior * DAYS_A_YEAR / e.effect_window_days
+    scale = min(max(money[1] / typical, REACH_RANGE[0]), REACH_RANGE[1]) if typical > 0 else 1.0
+    return {name: Estimate(given.mean * scale, 0.0, "prior scaled by annual margin", 1) for name, given in prior.reach_value.items()}
+
+
+def _number(value: FeatureValue) -> float:
+    """A feature as the models read it; NaN is unknown."""
+    return math.nan if value is None or isinstance(value, str) else float(value)
+
+
+def _row(model: Model, features: Mapping[str, FeatureValue]) -> FloatArray:
+    return np.array([_number(features.get(name)) for name in model.features])
+
+
+def _spoken(model: Model, treatment: Treatment) -> bool:
+    """Whether the channel model learned from this journey and this channel."""
+    flags = _layout(model.features).flags
+    return f"journey={treatment.journey}" in flags and f"channel={treatment.channel}" in flags
+
+
+def _rows(model: Model, features: Mapping[str, FeatureValue], asked: tuple[Treatment, ...]) -> FloatArray:
+    """The channel model's rows, shape (len(asked), k)."""
+    layout = _layout(model.features)
+    rows = np.zeros((len(asked), layout.width))
+    for column, name in layout.shared:
+        rows[:, column] = _number(features.get(name))
+    for channel in {one.channel for one in asked}:
+        at = [number for number, one in enumerate(asked) if one.channel == channel]
+        for column, name in layout.own:
+            rows[at, column] = _number(features.get(f"{channel}.{name}"))
+    for number, one in enumerate(asked):
+        rows[number, [layout.flags[f"journey={one.journey}"], layout.flags[f"channel={one.channel}"]]] = 1.0
+    return rows
+
+
+@lru_cache(maxsize=8)
+def _layout(names: tuple[str, ...]) -> Layout:
+    flags = {name: column for column, name in enumerate(names) if "=" in name}
+    own = tuple((column, name) for column, name in enumerate(names) if name in CHANNEL_FEATURES)
+    rest = tuple((column, name) for column, name in enumerate(names) if "=" not in name and name not in CHANNEL_FEATURES)
+    return Layout(rest, own, flags, len(names))
+
+
+def _gather(found: Attribution, treatment: Treatment) -> Attribution:
+    """One contribution for the journey and one for the channel instead of one per column; the sum stays the same."""
+    sums = {"journey": 0.0, "channel": 0.0}
+    parts = []
+    for part in found.contributions:
+        kind, flag, _ = part.feature.partition("=")
+        if flag:
+            sums[kind] += part.margin
+        else:
+            name = f"{treatment.channel}.{part.feature}" if part.feature in CHANNEL_FEATURES else part.feature
+            parts.append(Contribution(name, part.value, part.margin))
+    parts += [Contribution("journey", treatment.journey, sums["journey"]), Contribution("channel", treatment.channel, sums["channel"])]
+    return Attribution(found.model, found.base, tuple(parts), found.margin, found.probability)

@@ -1,0 +1,1 @@
+"""The ledger: the one transactional truth of decisions, contacts, consents and outcomes."""

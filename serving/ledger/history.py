@@ -1,0 +1,107 @@
+"""The shop's customers, aliases, consents and recent contacts, copied from its tables into the ledger at start.
+
+Into the ledger rather than into memory, because a decision must read consents and contacts again under the same lock
+that writes it, one indexed query finds a customer, and memory stays flat however many customers there are. A table is
+copied again only when its file changed (or, for contacts, when the shop's day did).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import duckdb
+from sqlalchemy import Connection, Table, delete, insert, select
+
+from arbitration.domain import SILENCE
+from arbitration.errors import StateError
+from features.home import Home
+from features.tables.store import open_tables
+from serving.ledger import schema
+from serving.ledger.engine import transaction
+from serving.ledger.schema import to_micros
+from serving.ledger.store import Ledger
+
+HISTORY_DAYS = 91
+ENGAGED = ("opened", "clicked", "converted")
+_BATCH = 20_000
+_CUSTOMERS = "SELECT customer_id, time_zone, locale FROM customers"
+_IDENTITIES = "SELECT alias_type, alias, epoch_us(valid_from) AS valid_from, customer_id FROM identities"
+_CONSENTS = """
+SELECT customer_id, channel, purpose, state, legal_basis, evidence_id, epoch_us(valid_from) AS valid_from,
+       epoch_us(valid_to) AS valid_to, 'history' AS origin
+FROM consents"""
+# What is known of the reaction up to now: some engagement (no machine's opening), some other report, or nothing.
+_CONTACTS = """
+SELECT customer_id, journey, channel, 'marketing' AS purpose, epoch_us(sent_at) AS sent_at, false AS released,
+       'history' AS origin,
+       bool_or(type IN {engaged} AND NOT coalesce(machine_open, false)) FILTER (epoch_us(occurred_at) <= {until}) AS engaged
+FROM contacts LEFT JOIN outcomes USING (contact_id)
+WHERE journey <> '{silence}' AND epoch_us(sent_at) BETWEEN {since} AND {until}
+GROUP BY contact_id, customer_id, journey, channel, sent_at"""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """SQL over the shop's tables, the ledger's table it fills, and the files whose change asks for a new copy."""
+
+    table: Table
+    sql: str
+    files: tuple[str, ...]
+    day: str = ""
+
+
+def _sources(now: datetime) -> tuple[Source, ...]:
+    since, until = to_micros(now - timedelta(days=HISTORY_DAYS)), to_micros(now)
+    contacts = _CONTACTS.format(engaged=ENGAGED, since=since, until=until, silence=SILENCE)
+    return (
+        Source(schema.customers, _CUSTOMERS, ("customers",)),
+        Source(schema.aliases, _IDENTITIES, ("identities",)),
+        Source(schema.consents, _CONSENTS, ("consents",)),
+        Source(schema.contacts, contacts, ("contacts", "outcomes"), f"{now:%Y-%m-%d}"),
+    )
+
+
+def load_history(ledger: Ledger, home: Home, now: datetime, purposes: Mapping[str, str]) -> None:
+    """Bring the ledger up to date with the shop's tables.
+
+    `purposes` maps a journey to its purpose; contacts of journeys that are not in it count as marketing.
+    Raises `TableError` when the shop has no customers yet, `StateError` when a table cannot be read.
+    """
+    with transaction(ledger.engine, ledger.path) as connection:
+        for source in _sources(now):
+            _copy(connection, source, home, purposes)
+
+
+def _copy(connection: Connection, source: Source, home: Home, purposes: Mapping[str, str]) -> None:
+    mark, marks, name = _fingerprint(home, source), schema.imports, source.table.name
+    if connection.execute(select(marks.c.fingerprint).where(marks.c.name == name)).scalar() == mark:
+        return
+    gone = delete(source.table)
+    connection.execute(gone.where(source.table.c.origin == "history") if "origin" in source.table.c else gone)
+    try:
+        with open_tables(home) as reader:
+            _insert(connection, source.table, reader.execute(source.sql), purposes)
+    except duckdb.Error as error:
+        reason = str(error).splitlines()[0]
+        raise StateError(f"cannot be read ({reason})", where=str(home.tables), mend="run: dirigent import") from None
+    connection.execute(delete(marks).where(marks.c.name == name))
+    connection.execute(insert(marks).values(name=name, fingerprint=mark))
+
+
+def _insert(
+    connection: Connection, table: Table, found: duckdb.DuckDBPyConnection, purposes: Mapping[str, str]
+) -> None:
+    names = [column[0] for column in found.description or ()]
+    while batch := found.fetchmany(_BATCH):
+        rows = [dict(zip(names, row, strict=True)) for row in batch]
+        if table is schema.contacts:
+            rows = [row | {"purpose": purposes.get(row["journey"], "marketing")} for row in rows]
+        connection.execute(insert(table), rows)
+
+
+def _fingerprint(home: Home, source: Source) -> str:
+    files = [home.tables / f"{name}.parquet" for name in source.files]
+    marks = [f"{file.stat().st_size}:{file.stat().st_mtime_ns}" if file.exists() else "missing" for file in files]
+    return " ".join((*marks, source.day))

@@ -1,0 +1,58 @@
+"""The console's door: a small form takes the API key once and answers with a session cookie; no key is ever in an address."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import parse_qs
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+COOKIE = "dirigent_session"
+_PAGE = re.compile(r"/ui/[A-Za-z0-9/_.-]{0,200}")
+_SECURITY = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+_FORM = """<!doctype html>
+<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Dirigent</title>
+<style>body{{font:16px/1.5 system-ui,sans-serif;margin:15vh auto;max-width:22rem;padding:0 1rem}}
+input,button{{font:inherit;width:100%;box-sizing:border-box;padding:.5rem;margin:.25rem 0 1rem}}</style>
+<h1>Dirigent</h1>{note}
+<form method="post" action="/ui/login">
+<label>API key <span lang="de">(API-Schlüssel)</span><input name="key" type="password" autocomplete="current-password" required autofocus></label>
+<input type="hidden" name="next" value="{target}"><button>Open <span lang="de">(Öffnen)</span></button></form></html>"""
+
+
+def login_page(target: str, status: int = 200, note: str = "") -> Response:
+    """The form; after it the browser goes to `target`, a page of the console."""
+    safe = target if _PAGE.fullmatch(target) else "/ui/"
+    return HTMLResponse(
+        _FORM.format(target=safe, note=f'<p role="alert">{note}</p>' if note else ""), status, _SECURITY
+    )
+
+
+async def show(_: Request) -> Response:
+    """GET /ui/login."""
+    return login_page("/ui/")
+
+
+async def enter(request: Request) -> Response:
+    """POST /ui/login: a right key opens a session of eight hours."""
+    try:
+        fields = parse_qs((await request.body()).decode("utf-8", "replace"), max_num_fields=10)
+    except ValueError:  # more fields than the form has
+        fields = {}
+    target = fields.get("next", ["/ui/"])[0]
+    keys = request.app.state.runtime.keys
+    client = keys.client_of_key(fields.get("key", [""])[0].strip())
+    if client is None or not client.may("read"):
+        return login_page(
+            target, 401, "This key does not open the console. / Dieser Schlüssel öffnet die Konsole nicht."
+        )
+    response = RedirectResponse(target if _PAGE.fullmatch(target) else "/ui/", 303, {"Cache-Control": "no-store"})
+    secure = request.url.scheme == "https"
+    response.set_cookie(COOKIE, keys.open_session(client), httponly=True, samesite="strict", secure=secure, path="/ui")
+    return response

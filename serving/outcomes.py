@@ -1,0 +1,77 @@
+"""Receiving outcomes: kept once, whatever is repeated; opt-outs close their channel, what was not sent frees its place."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from arbitration.domain import Consent
+from serving.answer_shapes import OutcomeAnswer
+from serving.decisions import Reply, digest_of, used_before
+from serving.ledger.history import ENGAGED
+from serving.ledger.rows import Answer, DecisionRow, OutcomeRow
+from serving.ledger.store import Writing
+from serving.problems import FieldError, invalid
+from serving.records import Record
+from serving.schemas import OutcomeReport, parse
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from serving.bootstrap import Runtime
+
+WITHDRAWS = ("unsubscribed", "complained")
+_NO_REACTION = ("delivered", "bounced", "dismissed")
+
+
+def report(runtime: Runtime, body: bytes) -> Reply:
+    """Keep one outcome: 200 when its decision is known, 202 when not (kept, but nothing follows from it), the same answer again
+    for the same body, 422 for the same source and id with another body.
+    """
+    outcome, plain = parse(OutcomeReport, body)
+    currency = runtime.policy.economics.currency
+    if outcome.value is not None and outcome.value.currency != currency:
+        raise invalid([FieldError("value.currency", currency)])
+    digest, now = digest_of(plain), runtime.clock.now()
+    with runtime.ledger.writing() as ledger:
+        earlier = ledger.answer_to_outcome(outcome.source, outcome.id)
+        if earlier is not None:
+            if earlier.body_digest != digest:
+                raise used_before("id")
+            return earlier.status, earlier.body
+        decision = ledger.decision(outcome.decision_id)
+        if decision is not None:
+            _follow(ledger, decision, outcome, now)
+        row = _row(outcome, digest, now, matched=decision is not None)
+        ledger.add_outcome(row)
+    runtime.metrics.outcomes.labels(outcome.type, str(row.matched).lower()).inc()
+    return row.answer.status, row.answer.body
+
+
+def _row(outcome: OutcomeReport, digest: str, now: datetime, *, matched: bool) -> OutcomeRow:
+    told = OutcomeAnswer(id=outcome.id, source=outcome.source, decision_id=outcome.decision_id, matched=matched)
+    return OutcomeRow(
+        outcome.source, outcome.id, outcome.decision_id, outcome.step, outcome.type, outcome.occurred_at, now,
+        outcome.value.amount if outcome.value else None, matched, Answer(digest, 200 if matched else 202, told.body()),
+    )  # fmt: skip
+
+
+def _follow(ledger: Writing, decision: DecisionRow, outcome: OutcomeReport, now: datetime) -> None:
+    """What the outcome changes for the next decision."""
+    steps = Record.from_bytes(decision.record).decision.plan.steps
+    if outcome.step >= max(len(steps), 1) or (not steps and outcome.type != "converted"):
+        expected = f"a step of the decision: 0 to {len(steps) - 1}" if steps else "only conversions follow from silence"
+        raise invalid([FieldError("step" if steps else "type", expected)])
+    if outcome.type in WITHDRAWS:
+        channel = steps[outcome.step].candidate.treatment.channel
+        _withdraw(ledger, decision.customer_id, channel, outcome, now)
+    if outcome.type == "not_sent":
+        ledger.release_contact(decision.decision_id, outcome.step)
+    elif outcome.type in (*ENGAGED, *_NO_REACTION):
+        ledger.note_reaction(decision.decision_id, outcome.step, engaged=outcome.type in ENGAGED)
+
+
+def _withdraw(ledger: Writing, customer_id: str, channel: str, outcome: OutcomeReport, now: datetime) -> None:
+    """From the moment of the opt-out, and never later than now, nothing is allowed on this channel for marketing."""
+    evidence = f"outcome:{outcome.source}:{outcome.id}"
+    since = min(outcome.occurred_at, now)
+    ledger.add_consent(customer_id, Consent(channel, "marketing", "withdrawn", "none", evidence, since))

@@ -1,0 +1,148 @@
+"""Looking back: the record of a decision, and its explanation for one of four readers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from arbitration.codec import canonical_json, decode, encode
+from arbitration.errors import LedgerError
+from arbitration.policy import Policy
+from serving.answers import answer_of, explanation
+from serving.openapi import LANGUAGES, READERS
+from serving.problems import FieldError, Problem, field_path, not_found
+from serving.records import Record
+
+if TYPE_CHECKING:
+    from serving.bootstrap import Runtime
+
+# Reasons that say something to the person themselves; the others speak of money and ranks.
+_PERSONAL = ("consent_held", "no_consent_needed", "holdout", "cold_start", "objection", "suppression")
+_ABOUT = {"en": "This message is about: {}.", "de": "In dieser Nachricht geht es um: {}."}
+_NOTHING = {"en": "There is no message for you at the moment.", "de": "Zurzeit gibt es keine Nachricht für Sie."}
+_OBJECT = {
+    "en": "You can object to such messages at any time in your account, or with the link in every message.",
+    "de": "Sie können solchen Nachrichten jederzeit widersprechen: in Ihrem Konto oder über den Link in jeder Nachricht.",
+}
+
+
+def load(runtime: Runtime, decision_id: str) -> tuple[Record, Policy]:
+    """The record of a decision and the policy that decided it. Raises `Problem` (404)."""
+    with runtime.ledger.reading() as reading:
+        row = reading.decision(decision_id)
+        if row is None:
+            raise not_found("decision")
+        record = Record.from_bytes(row.record)
+        version = record.decision.policy_version
+        if version == runtime.policy.version:
+            return record, runtime.policy
+        body = reading.policy(version)
+    if body is None:  # it was written in the decision's own transaction
+        raise LedgerError(f"the policy {version} of a decision is missing", mend="restore the ledger from your backup")
+    return record, decode(Policy, json.loads(body))
+
+
+def record_of(runtime: Runtime, decision_id: str) -> bytes:
+    """The record with the answer that was given and the outcomes since, as JSON without nulls."""
+    with runtime.ledger.reading() as reading:
+        row = reading.decision(decision_id)
+        if row is None:
+            raise not_found("decision")
+        outcomes = reading.outcomes_of(decision_id)
+    seen = [
+        {"id": one.id, "source": one.source, "step": one.step, "type": one.type, "occurred_at": encode(one.occurred_at)}
+        | ({"value": one.value} if one.value is not None else {})
+        for one in outcomes
+    ]
+    return canonical_json(
+        _without_nulls({"answer": json.loads(row.answer.body), "record": json.loads(row.record), "outcomes": seen})
+    )
+
+
+def explanation_of(runtime: Runtime, decision_id: str, query: Mapping[str, str]) -> bytes:
+    """The explanation for the reader named by `for`, in `lang`. Raises `Problem` (400 for an unknown value, 404)."""
+    lang = _choice(query, "lang", LANGUAGES)
+    reader = _choice(query, "for", READERS)
+    unknown = sorted(set(query) - {"lang", "for"})
+    if unknown:
+        raise _wrong([FieldError(field_path([unknown[0]]), "no such parameter")])
+    record, policy = load(runtime, decision_id)
+    told = {"decision_id": decision_id, "lang": lang, "for": reader, "simulated": record.simulated}
+    return canonical_json(_without_nulls(told | tell(record, policy, reader, lang)))
+
+
+def tell(record: Record, policy: Policy, reader: str, lang: str) -> dict[str, Any]:
+    """What one of `READERS` gets to read."""
+    return _READER[reader](record, policy, lang)
+
+
+def _choice(query: Mapping[str, str], name: str, allowed: tuple[str, ...]) -> str:
+    value = query.get(name, allowed[0])
+    if value not in allowed:
+        raise _wrong([FieldError(name, f"one of {', '.join(allowed)}")])
+    return value
+
+
+def _wrong(errors: list[FieldError]) -> Problem:
+    names = ", ".join(error.field for error in errors)
+    return Problem(400, "invalid-parameter", "The request has wrong parameters", f"Correct: {names}.", errors=errors)
+
+
+def _for_marketer(record: Record, policy: Policy, lang: str) -> dict[str, Any]:
+    told = explanation(record, policy, lang)
+    answer = answer_of(record, policy).model_dump(mode="json", exclude_none=True)
+    return {
+        "headline": told.headline,
+        "sentences": list(told.sentences),
+        "contributions": encode(told.contributions),
+        "why_not": encode(told.why_not),
+        "expected_value": answer.get("action", {}).get("expected_value"),
+        "plan": answer["plan"],
+        "degraded": answer["degraded"],
+    }
+
+
+def _for_scientist(record: Record, policy: Policy, lang: str) -> dict[str, Any]:
+    return _for_marketer(record, policy, lang) | {
+        "attributions": encode(record.attributions),
+        "estimates": encode(record.estimates),
+        "features": encode(record.context.features),
+        "probabilities": {item.candidate.id: item.probability for item in record.decision.ranked},
+        "silence_probability": record.decision.silence_probability,
+        "draw": record.draw,
+        "bundle": record.bundle,
+        "models": record.models,
+    }
+
+
+def _for_associate(record: Record, policy: Policy, lang: str) -> dict[str, Any]:
+    told, answer = explanation(record, policy, lang), answer_of(record, policy)
+    action = {"journey": answer.action.journey, "channel": answer.action.channel} if answer.action else None
+    return {"store_summary": told.store_summary, "action": action}
+
+
+def _for_customer(record: Record, policy: Policy, lang: str) -> dict[str, Any]:
+    """One plain sentence, at most two reasons that concern the person, and how to object."""
+    told, winner = explanation(record, policy, lang), record.decision.winner
+    goal = policy.journeys[winner.candidate.treatment.journey].goal if winner else None
+    first = _ABOUT[lang].format(goal.de if lang == "de" else goal.en) if goal else _NOTHING[lang]
+    reasons = zip(record.decision.reasons, told.sentences, strict=True)
+    personal = [sentence for reason, sentence in reasons if reason.code in _PERSONAL]
+    return {"reasons": [first, *personal[:2]], "objection": _OBJECT[lang]}
+
+
+_READER: Mapping[str, Callable[[Record, Policy, str], dict[str, Any]]] = {
+    "marketer": _for_marketer,
+    "scientist": _for_scientist,
+    "associate": _for_associate,
+    "customer": _for_customer,
+}
+
+
+def _without_nulls(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _without_nulls(inner) for name, inner in value.items() if inner is not None}
+    if isinstance(value, list):
+        return [_without_nulls(inner) for inner in value]
+    return value

@@ -1,0 +1,120 @@
+"""The shape of requests: what a caller may ask and report. Unknown fields are refused; direct identifiers do not fit."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from serving import strict_json
+from serving.problems import FieldError, field_path, invalid
+
+# Pseudonymous ids only: no "@", "+" or space, so that an e-mail address, a phone number or a name cannot stand here.
+Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$")]
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+
+
+def _plausible(moment: datetime) -> datetime:
+    if not 2000 <= moment.year <= 2100:
+        raise ValueError("a moment between 2000 and 2100")
+    return moment
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_plausible)]
+OutcomeType = Literal[
+    "delivered", "bounced", "opened", "clicked", "converted", "dismissed", "unsubscribed", "complained", "not_sent"
+]
+
+
+class Strict(BaseModel):
+    """No conversion between types, no field that is not named."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Alias(Strict):
+    """Another pseudonymous name of the customer, as the table `identities` holds it."""
+
+    type: Name
+    value: Identifier
+
+
+class CustomerRef(Strict):
+    """Who is decided for: exactly one of `id` and `alias`."""
+
+    id: Identifier | None = None
+    alias: Alias | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> CustomerRef:
+        if (self.id is None) == (self.alias is None):
+            raise ValueError("exactly one of id and alias")
+        return self
+
+
+class TriggerRef(Strict):
+    """A journey that asks to speak now, and why."""
+
+    journey: Identifier
+    event_id: Identifier | None = None
+    occurred_at: Moment | None = None
+    expires_at: Moment | None = None
+
+
+class DecisionRequest(Strict):
+    """One question: which single journey may speak to this customer now?"""
+
+    request_id: Identifier
+    customer: CustomerRef
+    decision_point: Name | None = None
+    triggers: Annotated[list[TriggerRef], Field(max_length=50)] = []
+    channels: Annotated[list[Name], Field(max_length=50)] = []
+    context: Annotated[dict[str, float | bool | str], Field(max_length=50)] = {}
+    mode: Literal["live", "shadow", "dry_run"] = "live"
+    max_results: Annotated[int, Field(ge=1, le=1)] = 1
+
+
+class Money(Strict):
+    """An amount in the shop's currency."""
+
+    amount: Annotated[float, Field(ge=-1e9, le=1e9, allow_inf_nan=False)]
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
+
+
+class OutcomeReport(Strict):
+    """What was observed for a step of a decision; `source` and `id` together name the observation."""
+
+    id: Identifier
+    source: Identifier
+    decision_id: Identifier
+    step: Annotated[int, Field(ge=0, le=9)] = 0
+    type: OutcomeType
+    occurred_at: Moment
+    value: Money | None = None
+
+
+R = TypeVar("R", bound=Strict)
+
+
+def parse(model: type[R], body: bytes) -> tuple[R, Any]:
+    """The request in `body`, checked, and its plain JSON value; a `Problem` (400 or 422) names every wrong field."""
+    plain = strict_json.read(body)
+    try:
+        return model.model_validate_json(body), plain
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_input=False, include_context=False)
+        raise invalid([FieldError(field_path(_loc(one["loc"])), _expected(one)) for one in found[:20]]) from None
+
+
+def _loc(parts: tuple[int | str, ...]) -> list[int | str]:
+    """Pydantic's path without the types it tried in turn, which are no fields."""
+    return [part for part in parts if part not in ("float", "bool", "str")]
+
+
+def _expected(found: Any) -> str:
+    if found["type"] == "extra_forbidden":
+        return "no such field"
+    if found["type"] == "string_pattern_mismatch":
+        return "a pseudonymous id or name: letters, digits, and . _ : - (no address, number or name of a person)"
+    return str(found["msg"]).removeprefix("Value error, ").removeprefix("Input should be ")

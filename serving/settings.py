@@ -1,0 +1,69 @@
+"""What the service is told at start: settings from the environment, all of them named `DIRIGENT_*`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from arbitration.errors import InputError
+from features.home import Home
+
+PREFIX = "DIRIGENT_"
+# For the command line as a client of the service, and for the tests; the service leaves them alone.
+_NOT_OURS = frozenset({"DIRIGENT_URL", "DIRIGENT_API_KEY", "DIRIGENT_TEST_HOME"})
+EXAMPLE_CATALOG = Path(__file__).resolve().parent.parent / "catalog" / "example"
+
+
+class Settings(BaseModel):
+    """One field per variable: `home` is `DIRIGENT_HOME`, and so on.
+
+    `as_of` starts the shop's clock at a past moment (the example data ends in January 2018); it then runs on at
+    normal speed. Unset, the clock is the real one. `redis` names the online store of a fleet (`features.store`).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    home: Path = Path(".dirigent")
+    host: str = "127.0.0.1"
+    port: int = Field(default=8090, ge=1, le=65535)
+    as_of: AwareDatetime | None = None
+    catalog: Path = EXAMPLE_CATALOG
+    redis: str | None = None
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @field_validator("host")
+    @classmethod
+    def _is_address(cls, host: str) -> str:
+        ip_address(host)
+        return host
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
+        """Read and check every `DIRIGENT_*` variable; an unknown or wrong one is an `InputError` naming it."""
+        variables = os.environ if environment is None else environment
+        ours = {name: text for name, text in variables.items() if name.startswith(PREFIX) and name not in _NOT_OURS}
+        given = {name[len(PREFIX) :].lower(): text for name, text in ours.items()}
+        try:
+            return cls.model_validate(given)
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = PREFIX + str(first["loc"][0]).upper()
+            if first["type"] == "extra_forbidden":
+                known = ", ".join(sorted(PREFIX + field.upper() for field in cls.model_fields))
+                raise InputError("is not a setting", where=name, mend=f"unset it; the settings are {known}") from None
+            raise InputError(f"is wrong: {first['msg']}", where=name, mend="correct it or unset it") from None
+
+    def to_environment(self) -> dict[str, str]:
+        """The same settings as variables, for a process started from this one."""
+        fields = self.model_dump(mode="json", exclude_none=True)
+        return {PREFIX + name.upper(): str(setting) for name, setting in fields.items()}
+
+    @property
+    def paths(self) -> Home:
+        """The folder that holds everything of this installation."""
+        return Home(self.home.resolve())

@@ -1,0 +1,105 @@
+"""What is missing at the start is one line and an exit code; what happens while running is a problem, and passes."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import socket
+import sqlite3
+import subprocess
+
+import pytest
+
+from serving.auth import create_key
+from tests.e2e.service_process import ROOT, SERVE, environment, free_port, private_home, running
+
+
+@pytest.fixture
+def home(shop_home, tmp_path):
+    return private_home(shop_home, tmp_path / "home")
+
+
+def refused(home, port=None, **more: str) -> str:
+    """The one line with which the service refuses to start."""
+    variables = environment(home, port or free_port(), **more)
+    done = subprocess.run(SERVE, cwd=ROOT, env=variables, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode in (2, 3), done.stderr
+    lines = [line for line in done.stderr.splitlines() if line.strip() and not line.startswith("{")]
+    assert len(lines) == 1, done.stderr
+    assert "Traceback" not in done.stderr
+    return lines[0]
+
+
+def test_a_missing_bundle(home):
+    (home.root / "bundles").unlink()
+    assert "dirigent promote" in refused(home)
+
+
+def test_an_altered_bundle(home, shop_home):
+    (home.root / "bundles").unlink()
+    shutil.copytree(shop_home.bundles, home.bundles)
+    folder = home.bundles / (home.bundles / "current").read_text().strip()
+    victim = next(file for file in sorted(folder.iterdir()) if file.name != "manifest.json")
+    content = bytearray(victim.read_bytes())
+    content[len(content) // 2] ^= 1
+    victim.write_bytes(content)
+    assert "altered" in refused(home)
+
+
+@pytest.mark.parametrize("left", [(), ("registry.db",)])
+def test_an_empty_feature_store(home, shop_home, left):
+    (home.root / "feast").unlink()
+    home.feast.mkdir()
+    for name in left:
+        shutil.copy2(shop_home.feast / name, home.feast / name)
+    assert "dirigent features" in refused(home)
+
+
+def test_no_customers(home):
+    (home.root / "tables").unlink()
+    assert "dirigent import" in refused(home)
+
+
+def test_a_busy_port(home):
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        assert "DIRIGENT_PORT" in refused(home, other.getsockname()[1])
+
+
+def test_an_unknown_setting(home):
+    assert "DIRIGENT_PROT" in refused(home, DIRIGENT_PROT="1")
+
+
+def test_a_ledger_that_is_no_ledger(home):
+    home.ledger.write_bytes(b"x" * 5000)
+    assert "damaged" in refused(home)
+
+
+def test_answers_survive_a_restart_and_a_kill(home):
+    key = create_key(home, "orchestrator", "orchestrator")
+    with running(home, key) as server:
+        first = server.decide("restart-1")
+        server.stop(signal.SIGKILL)
+    with running(home, key) as server:
+        again = server.decide("restart-1")
+        assert (again.status_code, again.content) == (200, first.content)
+        decision_id = first.json()["decision_id"]
+        assert server.http.get(f"/v1/decisions/{decision_id}").json()["answer"] == first.json()
+        assert server.decide("restart-1", "2").status_code == 422
+        locked_ledger_is_a_problem_and_passes(server)
+        assert server.stop() == 0, "an ordinary stop is no failure"
+
+
+def locked_ledger_is_a_problem_and_passes(server) -> None:
+    other = sqlite3.connect(server.home.ledger, isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    answer = server.decide("locked-1")
+    assert answer.status_code == 503
+    assert answer.headers["retry-after"] == "1"
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert "locked" in answer.json()["detail"]
+    assert str(server.home.root) not in answer.text
+    other.execute("ROLLBACK")
+    other.close()
+    assert server.decide("locked-1").status_code == 200

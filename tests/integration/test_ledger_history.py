@@ -1,0 +1,137 @@
+"""The shop's tables in the ledger: what is copied, when it is copied again, and what stays."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from arbitration.domain import Consent, Contact
+from arbitration.errors import TableError
+from features.home import Home
+from features.tables.contract import TABLES
+from features.tables.store import canonical, connect
+from serving.ledger.history import load_history
+from serving.ledger.store import Ledger
+
+NOW = datetime(2018, 1, 2, 15, tzinfo=UTC)
+PURPOSES = {"welcome": "marketing", "receipt": "service"}
+
+
+def write(home: Home, name: str, rows: list[dict[str, object]]) -> None:
+    """A table of the shop, in the types of the data contract."""
+    home.tables.mkdir(parents=True, exist_ok=True)
+    file: Path = home.tables / f"{name}.parquet"
+    with connect() as duck:
+        values = ", ".join(
+            "(" + ", ".join("NULL" if v is None else f"'{v}'" for v in row.values()) + ")" for row in rows
+        )
+        columns = ", ".join(f'"{column}"' for column in rows[0])
+        query = canonical(TABLES[name], rows[0], f"(VALUES {values}) AS rows({columns})")
+        duck.execute(f"COPY ({query}) TO '{file}' (FORMAT parquet)")
+
+
+def contact(number: int, journey: str, sent_at: datetime) -> dict[str, object]:
+    return {
+        "contact_id": f"k{number}",
+        "customer_id": "1",
+        "journey": journey,
+        "channel": "push",
+        "sent_at": sent_at.isoformat(),
+    }
+
+
+@pytest.fixture
+def home(tmp_path):
+    home = Home(tmp_path)
+    customers = [
+        {"customer_id": "1", "created_at": "2017-01-01T00:00:00Z", "time_zone": "America/New_York", "locale": "de"}
+    ]
+    write(home, "customers", customers)
+    consent = {
+        "customer_id": "1",
+        "channel": "push",
+        "purpose": "marketing",
+        "state": "granted",
+        "legal_basis": "consent",
+    }
+    write(
+        home, "consents", [consent | {"evidence_id": "e1", "valid_from": "2017-06-01T02:00:00+02:00", "valid_to": None}]
+    )
+    alias = {"alias_type": "pos_card", "alias": "77"}
+    write(
+        home,
+        "identities",
+        [
+            alias | {"customer_id": "9", "valid_from": "2017-01-01T00:00:00Z"},
+            alias | {"customer_id": "1", "valid_from": "2017-07-01T00:00:00Z"},
+            alias | {"customer_id": "8", "valid_from": "2019-01-01T00:00:00Z"},
+        ],
+    )
+    write(
+        home,
+        "contacts",
+        [
+            contact(1, "welcome", NOW - timedelta(days=1)),
+            contact(2, "receipt", NOW - timedelta(days=2)),
+            contact(3, "welcome", NOW - timedelta(days=92)),
+            contact(4, "welcome", NOW + timedelta(days=1)),
+            contact(5, "silence", NOW - timedelta(days=3)),
+        ],
+    )
+    seen = {
+        "outcome_id": "o1",
+        "contact_id": "k1",
+        "type": "clicked",
+        "occurred_at": (NOW - timedelta(hours=9)).isoformat(),
+    }
+    by_machine = seen | {"outcome_id": "o2", "contact_id": "k2", "type": "opened"}
+    write(home, "outcomes", [seen | {"machine_open": "false"}, by_machine | {"machine_open": "true"}])
+    return home
+
+
+@pytest.fixture
+def ledger(home):
+    found = Ledger(home.ledger)
+    load_history(found, home, NOW, PURPOSES)
+    yield found
+    found.close()
+
+
+def test_profile_consents_aliases_and_recent_contacts_arrive(ledger):
+    with ledger.reading() as reading:
+        profile = reading.profile("1")
+        assert (profile.time_zone, profile.locale) == ("America/New_York", "de")
+        standing = reading.standing("1", NOW - timedelta(days=200))
+        assert standing.consents == (
+            Consent("push", "marketing", "granted", "consent", "e1", datetime(2017, 6, 1, tzinfo=UTC)),
+        )
+        assert standing.contacts == (
+            Contact("receipt", "push", NOW - timedelta(days=2), "service", engaged=False),
+            Contact("welcome", "push", NOW - timedelta(days=1), "marketing", engaged=True),
+        )
+        assert reading.customer_of("pos_card", "77", NOW) == "1"
+        assert reading.customer_of("pos_card", "77", datetime(2016, 1, 1, tzinfo=UTC)) is None
+
+
+def test_loading_again_changes_nothing_and_a_changed_file_replaces_only_history(ledger, home):
+    with ledger.writing() as writing:
+        writing.add_contact("1", Contact("welcome", "email", NOW), "d-1", 0)
+        writing.add_consent("1", Consent("push", "marketing", "withdrawn", "none", "outcome:x:1", NOW))
+    load_history(ledger, home, NOW, PURPOSES)
+    write(home, "contacts", [contact(7, "welcome", NOW - timedelta(days=5))])
+    load_history(ledger, home, NOW, PURPOSES)
+    with ledger.reading() as reading:
+        standing = reading.standing("1", NOW - timedelta(days=91))
+    assert [(one.channel, one.sent_at) for one in standing.contacts] == [
+        ("push", NOW - timedelta(days=5)),
+        ("email", NOW),
+    ]
+    assert [one.state for one in standing.consents] == ["granted", "withdrawn"], "a withdrawal must survive an import"
+
+
+def test_a_shop_without_customers_is_said_so(tmp_path):
+    home = Home(tmp_path / "empty")
+    with pytest.raises(TableError, match="import"):
+        load_history(Ledger(home.ledger), home, NOW, PURPOSES)

@@ -1,0 +1,141 @@
+"""The outermost gate in front of a small application."""
+
+from __future__ import annotations
+
+import anyio
+import httpx
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse
+from starlette.routing import Route
+
+from features.home import Home
+from serving.auth import Keys, create_key
+from serving.gate import MAX_BODY, Gate
+from serving.login import COOKIE
+from serving.metrics import Metrics
+
+JSON = {"Content-Type": "application/json"}
+
+
+async def size(request: Request) -> JSONResponse:
+    return JSONResponse({"size": len(await request.body()), "client": request.state.client.name})
+
+
+async def overload(_: Request) -> JSONResponse:
+    return JSONResponse({"error": "Not able to process"}, 504)
+
+
+async def page(_: Request) -> PlainTextResponse:
+    return PlainTextResponse("page")
+
+
+@pytest.fixture
+def home(tmp_path):
+    return Home(tmp_path)
+
+
+@pytest.fixture
+def call(home):
+    key = create_key(home, "shop", "orchestrator")
+    inner = Starlette(
+        routes=[
+            Route("/v1/size", size, methods=["POST"]),
+            Route("/v1/overload", overload),
+            Route("/livez", page),
+            Route("/ui/page", page, methods=["GET", "POST"]),
+            Route("/ui/login", lambda request: RedirectResponse("/ui/page", 303)),
+        ]
+    )
+    keys, metrics = Keys(home), Metrics()
+    gate = Gate(inner, lambda: keys, lambda: metrics)
+
+    def send(method, path, *, authorized=True, headers=None, **more):
+        async def go():
+            transport = httpx.ASGITransport(gate)
+            async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+                own = {"Authorization": f"Bearer {key}"} if authorized else {}
+                return await client.request(method, path, headers=own | (headers or {}), **more)
+
+        return anyio.run(go)
+
+    send.session = keys.open_session(keys.client_of_key(key))
+    return send
+
+
+def test_the_body_and_the_client_reach_the_application(call):
+    answer = call("POST", "/v1/size", headers=JSON, content=b"x" * 1000)
+    assert answer.json() == {"size": 1000, "client": "shop"}
+
+
+@pytest.mark.parametrize("path", ["/v1/size", "/", "/docs.json", "/metrics", "/nowhere", "/livez/", "//livez", "/ui"])
+@pytest.mark.parametrize("header", [None, "Bearer ", "Bearer wrong", "Basic c2hvcDpzaG9w", "dgt_x"])
+def test_without_a_key_nothing_answers(call, path, header):
+    headers = {"Authorization": header} if header else {}
+    answer = call("POST", path, authorized=False, headers=headers | JSON, content=b"{}")
+    assert answer.status_code == 401
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert "Bearer" in answer.headers["www-authenticate"]
+
+
+def test_health_is_open(call):
+    assert call("GET", "/livez", authorized=False).status_code == 200
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_one_mebibyte_is_the_limit(call, more):
+    answer = call("POST", "/v1/size", headers=JSON, content=b"x" * (MAX_BODY + more))
+    assert answer.status_code == (413 if more else 200)
+
+
+def test_a_body_in_pieces_is_counted_too(call):
+    async def pieces():
+        for _ in range(20):
+            yield b"x" * 100_000
+
+    assert call("POST", "/v1/size", headers=JSON, content=pieces()).status_code == 413
+
+
+def test_a_body_that_says_it_is_huge_is_refused_unread(call):
+    answer = call("POST", "/v1/size", headers=JSON | {"Content-Length": "99999999999"}, content=b"x")
+    assert answer.status_code == 413
+
+
+@pytest.mark.parametrize(
+    "kind", ["text/plain", "", "application/json; charset=latin-1", "application/x-www-form-urlencoded"]
+)
+def test_only_json_is_accepted(call, kind):
+    assert call("POST", "/v1/size", headers={"Content-Type": kind}, content=b"{}").status_code == 415
+
+
+@pytest.mark.parametrize("kind", ["application/json", "Application/JSON; charset=UTF-8"])
+def test_json_is_accepted_however_it_is_written(call, kind):
+    assert call("POST", "/v1/size", headers={"Content-Type": kind}, content=b"{}").status_code == 200
+
+
+def test_what_inner_layers_answer_becomes_a_problem(call):
+    answer = call("GET", "/v1/overload")
+    assert answer.status_code == 503
+    assert answer.headers["retry-after"] == "1"
+    assert answer.json()["type"] == "urn:dirigent:problem:overloaded"
+
+
+def test_a_page_asks_for_the_key_in_a_form_and_a_session_opens_it(call):
+    door = call("GET", "/ui/page", authorized=False)
+    assert door.status_code == 401
+    assert '<form method="post" action="/ui/login">' in door.text
+    assert 'value="/ui/page"' in door.text
+    cookie = {"Cookie": f"{COOKIE}={call.session}"}
+    assert call("GET", "/ui/page", authorized=False, headers=cookie).text == "page"
+
+
+def test_a_session_opens_pages_only_and_only_for_reading(call):
+    cookie = {"Cookie": f"{COOKIE}={call.session}"}
+    assert call("POST", "/v1/size", authorized=False, headers=cookie | JSON, content=b"{}").status_code == 401
+    assert call("POST", "/ui/page", authorized=False, headers=cookie).status_code == 401
+
+
+def test_a_path_is_never_put_into_the_form_unchecked(call):
+    door = call("GET", '/ui/"><script>alert(1)</script>', authorized=False)
+    assert "<script>" not in door.text

@@ -1,0 +1,70 @@
+"""Churn risk: P(no purchase in the next 28 days) of a customer who bought in the last 56.
+
+Weekly cut-offs make the rows. The examination cut-off is never trained on: 14 weeks train, 4 weeks calibrate and choose, and
+every label window ends before the part that follows it begins.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import numpy as np
+
+from arbitration.errors import StateError
+from features.home import Home
+from features.registry import VIEWS
+from features.snapshots import ANCHOR
+from features.tables.store import open_tables
+from training.contest import Contest, compete
+from training.dataset import Dataset, Split, dataset, historical
+from training.fitting import Recipe
+from training.labels import CHURN_DAYS, churn_labels, last_known
+
+NAME = "churn_risk"
+WEEK = timedelta(weeks=1)
+WINDOW = timedelta(days=CHURN_DAYS)
+TRAIN_WEEKS, VALIDATION_WEEKS = 14, 4  # earlier cut-offs have less than 13 weeks of history behind them
+RECIPE = Recipe(leaves=7, learning_rate=0.03, trees=200, min_rows=100, monotone={"recency_days": 1, "gap_ratio": 1})
+# Loyalty status of the example shop is simulated from spend, so it says nothing that spend does not; without it the model
+# is about real households alone.
+LEFT_OUT = frozenset({"tier_level", "money_to_next_tier", "points_balance", "points_earned_91d", "points_redeemed_182d", "points_expiring_30d"})
+FEATURES = tuple(feature.name for feature in VIEWS["customer"].features if feature.name not in LEFT_OUT)
+REFERENCE = {"tree_auc": 0.855, "linear_auc": 0.858}
+"""Published for the example data at the examination cut-off: LightGBM and logistic regression."""
+
+
+def train(home: Home) -> Contest:
+    """Both kinds of model on the feature store's history. Raises StateError when there is too little of it."""
+    notes = ("Loyalty tier and points are left out: simulated from spend, they do not lower the held-out log-loss.",)
+    return compete(NAME, split(home), RECIPE, notes)
+
+
+def split(home: Home) -> Split:
+    """Rows of all cut-offs, in three parts."""
+    connection = open_tables(home)
+    examined = examination(last_known(connection, WINDOW))
+    moments = [examined - WEEK * week for week in range(TRAIN_WEEKS + VALIDATION_WEEKS + 2 * (WINDOW // WEEK))]
+    data = dataset(historical(home, NAME, churn_labels(connection, moments)), FEATURES, "label")
+    connection.close()
+    return split_at(data, examined)
+
+
+def examination(last: datetime | None) -> datetime:
+    """The test cut-off: the example's fixed one when its label window is inside the data, otherwise the last weekly moment that is."""
+    if last is None:
+        raise StateError("there are no purchases to learn from", mend="Run `dirigent import --example`.")
+    return min(ANCHOR, last) if last >= ANCHOR else ANCHOR - WEEK * -((last - ANCHOR) // WEEK)
+
+
+def split_at(data: Dataset, examined: datetime) -> Split:
+    """Train, validation and test around the examination cut-off, label windows apart."""
+    test = np.datetime64(examined.replace(tzinfo=None))
+    validation = test - np.timedelta64(WINDOW)
+    train = validation - np.timedelta64(WEEK * (VALIDATION_WEEKS - 1)) - np.timedelta64(WINDOW)
+    start = train - np.timedelta64(WEEK * TRAIN_WEEKS)
+    first = validation - np.timedelta64(WEEK * VALIDATION_WEEKS)
+    return Split(
+        data.where((data.moments > start) & (data.moments <= train)),
+        data.where((data.moments > first) & (data.moments <= validation)),
+        data.where(data.moments == test),
+    )

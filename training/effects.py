@@ -1,0 +1,147 @@
+"""Effects: incremental purchases per contact for every journey and channel, shrunk by empirical Bayes.
+
+Each level borrows from the one above: cell (journey x channel) -> journey -> all -> prior. With y the raw mean of a cell, s its
+standard error and sigma the spread between the cells of a journey,
+
+    mean = B * parent + (1 - B) * y,   B = s^2 / (s^2 + sigma^2)       (Efron & Morris 1975)
+
+sigma is estimated by the method of moments (DerSimonian & Laird 1986), never below a floor, so that a cell with much data can
+always leave its journey. A cell without data gets its parent's mean and a wider spread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import sqrt
+
+import numpy as np
+
+from arbitration.domain import Estimate
+
+TINY = 1e-18
+INDIVIDUAL_RANGE = (0.25, 4.0)
+"""How far an individual's propensity may move the effect of its cell, as a ratio."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What was measured in one cell: raw mean, squared standard error and rows; rows 0 says that nothing was."""
+
+    mean: float = 0.0
+    variance: float = 0.0
+    rows: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Belief:
+    """A shrunk mean with its standard deviation, and the raw numbers it came from (null where there are none)."""
+
+    mean: float
+    sd: float
+    rows: int
+    raw: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Prior:
+    """What is believed before any data: mean and sd of the overall level, and floors for the spread on the levels below."""
+
+    mean: float
+    sd: float
+    floor: float
+
+
+@dataclass(frozen=True, slots=True)
+class Beliefs:
+    """The three levels; `cells` are keyed `journey/channel`."""
+
+    cells: Mapping[str, Belief]
+    journeys: Mapping[str, Belief]
+    overall: Belief
+
+
+@dataclass(frozen=True, slots=True)
+class Effects:
+    """`tau`: incremental purchases per contact. `engagement`: P(engage). `opt_out`: P(opt-out) per contact, by channel."""
+
+    tau: Beliefs
+    engagement: Beliefs
+    opt_out: Mapping[str, Belief]
+    window_days: int
+    version: str
+
+    def effect(self, journey: str, channel: str, propensity: float | None) -> Estimate | None:
+        """tau(x, a) = tau of the cell times P(engage | x, a) over the cell's mean, the ratio within 1/4 and 4.
+
+        Tier 2 with an individual propensity, 1 without; None for a journey that was never tried.
+        """
+        belief = self.tau.cells.get(f"{journey}/{channel}") or self.tau.journeys.get(journey)
+        if belief is None or self.tau.journeys[journey].rows == 0:
+            return None
+        mean = self.engagement.cells.get(f"{journey}/{channel}") or self.engagement.journeys[journey]
+        if propensity is None or mean.mean <= 0:
+            return Estimate(belief.mean, belief.sd, f"effects {self.version}", 1)
+        ratio = min(max(propensity / mean.mean, INDIVIDUAL_RANGE[0]), INDIVIDUAL_RANGE[1])
+        return Estimate(belief.mean * ratio, belief.sd * ratio, f"effects {self.version}", 2)
+
+
+def shrink(samples: Mapping[str, Sample], prior: Prior) -> tuple[dict[str, Belief], Belief]:
+    """One level: every sample toward their common mean, which is itself shrunk toward the prior."""
+    sigma2 = spread([sample for sample in samples.values() if sample.rows], prior.floor)
+    parent = _combine(_pooled(list(samples.values()), sigma2), Belief(prior.mean, 0.0, 0), prior.sd**2)
+    return {name: _combine(sample, parent, sigma2) for name, sample in samples.items()}, parent
+
+
+def hierarchy(samples: Mapping[str, Sample], prior: Prior) -> Beliefs:
+    """Two levels: cells, keyed `journey/channel`, toward their journey, journeys toward all, all toward the prior."""
+    members: dict[str, dict[str, Sample]] = {}
+    for name, sample in samples.items():
+        members.setdefault(name.split("/")[0], {})[name] = sample
+    within = _spread_within([[s for s in group.values() if s.rows] for group in members.values()], prior.floor)
+    pooled = {journey: _pooled(list(group.values()), within) for journey, group in members.items()}
+    journeys, overall = shrink(pooled, prior)
+    cells = {name: _combine(s, journeys[journey], within) for journey, group in members.items() for name, s in group.items()}
+    return Beliefs(cells, journeys, overall)
+
+
+def spread(samples: list[Sample], floor: float) -> float:
+    """sigma^2 between samples (DerSimonian-Laird), at least floor^2."""
+    return max(_excess(samples)[0], floor**2) if len(samples) > 1 else floor**2
+
+
+def _spread_within(groups: list[list[Sample]], floor: float) -> float:
+    """One sigma^2 for the cells of every journey: the groups' excesses added up before they are divided."""
+    parts = [_excess(group) for group in groups if len(group) > 1]
+    scale = sum(part[2] for part in parts)
+    return max(sum(part[1] for part in parts) / scale, floor**2) if scale > 0 else floor**2
+
+
+def _excess(samples: list[Sample]) -> tuple[float, float, float]:
+    """Q - (k - 1) over its scale, and both: Q is the weighted sum of squares about the weighted mean."""
+    means = np.array([sample.mean for sample in samples])
+    weights = 1 / np.maximum([sample.variance for sample in samples], TINY)
+    center = (weights * means).sum() / weights.sum()
+    excess = float((weights * (means - center) ** 2).sum() - (len(samples) - 1))
+    scale = float(weights.sum() - (weights**2).sum() / weights.sum())
+    return (excess / scale if scale > 0 else 0.0), excess, scale
+
+
+def _pooled(samples: list[Sample], sigma2: float) -> Sample:
+    """Their common mean, weighted by precision including the spread between them."""
+    known = [sample for sample in samples if sample.rows]
+    if not known:
+        return Sample()
+    weights = np.array([1 / (sample.variance + sigma2) for sample in known])
+    mean = float((weights * [sample.mean for sample in known]).sum() / weights.sum())
+    return Sample(mean, float(1 / weights.sum()), sum(sample.rows for sample in known))
+
+
+def _combine(sample: Sample, parent: Belief, sigma2: float) -> Belief:
+    """A sample shrunk toward its parent; the parent's own doubt counts by the share that comes from it."""
+    if sample.rows == 0:
+        return Belief(parent.mean, sqrt(sigma2 + parent.sd**2), 0)
+    share = sample.variance / (sample.variance + sigma2)
+    mean = share * parent.mean + (1 - share) * sample.mean
+    variance = share * sigma2 + share**2 * parent.sd**2
+    return Belief(mean, sqrt(variance), sample.rows, sample.mean)

@@ -1,0 +1,67 @@
+"""Fit: LightGBM and, always beside it, a linear challenger. Same rows in, the same `Model` contract out."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from training.booster import Booster
+from training.dataset import Dataset
+from training.models import Coefficients, LinearModel, TreeModel, signed_log
+
+SEED = 20170930
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What differs from model to model: trees' shape, and +1/-1 where the business knows the direction of a feature."""
+
+    leaves: int
+    learning_rate: float
+    trees: int
+    min_rows: int
+    ridge: float = 0.1
+    monotone: Mapping[str, int] = field(default_factory=dict)
+
+    def parameters(self) -> dict[str, float]:
+        """For the registry."""
+        return {
+            "leaves": self.leaves, "learning_rate": self.learning_rate, "trees": self.trees, "min_rows": self.min_rows,
+            "inverse_ridge": self.ridge, "monotone": len(self.monotone), "seed": SEED,
+        }  # fmt: skip
+
+
+def fit_tree(name: str, data: Dataset, recipe: Recipe) -> TreeModel:
+    """Gradient boosted trees; the same data and recipe give the same text."""
+    import lightgbm
+
+    settings = {
+        "objective": "binary", "num_leaves": recipe.leaves, "learning_rate": recipe.learning_rate, "seed": SEED,
+        "min_child_samples": recipe.min_rows, "feature_fraction": 0.8, "bagging_fraction": 0.8, "bagging_freq": 1,
+        "deterministic": True, "force_row_wise": True, "num_threads": 2, "verbose": -1,
+        "monotone_constraints": [recipe.monotone.get(feature, 0) for feature in data.features],
+    }  # fmt: skip
+    columns = [feature.replace("=", "_is_") for feature in data.features]  # LightGBM's text refuses some signs in names
+    frame = lightgbm.Dataset(data.rows, data.labels, feature_name=columns)
+    text = lightgbm.train(settings, frame, recipe.trees).model_to_string()
+    return TreeModel(name, data.features, Booster(text))
+
+
+def fit_linear(name: str, data: Dataset, inverse_ridge: float = 0.1) -> LinearModel:
+    """Ridge logistic regression on standardized signed logarithms, unknown values at the median."""
+    from sklearn.linear_model import LogisticRegression
+
+    transformed = signed_log(data.rows)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # a column that is unknown in every row has no median
+        median = np.nan_to_num(np.nanmedian(transformed, axis=0))
+    filled = np.where(np.isnan(transformed), median, transformed)
+    mean, scale = filled.mean(axis=0), filled.std(axis=0)
+    scale = np.where(scale > 1e-9, scale, 1.0)
+    fitted = LogisticRegression(C=inverse_ridge, max_iter=1000).fit((filled - mean) / scale, data.labels)
+    arrays = (median, mean, scale, fitted.coef_[0])
+    coefficients = Coefficients(*(tuple(map(float, array)) for array in arrays), float(fitted.intercept_[0]))
+    return LinearModel(name, data.features, coefficients)

@@ -1,0 +1,189 @@
+"""What serving knows of a model: named features in, calibrated probabilities and contributions out.
+
+Both kinds load from text (LightGBM's own format, or JSON coefficients) and need no training library. A margin is log-odds
+before calibration. Contributions are exact: base + sum of contributions = margin, within 1e-6.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from arbitration.domain import Attribution, Contribution
+from training.booster import Booster
+from training.calibration import Calibration
+
+FloatArray = NDArray[np.float64]
+Kind = Literal["tree", "linear"]
+
+
+class Model(Protocol):
+    """The contract of every model. `rows` are float64 with shape (n, len(features)), NaN where a value is unknown."""
+
+    @property
+    def name(self) -> str:
+        """What is predicted, such as `churn_risk`."""
+    @property
+    def kind(self) -> Kind:
+        """`tree` (LightGBM) or `linear` (logistic regression)."""
+    @property
+    def version(self) -> str:
+        """Kind and digest of the bytes that define the model."""
+    @property
+    def features(self) -> tuple[str, ...]:
+        """Names of the columns, in order."""
+    @property
+    def calibration(self) -> Calibration:
+        """From margin to probability."""
+    def margins(self, rows: FloatArray) -> FloatArray:
+        """Raw log-odds, shape (n,)."""
+    def predict(self, rows: FloatArray) -> FloatArray:
+        """Calibrated probabilities, shape (n,)."""
+    def contributions(self, rows: FloatArray) -> FloatArray:
+        """What each feature adds to the margin, shape (n, k + 1); the last column is the base."""
+    def attribute(self, row: FloatArray) -> Attribution:
+        """One row, shape (k,), taken apart."""
+    def text(self) -> str:
+        """The file the model is kept in."""
+
+
+@dataclass(frozen=True)
+class TreeModel:
+    """A LightGBM ensemble."""
+
+    name: str
+    features: tuple[str, ...]
+    booster: Booster
+    calibration: Calibration = Calibration()
+    kind: Kind = "tree"
+
+    def __post_init__(self) -> None:
+        if self.booster.columns != len(self.features):
+            raise ValueError(f"{self.name}: the trees read {self.booster.columns} columns, {len(self.features)} are named")
+
+    @cached_property
+    def version(self) -> str:
+        """Kind and digest of trees, feature order and calibration."""
+        return _version(self)
+
+    def margins(self, rows: FloatArray) -> FloatArray:
+        """Raw log-odds, shape (n,)."""
+        return self.booster.margins(rows)
+
+    def predict(self, rows: FloatArray) -> FloatArray:
+        """Calibrated probabilities, shape (n,)."""
+        return self.calibration.probability(self.margins(rows))
+
+    def contributions(self, rows: FloatArray) -> FloatArray:
+        """TreeSHAP values and the base, shape (n, k + 1)."""
+        return self.booster.contributions(rows)
+
+    def attribute(self, row: FloatArray) -> Attribution:
+        """One row, shape (k,), taken apart."""
+        return _attribution(self, row)
+
+    def text(self) -> str:
+        """LightGBM's text format."""
+        return self.booster.text
+
+
+@dataclass(frozen=True)
+class Coefficients:
+    """Logistic regression on z = (t - mean) / scale, t = sign(x) log(1 + |x|), unknown x replaced by `median` (of t)."""
+
+    median: tuple[float, ...]
+    mean: tuple[float, ...]
+    scale: tuple[float, ...]
+    weight: tuple[float, ...]
+    intercept: float
+
+
+@dataclass(frozen=True)
+class LinearModel:
+    """Logistic regression on signed logarithms; the intercept is the base, because z has mean 0."""
+
+    name: str
+    features: tuple[str, ...]
+    coefficients: Coefficients
+    calibration: Calibration = Calibration()
+    kind: Kind = "linear"
+
+    def __post_init__(self) -> None:
+        c = self.coefficients
+        if {len(c.median), len(c.mean), len(c.scale), len(c.weight)} != {len(self.features)}:
+            raise ValueError(f"{self.name}: coefficients do not match {len(self.features)} features")
+
+    @cached_property
+    def version(self) -> str:
+        """Kind and digest of coefficients, feature order and calibration."""
+        return _version(self)
+
+    @cached_property
+    def _arrays(self) -> tuple[FloatArray, FloatArray, FloatArray]:
+        c = self.coefficients
+        return np.array(c.median), np.array(c.mean), np.array(c.weight) / np.array(c.scale)
+
+    def margins(self, rows: FloatArray) -> FloatArray:
+        """Raw log-odds, shape (n,)."""
+        if rows.ndim != 2 or rows.shape[1] != len(self.features):
+            raise ValueError(f"rows have shape {rows.shape}, the model reads (n, {len(self.features)})")
+        return np.asarray(self._shares(rows).sum(axis=1) + self.coefficients.intercept)
+
+    def predict(self, rows: FloatArray) -> FloatArray:
+        """Calibrated probabilities, shape (n,)."""
+        return self.calibration.probability(self.margins(rows))
+
+    def contributions(self, rows: FloatArray) -> FloatArray:
+        """Weight times standardized value, and the intercept, shape (n, k + 1)."""
+        return np.column_stack([self._shares(rows), np.full(len(rows), self.coefficients.intercept)])
+
+    def attribute(self, row: FloatArray) -> Attribution:
+        """One row, shape (k,), taken apart."""
+        return _attribution(self, row)
+
+    def text(self) -> str:
+        """The coefficients as JSON."""
+        return json.dumps(asdict(self.coefficients), allow_nan=False)
+
+    def _shares(self, rows: FloatArray) -> FloatArray:
+        median, mean, weight = self._arrays
+        transformed = signed_log(rows)
+        return np.asarray((np.where(np.isnan(transformed), median, transformed) - mean) * weight)
+
+
+def signed_log(rows: FloatArray) -> FloatArray:
+    """sign(x) log(1 + |x|): money and counts become comparable, zero stays zero, NaN stays NaN."""
+    return np.asarray(np.sign(rows) * np.log1p(np.abs(rows)))
+
+
+def read(name: str, kind: str, features: tuple[str, ...], text: str, calibration: Mapping[str, float]) -> Model:
+    """A model from its text; raises ValueError, KeyError or TypeError where the text does not fit."""
+    fitted = Calibration(**calibration)
+    if kind == "tree":
+        return TreeModel(name, features, Booster(text), fitted)
+    fields: dict[str, Any] = json.loads(text)
+    tuples = {key: tuple(value) if isinstance(value, list) else float(value) for key, value in fields.items()}
+    return LinearModel(name, features, Coefficients(**tuples), fitted)
+
+
+def _version(model: Model) -> str:
+    parts = (model.text(), json.dumps(model.features), json.dumps(asdict(model.calibration)))
+    return f"{model.kind}-{hashlib.sha256(chr(0).join(parts).encode()).hexdigest()[:12]}"
+
+
+def _attribution(model: Model, row: FloatArray) -> Attribution:
+    shares = model.contributions(row[None, :])[0]
+    values = [None if np.isnan(value) else float(value) for value in row]
+    parts = tuple(
+        Contribution(name, value, float(share)) for name, value, share in zip(model.features, values, shares[:-1], strict=True)
+    )
+    margins = model.margins(row[None, :])
+    probability = float(model.calibration.probability(margins)[0])
+    return Attribution(model.name, float(shares[-1]), parts, float(margins[0]), probability)

@@ -1,0 +1,189 @@
+"""All models, one after the other: fit, judge, and describe each as an `Entry` for the registry."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from arbitration.codec import encode
+from arbitration.errors import InputError
+from features.home import Home
+from training import churn, propensity, send_time, uplift
+from training.contents import model_files, signature_of
+from training.contest import Contest, Trial
+from training.effects import Effects
+from training.evaluate import Metrics, gain_table
+from training.plots import gain_plot, reliability_plot, shap_summary
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Progress = Callable[[str], None]
+NAMES = (churn.NAME, propensity.NAME, propensity.BASE_NAME, send_time.NAME, uplift.NAME)
+PREDICTS = {
+    churn.NAME: "no purchase in the next 28 days, of a customer who bought in the last 56",
+    propensity.NAME: "clicked or converted within 7 days of a contact, by journey and channel",
+    propensity.BASE_NAME: "any purchase within 14 days without a contact",
+    send_time.NAME: "clicked or converted within 7 days of a contact, by hour-of-week slot",
+    uplift.NAME: "incremental orders within 14 days per contact, by journey and channel",
+}
+SAMPLE_SHARES = (0.05, 0.25, 0.5, 0.75, 0.95)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One model as it is registered. `files` are what serving needs, `card` says in JSON what it is and how good.
+
+    `best`: it goes to promotion; the other kind stays beside it as the challenger.
+    """
+
+    name: str
+    kind: str
+    best: bool
+    card: Mapping[str, Any]
+    parameters: Mapping[str, float]
+    metrics: Mapping[str, float]
+    files: Mapping[str, bytes]
+    booster: str | None = None
+    figures: Mapping[str, Figure] = field(default_factory=dict)
+    tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+
+
+class Training:
+    """One run over a home; labeled contacts are read once for the models that share them."""
+
+    def __init__(self, home: Home, progress: Progress) -> None:
+        self._home, self._progress = home, progress
+
+    def entries(self, model: str | None) -> Iterator[Entry]:
+        """Every model, or the one named. Raises InputError for a name that is none."""
+        if model is not None and model not in NAMES:
+            raise InputError(f"'{model}' is not a model", mend=f"the models are {', '.join(NAMES)}")
+        makers: dict[str, Callable[[], Iterator[Entry]]] = {
+            churn.NAME: lambda: self._contest(churn.train(self._home), churn.REFERENCE),
+            propensity.NAME: lambda: self._contest(propensity.train(self._contacts)),
+            propensity.BASE_NAME: lambda: self._contest(propensity.train_base(self._contacts)),
+            send_time.NAME: self._send_time,
+            uplift.NAME: self._effects,
+        }
+        for name in [model] if model else NAMES:
+            self._progress(f"fitting {name}")
+            yield from makers[name]()
+
+    @cached_property
+    def _contacts(self) -> pd.DataFrame:
+        return propensity.contacts(self._home)
+
+    def _contest(self, contest: Contest, reference: Mapping[str, float] | None = None) -> Iterator[Entry]:
+        self._progress(f"drawing {contest.name}")
+        figures = {"reliability": reliability_plot(contest), "gain": gain_plot(contest)}
+        for trial in contest.trials:
+            labels, probabilities = contest.split.test.labels, trial.model.predict(contest.split.test.rows)
+            yield _entry(
+                contest, trial, card(contest, trial) | {"reference": dict(reference or {})},
+                figures | {"shap_summary": shap_summary(trial.model, contest.split.test.rows)},
+                {"gain": gain_table(labels, probabilities)}, {},
+            )  # fmt: skip
+
+    def _send_time(self) -> Iterator[Entry]:
+        outcome = send_time.train(self._contacts)
+        figures = {"reliability": reliability_plot(outcome.contest)}
+        for trial, model, test in zip(outcome.contest.trials, outcome.models, outcome.tests, strict=True):
+            notes = [_weight_note(model.weight)]
+            described = card(outcome.contest, trial) | {
+                "version": model.version, "weight": model.weight, "test": test, "pooled_test": outcome.pooled_test, "notes": notes
+            }  # fmt: skip
+            curve = {"curve": encode(model.curve), "weight": model.weight}
+            yield _entry(outcome.contest, trial, described, figures, {}, {"send_time.curve.json": _json(curve)})
+
+    def _effects(self) -> Iterator[Entry]:
+        effects = uplift.measure(self._contacts, propensity.CUSTOMER_FEATURES)
+        rows = self._contacts["event_timestamp"]
+        overall = effects.tau.overall
+        described = {
+            "name": uplift.NAME, "kind": "cells", "version": f"effects-{effects.version}", "predicts": PREDICTS[uplift.NAME],
+            "window": {"from": rows.min().isoformat(), "to": rows.max().isoformat()}, "rows": len(rows),
+            "overall": encode(overall), "notes": ["Contacts are randomized; each cell is shrunk to its journey, all, and the prior."],
+        }  # fmt: skip
+        numbers = {"tau": overall.mean, "tau_sd": overall.sd}
+        files = {"effects.json": _json(encode(effects))}
+        yield Entry(uplift.NAME, "cells", True, described, {}, numbers, files, tables={"effects": effects_table(effects)})
+
+
+def card(contest: Contest, trial: Trial) -> dict[str, Any]:
+    """The model card: what it predicts, from what, how good, beside which challenger. No customer appears in it."""
+    others = [other for other in contest.trials if other is not trial]
+    moments = contest.split.train.moments.min(), contest.split.test.moments.max()
+    return {
+        "name": contest.name, "kind": trial.model.kind, "version": trial.model.version, "predicts": PREDICTS[contest.name],
+        "window": dict(zip(("from", "to"), (f"{moment}Z" for moment in np.datetime_as_string(moments, unit="s")), strict=True)),
+        "rows": {"train": len(contest.split.train), "validation": len(contest.split.validation), "test": len(contest.split.test)},
+        "features": len(trial.model.features), "calibration": asdict(trial.model.calibration),
+        "held_out_log_loss": trial.held_out, "validation": trial.validation, "test": trial.test, "parts": dict(trial.parts),
+        "best": trial is contest.best, "notes": list(contest.notes),
+        "challengers": [
+            {"kind": other.model.kind, "version": other.model.version, "held_out_log_loss": other.held_out, "test": other.test}
+            for other in others
+        ],
+    }  # fmt: skip
+
+
+def samples(contest: Contest) -> list[list[float | None]]:
+    """Rows for the canary made of each column's quantiles, and one where all is unknown: no real customer among them."""
+    rows = np.nan_to_num(np.nanquantile(contest.split.train.rows, SAMPLE_SHARES, axis=0))
+    return [*rows.tolist(), [None] * rows.shape[1]]
+
+
+def effects_table(effects: Effects) -> pd.DataFrame:
+    """Every cell for people: raw, shrunk, sd, rows."""
+    return pd.DataFrame([{"cell": name, **asdict(belief)} for name, belief in effects.tau.cells.items()])
+
+
+def inputs_digest(home: Home) -> str:
+    """Digest of what training rests on: the shop's tables and the code of features and training."""
+    digest = hashlib.sha256()
+    root = Path(__file__).resolve().parent
+    sources = [*sorted(root.glob("*.py")), *sorted((root.parent / "features").rglob("*.py"))]
+    for path in [*sorted(home.tables.glob("*.parquet")), *sources]:
+        digest.update(path.name.encode() + hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def _entry(
+    contest: Contest,
+    trial: Trial,
+    described: dict[str, Any],
+    figures: Mapping[str, Figure],
+    tables: Mapping[str, pd.DataFrame],
+    extra: Mapping[str, bytes],
+) -> Entry:
+    files = model_files(trial.model) | extra
+    files |= {"signature.json": _json(signature_of(trial.model)), "samples.json": _json(samples(contest))}
+    numbers = _flat("validation", trial.validation) | _flat("test", described["test"]) | {"held_out_log_loss": trial.held_out}
+    for part, measured in trial.parts.items():
+        numbers |= _flat(f"test_{part}", measured)
+    booster = trial.model.text() if trial.model.kind == "tree" else None
+    best = trial is contest.best
+    return Entry(contest.name, trial.model.kind, best, described, trial.parameters, numbers, files, booster, figures, tables)
+
+
+def _flat(prefix: str, measured: Metrics) -> dict[str, float]:
+    return {f"{prefix}_{name}": float(str(value)) for name, value in measured.items()}
+
+
+def _weight_note(weight: float) -> str:
+    if weight == 0.0:
+        return "The individual model did not beat the pooled curve on held-out contacts: its weight is 0."
+    return f"Weight of the individual model against the pooled curve, by held-out log-loss: {weight:.2f}."
+
+
+def _json(content: object) -> bytes:
+    return (json.dumps(content, indent=1, sort_keys=True, allow_nan=False) + "\n").encode()

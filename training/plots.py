@@ -1,0 +1,80 @@
+"""Pictures for people: reliability, gain and what moves a model. Each returns a matplotlib figure; nothing is shown or saved."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from training.contest import Contest
+from training.evaluate import gain_table, reliability
+from training.models import FloatArray, Model
+from training.names import readable
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+COLORS = {"tree": "#0b5394", "linear": "#b45f06"}
+LABELS = {"tree": "LightGBM", "linear": "Logistic regression"}
+SUMMARY_ROWS, SUMMARY_FEATURES = 1500, 15
+
+
+def reliability_plot(contest: Contest) -> Figure:
+    """Predicted against observed share in ten bins of the test part; on the diagonal a prediction is what happens."""
+    figure, axes = _figure(f"{contest.name}: predicted and observed")
+    top = 0.0
+    for kind, probabilities in _predictions(contest).items():
+        table = reliability(contest.split.test.labels, probabilities)
+        axes.plot(table["predicted"], table["observed"], "o-", color=COLORS[kind], label=LABELS[kind], markersize=5)
+        top = max(top, float(table[["predicted", "observed"]].to_numpy().max()))
+    axes.plot([0, top * 1.05], [0, top * 1.05], color="#888888", linewidth=1, linestyle="--", label="perfect")
+    axes.set(xlabel="Predicted probability", ylabel="Observed share")
+    axes.legend(frameon=False)
+    return figure
+
+
+def gain_plot(contest: Contest) -> Figure:
+    """Share of all positives found among the highest-ranked customers of the test part."""
+    figure, axes = _figure(f"{contest.name}: share found by share contacted")
+    for kind, probabilities in _predictions(contest).items():
+        table = gain_table(contest.split.test.labels, probabilities)
+        axes.plot([0, *table["rows"]], [0, *table["positives"]], "o-", color=COLORS[kind], label=LABELS[kind], markersize=5)
+    axes.plot([0, 1], [0, 1], color="#888888", linewidth=1, linestyle="--", label="random")
+    axes.set(xlabel="Share of customers, highest first", ylabel="Share of positives found")
+    axes.legend(frameon=False)
+    return figure
+
+
+def shap_summary(model: Model, rows: FloatArray) -> Figure:
+    """SHAP summary: one dot per customer and feature, to the right where it raises the log-odds, colored by the value."""
+    import matplotlib.pyplot as plt
+    import shap
+
+    taken = rows[:: max(1, len(rows) // SUMMARY_ROWS)]
+    shares = model.contributions(taken)
+    explanation = shap.Explanation(
+        values=shares[:, :-1], base_values=shares[:, -1], data=taken, feature_names=[readable(name) for name in model.features]
+    )
+    figure = plt.figure(figsize=(9, 6.5), layout="constrained")
+    shap.plots.beeswarm(explanation, max_display=SUMMARY_FEATURES, show=False, plot_size=None, group_remaining_features=False)
+    figure.gca().set_title(f"{model.name}: what moves the prediction ({LABELS[model.kind]})", loc="left", fontsize=12)
+    figure.gca().set_xlabel("SHAP value (change in log-odds)")
+    plt.close(figure)  # pyplot must not keep it
+    return figure
+
+
+def _predictions(contest: Contest) -> Mapping[str, FloatArray]:
+    return {trial.model.kind: np.asarray(trial.model.predict(contest.split.test.rows)) for trial in contest.trials}
+
+
+def _figure(title: str) -> tuple[Figure, Axes]:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6.4, 4.8), layout="constrained")
+    axes = figure.subplots()
+    axes.set_title(title, loc="left", fontsize=12)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(alpha=0.25)
+    return figure, axes

@@ -1,0 +1,49 @@
+"""Channel propensity: P(engage) of a contact, clicked or converted within 7 days, per journey and channel; and the base
+purchase: P(any purchase in 14 days) of those who were left in silence. Both learn from randomized contacts alone.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pandas as pd
+
+from features.home import Home
+from features.registry import VIEWS
+from features.tables.store import open_tables
+from training.contest import Contest, compete
+from training.dataset import dataset, historical, split_by_share
+from training.fitting import Recipe
+from training.labels import EFFECT_DAYS, ENGAGE_DAYS, contact_labels
+from training.uplift import SILENCE_ARM
+
+NAME = "channel_propensity"
+BASE_NAME = "base_purchase"
+RECIPE = Recipe(leaves=7, learning_rate=0.03, trees=120, min_rows=200, ridge=0.01)
+BASE_RECIPE = Recipe(leaves=7, learning_rate=0.03, trees=150, min_rows=100)
+CUSTOMER_FEATURES = tuple(feature.name for view in ("customer", "timing", "context") for feature in VIEWS[view].features)
+CHANNEL_FEATURES = tuple(feature.name for feature in VIEWS["channel"].features)
+
+
+def contacts(home: Home) -> pd.DataFrame:
+    """Every randomized contact and silence with its labels and the features known at that moment."""
+    connection = open_tables(home)
+    rows = contact_labels(connection)
+    connection.close()
+    return historical(home, NAME, rows)
+
+
+def train(rows: pd.DataFrame) -> Contest:
+    """P(engage): journey and channel enter as one column each, `journey=...` and `channel=...`, 0 or 1."""
+    sent = rows[rows["arm"] != SILENCE_ARM]
+    kinds = [pd.get_dummies(sent[column], prefix=column, prefix_sep="=", dtype=float) for column in ("journey", "channel")]
+    frame = pd.concat([sent, *kinds], axis=1)
+    names = (*kinds[0].columns, *kinds[1].columns, *CUSTOMER_FEATURES, *CHANNEL_FEATURES)
+    data = dataset(frame, names, "engaged", group="channel")
+    return compete(NAME, split_by_share(data, timedelta(days=ENGAGE_DAYS)), RECIPE)
+
+
+def train_base(rows: pd.DataFrame) -> Contest:
+    """P(any purchase in 14 days without a contact), from the silent."""
+    data = dataset(rows[rows["arm"] == SILENCE_ARM], CUSTOMER_FEATURES, "bought")
+    return compete(BASE_NAME, split_by_share(data, timedelta(days=EFFECT_DAYS)), BASE_RECIPE)

@@ -1,0 +1,230 @@
+"""The registry: the only file that knows MLflow. `train` records models, `promote` makes champions and exports the bundle.
+
+Aliases: `champion` is served, `candidate` is the best of the newest training, `challenger` the other kind beside it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from arbitration.codec import decode
+from arbitration.errors import BundleError, InputError, StateError
+from features.home import Home
+from training import bundle
+from training.contents import MODELS, Contents
+from training.effects import Effects
+from training.models import FloatArray, Model, read
+from training.pipeline import NAMES, Entry, Training, inputs_digest
+from training.slots import Curve, SendTime
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+Progress = Callable[[str], None]
+CHAMPION, CANDIDATE, CHALLENGER = "champion", "candidate", "challenger"
+FILES = "serving"
+DATABASE = "mlflow.db"
+REQUIREMENTS = ["lightgbm>=4.7,<5", "numpy>=2.0"]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One registered version and its card; `best` says that `promote` would take it."""
+
+    name: str
+    kind: str
+    version: int
+    best: bool
+    card: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """A registered version read back: its files, its card, when it was made and from what."""
+
+    name: str
+    version: int
+    created_at: datetime
+    inputs: str
+    card: Mapping[str, Any]
+    files: Mapping[str, bytes]
+
+    def model(self) -> Model:
+        """The model itself."""
+        described = json.loads(self.files["signature.json"])
+        features = tuple(item["name"] for item in described["features"])
+        suffix = "txt" if described["kind"] == "tree" else "json"
+        text = self.files[f"{self.name}.{suffix}"].decode()
+        return read(self.name, described["kind"], features, text, json.loads(self.files[f"{self.name}.calibration.json"]))
+
+    def samples(self) -> FloatArray:
+        """The canary's rows."""
+        rows = json.loads(self.files["samples.json"])
+        return np.array([[np.nan if value is None else value for value in row] for row in rows], dtype=np.float64)
+
+
+def train(home: Home, model: str | None = None, progress: Progress = lambda text: None) -> list[Result]:
+    """Train all models or one, record each with its challenger. Raises InputError for an unknown name, StateError without data."""
+    registry, inputs = Registry(home), inputs_digest(home)
+    results = []
+    for entry in Training(home, progress).entries(model):
+        progress(f"recording {entry.name}")
+        version = registry.record(entry, inputs)
+        registry.point(entry.name, CANDIDATE if entry.best else CHALLENGER, version)
+        results.append(Result(entry.name, entry.kind, version, entry.best, entry.card))
+    return results
+
+
+def promote(home: Home, model: str | None = None, version: int | None = None) -> str:
+    """Make champions and export them; returns the bundle's digest.
+
+    Without a model all candidates become champions; with one only it, as `version` or the candidate. The others stay.
+    """
+    if model is not None and model not in NAMES:
+        raise InputError(f"'{model}' is not a model", mend=f"the models are {', '.join(NAMES)}")
+    if version is not None and model is None:
+        raise InputError("a version needs a model", mend="name the model before the version")
+    registry = Registry(home)
+    chosen = {name: registry.find(name, CHAMPION if model not in (None, name) else version or CANDIDATE) for name in NAMES}
+    digest = _export(home, chosen)
+    for name, registered in chosen.items():
+        registry.point(name, CHAMPION, registered.version)
+    return digest
+
+
+def champion(home: Home, name: str) -> Registered | None:
+    """The served version of a model; None before the first promotion."""
+    try:
+        return Registry(home).find(name, CHAMPION)
+    except StateError:
+        return None
+
+
+def is_current(home: Home) -> bool:
+    """Whether the live bundle was trained on the tables and the code as they are now."""
+    try:
+        return bool(bundle.manifest_of(home, bundle.current(home))["inputs"] == inputs_digest(home))
+    except BundleError:
+        return False
+
+
+class Registry:
+    """MLflow on one SQLite file below the home, artifacts beside it; nothing is sent anywhere."""
+
+    def __init__(self, home: Home) -> None:
+        self._folder = home.mlflow
+        self._folder.mkdir(parents=True, exist_ok=True)
+        os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+        os.environ["MLFLOW_ALLOW_PICKLE_DESERIALIZATION"] = "false"
+        os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+        self._uri = f"sqlite:///{self._folder / DATABASE}"
+        self._client: MlflowClient | None = None
+
+    @property
+    def client(self) -> MlflowClient:
+        """MLflow's client, made on first use because importing it takes seconds."""
+        if self._client is None:
+            import logging
+
+            import mlflow
+
+            logging.getLogger("mlflow").setLevel(logging.WARNING)
+            logging.getLogger("alembic").setLevel(logging.WARNING)
+            mlflow.set_tracking_uri(self._uri)
+            self._client = mlflow.MlflowClient()
+        return self._client
+
+    def record(self, entry: Entry, inputs: str) -> int:
+        """Log one run with everything of the entry and register it; returns the version's number."""
+        import mlflow
+
+        experiment = self._experiment(entry.name)
+        with mlflow.start_run(experiment_id=experiment, run_name=f"{entry.name} {entry.kind}") as run:
+            mlflow.log_params(dict(entry.parameters))
+            mlflow.log_metrics(dict(entry.metrics))
+            mlflow.set_tags({"inputs": inputs, "kind": entry.kind})
+            for name, content in entry.files.items():
+                mlflow.log_text(content.decode(), f"{FILES}/{name}")
+            mlflow.log_dict(dict(entry.card), f"{FILES}/card.json")
+            for name, figure in entry.figures.items():
+                mlflow.log_figure(figure, f"plots/{name}.png")
+            for name, table in entry.tables.items():
+                mlflow.log_text(table.to_csv(index=False), f"tables/{name}.csv")
+            source = self._log_booster(entry) or f"{run.info.artifact_uri}/{FILES}"
+            self._ensure(entry.name)
+            made = self.client.create_model_version(entry.name, source=source, run_id=run.info.run_id)
+        return int(made.version)
+
+    def point(self, name: str, alias: str, version: int) -> None:
+        """Set an alias."""
+        self.client.set_registered_model_alias(name, alias, str(version))
+
+    def find(self, name: str, which: str | int) -> Registered:
+        """A version by number or alias, with its files; raises StateError when there is none."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            if isinstance(which, int):
+                found = self.client.get_model_version(name, str(which))
+            else:
+                found = self.client.get_model_version_by_alias(name, which)
+            run = self.client.get_run(str(found.run_id))
+            files = _read(Path(str(run.info.artifact_uri).removeprefix("file://")) / FILES)
+        except (MlflowException, OSError) as error:
+            raise StateError(f"no {which} of {name}", where=str(self._folder), mend="Run `dirigent train`.") from error
+        made = datetime.fromtimestamp(run.info.start_time / 1000, tz=UTC)
+        return Registered(name, int(found.version), made, run.data.tags["inputs"], json.loads(files["card.json"]), files)
+
+    def _experiment(self, name: str) -> str:
+        found = self.client.get_experiment_by_name(name)
+        location = (self._folder / "artifacts" / name).as_uri()
+        return str(found.experiment_id) if found else str(self.client.create_experiment(name, artifact_location=location))
+
+    def _ensure(self, name: str) -> None:
+        if not self.client.search_registered_models(filter_string=f"name='{name}'"):
+            self.client.create_registered_model(name)
+
+    @staticmethod
+    def _log_booster(entry: Entry) -> str | None:
+        """LightGBM's own format through MLflow, so that notebooks can load it by name; None for other kinds."""
+        if entry.booster is None:
+            return None
+        import lightgbm
+        import mlflow.lightgbm
+
+        booster = lightgbm.Booster(model_str=entry.booster)
+        return str(mlflow.lightgbm.log_model(booster, name="model", pip_requirements=REQUIREMENTS).model_uri)
+
+
+def _export(home: Home, chosen: Mapping[str, Registered]) -> str:
+    """The bundle of these versions; the same versions give the same bundle."""
+    models = {name: chosen[name].model() for name in MODELS}
+    timing = json.loads(chosen["send_time"].files["send_time.curve.json"])
+    contents = Contents(
+        models,
+        SendTime(decode(Curve, timing["curve"]), models["send_time"], timing["weight"]),
+        decode(Effects, json.loads(chosen["effects"].files["effects.json"])),
+        {name: {**registered.card, "registered": registered.version} for name, registered in chosen.items()},
+    )
+    windows = [registered.card["window"] for registered in chosen.values()]
+    return bundle.export(
+        home, contents, {name: chosen[name].samples() for name in MODELS},
+        created_at=max(registered.created_at for registered in chosen.values()).isoformat(),
+        data_window={"from": min(w["from"] for w in windows), "to": max(w["to"] for w in windows)},
+        inputs=" ".join(sorted({registered.inputs for registered in chosen.values()})),
+    )  # fmt: skip
+
+
+def _read(folder: Path) -> dict[str, bytes]:
+    files = {path.name: path.read_bytes() for path in folder.iterdir()}
+    if "card.json" not in files:
+        raise FileNotFoundError(folder / "card.json")
+    return files
