@@ -72,11 +72,15 @@ def compile_expression(text: str) -> Expression:
     try:
         tree = ast.parse(line.lstrip(), mode="eval").body
     except SyntaxError as error:
-        raise ExpressionError("this is not a rule", column=indent + (error.offset or 1), mend=_MEND) from error
+        raise ExpressionError(
+            "this is not a rule", column=indent + (error.offset or len(line) + 1), mend=_MEND
+        ) from error
     except (ValueError, RecursionError, MemoryError) as error:
         raise ExpressionError(f"this is not a rule ({error})", mend=_MEND) from error
     part = _part(tree)
-    names = tuple(dict.fromkeys(name for node in ast.walk(tree) if (name := feature_name(node))))
+    prefixes = [node.value for node in ast.walk(tree) if isinstance(node, ast.Attribute)]
+    features = (node for node in ast.walk(tree) if node not in prefixes)
+    names = tuple(dict.fromkeys(name for node in features if (name := feature_name(node))))
     return Expression(text, names, tree, part)
 
 

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from itertools import permutations
 
 from arbitration.domain import Candidate, Contact, Estimates, Plan, PlanStep, Ranked, Treatment
-from arbitration.gates import rejection
+from arbitration.gates import admit, rejection
 from arbitration.gates.case import Case
 from arbitration.propose import send_windows
 from arbitration.value import Valued, ranking
@@ -73,8 +73,11 @@ def _rivals(first: Candidate, case: Case, estimates: Estimates) -> dict[str, lis
         treatment = Treatment(first.treatment.journey, line.channel, line.template, line.offer)
         if line.channel == first.treatment.channel or case.policy.channels[line.channel].timing == "immediate":
             continue
-        valued = ranking((Candidate(treatment, window) for window in choices), estimates, case.policy)
-        rivals.setdefault(line.channel, []).extend(item for item in valued if item.value.decided_on > 0)
+        open_now, _ = admit(
+            (Candidate(treatment, window) for window in choices), case
+        )  # earlier steps only forbid more
+        valued = [item for item in ranking(open_now, estimates, case.policy) if item.value.decided_on > 0]
+        rivals[line.channel] = sorted([*rivals.get(line.channel, ()), *valued], key=lambda it: -it.value.net)
     return rivals
 
 
@@ -83,7 +86,7 @@ def _next(chain: tuple[Valued, ...], rivals: list[Valued], case: Case) -> Valued
     last = chain[-1].candidate
     ready = last.window.opens_at + timedelta(hours=case.channel(last).wait_hours)
     later = replace(case, steps=tuple(_contact(item.candidate, case) for item in chain))
-    for item in sorted(rivals, key=lambda it: -it.value.net):
+    for item in rivals:
         if item.candidate.window.opens_at >= ready and rejection(item.candidate, later) is None:
             return item
     return None

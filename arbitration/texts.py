@@ -103,7 +103,7 @@ SELECTION_TEXTS: Mapping[str, BusinessName] = {
         "Schweigen ist mehr wert: selbst {journey} per {channel} bringt {net} erwartet, {decided_on} vorsichtig gerechnet.",
     ),
     "nothing_admissible": _both(
-        "None of {candidates} candidates passed the gates.",
+        "No candidate out of {candidates} passed the gates.",
         "Keiner von {candidates} Kandidaten kam durch die Prüfungen.",
     ),
 }

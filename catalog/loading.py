@@ -40,7 +40,10 @@ def load_catalog(path: Path) -> Policy:
     try:
         catalog = Catalog.model_validate(data)
     except ValidationError as error:
-        raise _explained(error.errors()[0], sources, path) from error
+        first = min(
+            error.errors(), key=lambda it: it["type"] != "extra_forbidden"
+        )  # a wrong name also misses the right one
+        raise _explained(first, sources, path) from error
     _check_names(catalog, sources)
     _check_rules(catalog, sources)
     return _policy(catalog)

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dirigent.client import Client
-from dirigent.terminal import Progress
-from features.home import Home
+from features.home import Home, Progress
 from features.tables.store import open_tables
 
 Answer = dict[str, Any]

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from arbitration.errors import InputError
-from dirigent.terminal import Progress, stage
-from features.home import Home
+from dirigent.terminal import stage
+from features.home import Home, Progress
 from features.snapshots import build_snapshots
 from features.store import FeatureStore
 

@@ -8,13 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from training.registry import promote, train
-
 from dirigent.features import load_store
-from dirigent.terminal import Progress, console, stage
-from features.home import Home
+from dirigent.terminal import console, stage
+from features.home import Home, Progress
 from features.snapshots import build_snapshots
 from features.tables.example import AS_OF, import_example
+from training.registry import promote, train
 from training.simulator.run import simulate
 
 PROJECT = Path(__file__).resolve().parent.parent

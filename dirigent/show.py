@@ -29,12 +29,12 @@ def when(text: str) -> str:
     return f"{moment:%a} {moment.day} {moment:%b %H:%M} {moment.strftime('%z')[:3]}"
 
 
-def parts(value: Answer) -> str:
-    """The value's parts that are not nothing, rounded to cents of a cent where they are small."""
+def parts(value: Answer) -> list[str]:
+    """The value's parts of at least half a tenth of a cent."""
     named = [
         (PARTS[name], amount) for name, amount in value["parts"].items() if name in PARTS and abs(amount) >= 0.0005
     ]
-    return "\n".join(f"{name} {amount:+.3f}" for name, amount in named)
+    return [f"{name} {amount:+.3f}" for name, amount in named]
 
 
 def steps(answer: Answer) -> str:
@@ -46,32 +46,35 @@ def steps(answer: Answer) -> str:
 
 
 def decisions(rows: list[tuple[str, str, Answer]]) -> Table:
-    """A table of (household, why it is shown, answer)."""
-    table = Table(
-        title="Decisions over HTTP (channels, consents and effects are SIMULATED; households and baskets are real)",
-        show_lines=True,
+    """A table of (household, why it is shown, answer); three columns, so that it is readable on 80 characters too."""
+    title = (
+        "Decisions over HTTP. Households and baskets are real; channels, consents, points and effects are SIMULATED."
     )
-    for heading in ("household", "decision", "send (local)", "value", "parts", "plan", "reason"):
-        table.add_column(heading, overflow="fold")
+    table = Table(title=title, show_lines=True, title_justify="left")
+    table.add_column("household", max_width=18)
+    table.add_column("decision, local send time, value and its parts, plan", min_width=34)
+    table.add_column("reason", overflow="fold", ratio=1)
     for customer, story, answer in rows:
-        action = answer.get("action")
-        if action is None:
-            decision, send, value, pieces = "[bold]silence[/]", "–", "0", ""
-        else:
-            worth = action["expected_value"]
-            decision = f"[bold]{action['journey']}[/]\n{action['channel']}\n[dim]{answer['arm']}, p={answer['probability']:.3f}[/]"
-            send = when(action.get("send_at_local", action["send_at"]))
-            value, pieces = f"{worth['net']:+.3f}\n[dim]{worth['currency']}[/]", parts(worth)
-        table.add_row(
-            f"{customer}\n[dim]{story}[/]",
-            decision,
-            send,
-            value,
-            pieces,
-            steps(answer) or "–",
-            answer["explanation"]["en"],
-        )
+        table.add_row(f"[bold]{customer}[/]\n[dim]{story}[/]", _decision(answer), answer["explanation"]["en"])
     return table
+
+
+def _decision(answer: Answer) -> str:
+    action = answer.get("action")
+    chosen = f"[dim]{answer['arm']}, probability {answer['probability']:.4f}[/]"
+    if action is None:
+        return f"[bold]silence[/]\n{chosen}"
+    worth = action["expected_value"]
+    lines = [
+        f"[bold]{action['journey']}[/] by [bold]{action['channel']}[/]",
+        when(action.get("send_at_local", action["send_at"])),
+        f"[bold]{worth['net']:+.3f} {worth['currency']}[/] [dim]({worth['low']:+.3f} to {worth['high']:+.3f})[/]",
+        "[dim]" + ", ".join(parts(worth)) + "[/]",
+        chosen,
+        "plan:",
+        steps(answer),
+    ]
+    return "\n".join(lines)
 
 
 def card(answer: Answer) -> None:
@@ -83,7 +86,7 @@ def card(answer: Answer) -> None:
         worth = action["expected_value"]
         lines += ["", f"send at    {when(action.get('send_at_local', action['send_at']))}",
                   f"value      {worth['net']:+.4f} {worth['currency']} ({worth['low']:+.4f} to {worth['high']:+.4f})",
-                  "parts      " + ", ".join(parts(worth).split("\n")), f"chosen as  {answer['arm']}, probability {answer['probability']:.6f}"]  # fmt: skip
+                  "parts      " + ", ".join(parts(worth)), f"chosen as  {answer['arm']}, probability {answer['probability']:.6f}"]  # fmt: skip
     if answer["plan"]:
         lines += ["plan       " + steps(answer).replace("\n", "\n           ")]
     if answer["degraded"]:

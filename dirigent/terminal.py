@@ -10,7 +10,10 @@ from rich.console import Console
 
 from features.home import Progress
 
+WIDTH_OF_LOGS = 120  # where the output is no terminal, nobody says how wide it is
 console = Console(highlight=False)
+if not console.is_terminal:
+    console = Console(highlight=False, width=WIDTH_OF_LOGS)
 
 
 @contextmanager

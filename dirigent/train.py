@@ -16,10 +16,9 @@ def train_models(
     ] = None,
 ) -> None:
     """Train models on the feature store, compare each with its challenger, register both in MLflow."""
-    from training.registry import train
-
     from dirigent.metrics import print_metrics
+    from training.registry import train
 
     with stage("Train") as progress:
         results = train(Home.from_environment(), model, progress)
-    print_metrics(results)
+    print_metrics(result.card for result in results)

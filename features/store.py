@@ -64,9 +64,9 @@ class FeatureStore:
         """Feast's own object, made on first use because importing Feast takes seconds."""
         if self._store is None:
             os.environ.setdefault("FEAST_USAGE", "False")  # no telemetry
-            from feast import FeatureStore as Feast
-            from feast import RepoConfig
-
+            with warnings.catch_warnings():  # its import changes the process's warning filters
+                from feast import FeatureStore as Feast
+                from feast import RepoConfig
             self._store = Feast(config=RepoConfig(**_settings(), repo_path=REPOSITORY))
         return self._store
 
@@ -81,19 +81,21 @@ class FeatureStore:
 
     def materialize(self, at: datetime) -> None:
         """Load into the online store each key's newest snapshot not after `at` and within its view's TTL."""
+        feast = self.feast
         for name, view in VIEWS.items():
             start = at - timedelta(days=view.ttl_days)
             with _quiet():
-                self.feast.materialize(start_date=start, end_date=at, feature_views=[name])
+                feast.materialize(start_date=start, end_date=at, feature_views=[name])
 
     def historical(self, service: str, rows: pd.DataFrame) -> pd.DataFrame:
         """Point-in-time features for `rows` (keys and `event_timestamp`), one column per feature of the service.
 
         A snapshot counts only if it was created by then; older than the view's TTL means null.
         """
+        feast = self.feast
         with _quiet():
-            job = self.feast.get_historical_features(
-                entity_df=rows, features=self.feast.get_feature_service(service), filter_by_created_timestamp=True
+            job = feast.get_historical_features(
+                entity_df=rows, features=feast.get_feature_service(service), filter_by_created_timestamp=True
             )
             frame: pd.DataFrame = job.to_df()
         return frame
@@ -140,7 +142,10 @@ class FeatureStore:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Feast prints a report per view, and its Ibis uses a deprecated call of DuckDB."""
+    """Feast prints a report per view, its DuckDB draws a bar, and its Ibis uses a deprecated call of DuckDB."""
+    import ibis
+
+    ibis.get_backend().raw_sql("SET enable_progress_bar = false")
     with redirect_stdout(io.StringIO()), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield

@@ -63,7 +63,7 @@ def answer_of(record: Record, policy: Policy) -> DecisionAnswer:
         consent=_consents(record, policy),
         versions=_versions(record),
         simulated=record.simulated,
-        explanation=Text(**{lang: " ".join((one.headline, *one.sentences)) for lang, one in told.items()}),
+        explanation=Text(**{lang: _prose(one) for lang, one in told.items()}),
         store_summary=Text(**{lang: one.store_summary for lang, one in told.items()}),
     )
 
@@ -72,6 +72,12 @@ def explanation(record: Record, policy: Policy, lang: str) -> Explanation:
     """The decision in words, with the features' business names."""
     language: Literal["de", "en"] = "de" if lang == "de" else "en"
     return explain(record.decision, policy, names=NAMES, attributions=record.attributions, lang=language)
+
+
+def _prose(told: Explanation) -> str:
+    """Headline and sentences as one text; a headline of silence already says the first sentence."""
+    headline = told.headline.rstrip(".") + "."
+    return " ".join((headline, *(sentence for sentence in told.sentences if sentence not in told.headline)))
 
 
 def local(moment: datetime, time_zone: str | None) -> str | None:

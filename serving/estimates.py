@@ -6,7 +6,7 @@ Sources, estimate by estimate:
     base_purchase    the base-purchase model: any purchase in the effect window without a contact
     basket_margin    M = mean basket of 182 days * margin rate
     recency_value    delta (V+ - V-) = DELTA * annual margin * (P(stays | just bought) - P(stays | as of now)); annual margin =
-                     2 * spend of 182 days * margin rate; both chances from the churn model, the first with recency set to now
+                     2 * spend of 182 days * margin rate; both chances from the churn model, the first for the same customer with one more purchase, made now
     attention_price  the catalog's price (no model yet)
     propensity       the channel model, for channels and journeys it has seen
     effect           cell effect * propensity / the cell's mean propensity, ratio within 1/4 and 4
@@ -40,7 +40,8 @@ if TYPE_CHECKING:
 DELTA = 0.5
 """The share of the difference between buyers and others that a purchase itself makes; the rest is who they are."""
 DAYS_A_YEAR, WINDOW_DAYS, ACTIVE_DAYS = 365.0, 182.0, 56.0
-JUST_BOUGHT = ("recency_days", "gap_ratio")
+NOW_ZERO = ("recency_days", "gap_ratio")
+ONE_MORE = ("frequency_28d", "frequency_56d", "frequency_91d", "frequency_182d", "purchases_total")
 REACH_RANGE = (0.1, 5.0)
 CHANNEL_FEATURES = frozenset(feature.name for feature in VIEWS["channel"].features)
 
@@ -135,7 +136,11 @@ def _churn(bundle: Bundle, context: Context, money: tuple[Estimate, float] | Non
     model = bundle.churn_risk
     row = _row(model, context.features)
     bought = row.copy()
-    bought[[model.features.index(name) for name in JUST_BOUGHT if name in model.features]] = 0.0
+    for column, name in enumerate(model.features):
+        if name in NOW_ZERO:
+            bought[column] = 0.0
+        elif name in ONE_MORE:
+            bought[column] += 1.0
     risk, after = (float(value) for value in model.predict(np.stack([row, bought])))
     recency = _number(context.features.get("recency_days"))
     tier = 2 if recency <= ACTIVE_DAYS else 1
@@ -163,7 +168,9 @@ def _propensity(bundle: Bundle, policy: Policy, context: Context) -> dict[str, E
     return {one.id: Estimate(float(chance), 0.0, source, 2) for one, chance in zip(asked, chances, strict=True)}
 
 
-def _effects(bundle: Bundle, policy: Policy, prior: Estimates, propensity: Mapping[str, Estimate]) -> dict[str, Estimate]:
+def _effects(
+    bundle: Bundle, policy: Policy, prior: Estimates, propensity: Mapping[str, Estimate]
+) -> dict[str, Estimate]:
     found = {}
     for one in treatments(policy):
         chance = propensity.get(one.id)
@@ -181,7 +188,9 @@ def _timing(bundle: Bundle, context: Context) -> dict[str, Estimate]:
 
 def _opt_out(bundle: Bundle, channel: str, prior: Estimate) -> Estimate:
     belief = bundle.effects.opt_out.get(channel)
-    return prior if belief is None else Estimate(max(0.0, belief.mean), belief.sd, f"effects {bundle.effects.version}", 1)
+    return (
+        prior if belief is None else Estimate(max(0.0, belief.mean), belief.sd, f"effects {bundle.effects.version}", 1)
+    )
 
 
 def _reach(policy: Policy, money: tuple[Estimate, float] | None, prior: Estimates) -> Mapping[str, Estimate]:
@@ -191,7 +200,10 @@ def _reach(policy: Policy, money: tuple[Estimate, float] | None, prior: Estimate
     e = policy.economics
     typical = e.basket_value_prior * e.margin_rate * e.base_purchase_prior * DAYS_A_YEAR / e.effect_window_days
     scale = min(max(money[1] / typical, REACH_RANGE[0]), REACH_RANGE[1]) if typical > 0 else 1.0
-    return {name: Estimate(given.mean * scale, 0.0, "prior scaled by annual margin", 1) for name, given in prior.reach_value.items()}
+    return {
+        name: Estimate(given.mean * scale, 0.0, "prior scaled by annual margin", 1)
+        for name, given in prior.reach_value.items()
+    }
 
 
 def _number(value: FeatureValue) -> float:
@@ -228,7 +240,9 @@ def _rows(model: Model, features: Mapping[str, FeatureValue], asked: tuple[Treat
 def _layout(names: tuple[str, ...]) -> Layout:
     flags = {name: column for column, name in enumerate(names) if "=" in name}
     own = tuple((column, name) for column, name in enumerate(names) if name in CHANNEL_FEATURES)
-    rest = tuple((column, name) for column, name in enumerate(names) if "=" not in name and name not in CHANNEL_FEATURES)
+    rest = tuple(
+        (column, name) for column, name in enumerate(names) if "=" not in name and name not in CHANNEL_FEATURES
+    )
     return Layout(rest, own, flags, len(names))
 
 
@@ -243,5 +257,8 @@ def _gather(found: Attribution, treatment: Treatment) -> Attribution:
         else:
             name = f"{treatment.channel}.{part.feature}" if part.feature in CHANNEL_FEATURES else part.feature
             parts.append(Contribution(name, part.value, part.margin))
-    parts += [Contribution("journey", treatment.journey, sums["journey"]), Contribution("channel", treatment.channel, sums["channel"])]
+    parts += [
+        Contribution("journey", treatment.journey, sums["journey"]),
+        Contribution("channel", treatment.channel, sums["channel"]),
+    ]
     return Attribution(found.model, found.base, tuple(parts), found.margin, found.probability)

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 COOKIE = "dirigent_session"
-_PAGE = re.compile(r"/ui/[A-Za-z0-9/_.-]{0,200}")
+_PAGE = re.compile(r"/ui/(?!.*[.][.])[A-Za-z0-9/_.-]{0,200}")
 _SECURITY = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'",

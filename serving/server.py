@@ -19,9 +19,9 @@ def serve(settings: Settings) -> None:
     """
     with _bind(settings) as listener:
         os.environ.update(settings.to_environment())
-        from serving.bootstrap import build
+        from serving.warmup import ready
 
-        runtime = build(settings)
+        runtime = ready(settings)
         from serving import service
 
         service.http.state.runtime = runtime

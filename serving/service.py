@@ -17,16 +17,15 @@ os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")  # read when BentoML is im
 import bentoml
 from bentoml import Service
 from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
 from starlette.routing import Mount
 from starlette.types import ASGIApp
 
 from serving.app import application
-from serving.bootstrap import Runtime, build
+from serving.bootstrap import Runtime
 from serving.console.pages import routes as console_routes
 from serving.gate import Gate
 from serving.settings import Settings
-from serving.warmup import warm_up
+from serving.warmup import ready
 
 TIMEOUT_SECONDS = 30
 
@@ -35,8 +34,7 @@ TIMEOUT_SECONDS = 30
 async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     """Build the runtime from the environment unless `serve` already did; close it at the end."""
     if getattr(app.state, "runtime", None) is None:
-        app.state.runtime = build(Settings.from_environment())
-    await run_in_threadpool(warm_up, app.state.runtime)
+        app.state.runtime = ready(Settings.from_environment())
     yield
     app.state.runtime.close()
 

@@ -7,20 +7,51 @@ hints that are evaluated on first use and templates have all been dealt with.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
+from arbitration.codec import decode, encode
+from arbitration.domain import (
+    Attribution,
+    Candidate,
+    Consent,
+    Contact,
+    Contribution,
+    Estimate,
+    Offer,
+    Plan,
+    PlanStep,
+    Ranked,
+    Reason,
+    Rejection,
+    SendWindow,
+    Treatment,
+    Trigger,
+    Value,
+)
+from arbitration.policy import Policy
 from serving import openapi
 from serving.answers import answer_of
 from serving.auth import Client
-from serving.bootstrap import Runtime, readiness
-from serving.console.page import page_of
+from serving.bootstrap import Runtime, build, readiness
+from serving.console.formats import LANGS
+from serving.console.listing import list_page, newest
+from serving.console.page import languages, page_of
 from serving.console.rendering import html
 from serving.decisions import consider, question_of
-from serving.openapi import LANGUAGES, READERS
+from serving.openapi import READERS
 from serving.reading import tell
 from serving.records import Record
+from serving.settings import Settings
 
 _CLIENT = Client("rehearsal", "admin")
 _CUSTOMERS = 5
+
+
+def ready(settings: Settings) -> Runtime:
+    """A runtime that is built, checked and rehearsed. Raises a `DirigentError` when something needed is missing."""
+    runtime = build(settings)
+    warm_up(runtime)
+    return runtime
 
 
 def warm_up(runtime: Runtime) -> None:
@@ -32,11 +63,41 @@ def warm_up(runtime: Runtime) -> None:
             question = question_of(runtime, _CLIENT, json.dumps(body).encode())
             record = Record.from_bytes(consider(runtime, reading, question).to_bytes())
             answer_of(record, runtime.policy).body()
-            for lang in LANGUAGES:
-                page = page_of(record, runtime.policy, lang)
-                html("decision.html", lang, page=page)
+            for lang in LANGS:
+                html("decision.html", lang, page=page_of(record, runtime.policy, lang))
                 for reader in READERS:
                     tell(record, runtime.policy, reader, lang)
+    Record.from_bytes(_with_everything(record).to_bytes())
+    decode(Policy, encode(runtime.policy))
+    for lang in LANGS:
+        html("list.html", lang, page=list_page(newest(runtime.ledger), runtime.policy, lang))
+        html("missing.html", lang, languages=languages("/ui/decisions", lang))
     openapi.document()
     readiness(runtime)
     runtime.metrics.text()
+
+
+def _with_everything(record: Record) -> Record:
+    """A record in which every kind of thing occurs once, because a type's hints are evaluated when it is first read."""
+    now = record.now
+    candidate = Candidate(Treatment("journey", "channel", "template", Offer("offer", 1.0)), SendWindow(now, now, 0))
+    ranked = Ranked(candidate, Value(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0), Estimate(0.0), 0.0)
+    step = PlanStep(candidate, now, 0.0, "", (), now, 0.0)
+    return replace(
+        record,
+        context=replace(
+            record.context,
+            consents=(Consent("channel", "marketing", "granted", "consent", None, now),),
+            contacts=(Contact("journey", "channel", now),),
+            triggers=(Trigger("journey"),),
+        ),
+        attributions=(Attribution("model", 0.0, (Contribution("feature", 0.0, 0.0),), 0.0, 0.0),),
+        decision=replace(
+            record.decision,
+            winner=ranked,
+            ranked=(ranked,),
+            rejections=(Rejection(candidate, "consent", "code"),),
+            plan=Plan((step,), 0.0),
+            reasons=(Reason("code", {}),),
+        ),
+    )

@@ -42,7 +42,9 @@ def _library() -> ctypes.CDLL:
 
 def _check(code: int) -> None:
     if code != 0:
-        raise BundleError(f"LightGBM refused: {_library().LGBM_GetLastError().decode()}", mend="Run `dirigent promote`.")
+        raise BundleError(
+            f"LightGBM refused: {_library().LGBM_GetLastError().decode()}", mend="Run `dirigent promote`."
+        )
 
 
 class Booster:
@@ -51,7 +53,9 @@ class Booster:
     def __init__(self, text: str) -> None:
         self.text = text
         handle, iterations, columns = ctypes.c_void_p(), ctypes.c_int(), ctypes.c_int()
-        _check(_library().LGBM_BoosterLoadModelFromString(text.encode(), ctypes.byref(iterations), ctypes.byref(handle)))
+        _check(
+            _library().LGBM_BoosterLoadModelFromString(text.encode(), ctypes.byref(iterations), ctypes.byref(handle))
+        )
         weakref.finalize(self, _library().LGBM_BoosterFree, handle)
         _check(_library().LGBM_BoosterGetNumFeature(handle, ctypes.byref(columns)))
         self._handle, self.columns = handle, columns.value

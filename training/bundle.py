@@ -61,11 +61,19 @@ class Bundle:
 
 
 def export(
-    home: Home, contents: Contents, samples: Mapping[str, FloatArray], *, created_at: str, data_window: Mapping[str, str], inputs: str
+    home: Home,
+    contents: Contents,
+    samples: Mapping[str, FloatArray],
+    *,
+    created_at: str,
+    data_window: Mapping[str, str],
+    inputs: str,
 ) -> str:
     """Write a bundle, prove that it loads, make it current; returns its digest. `samples`: a few rows per model for the canary."""
     files = write(contents)
-    files[canary.FILE] = canonical_json({name: canary.record(contents.models[name], rows) for name, rows in samples.items()})
+    files[canary.FILE] = canonical_json(
+        {name: canary.record(contents.models[name], rows) for name, rows in samples.items()}
+    )
     payload = {
         "format": FORMAT, "created_at": created_at, "data_window": dict(data_window), "inputs": inputs,
         "files": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
@@ -141,7 +149,9 @@ def _manifest(home: Home, folder: Path, digest: str) -> dict[str, Any]:
         raise BundleError("is missing", where=str(path), mend=MEND) from error
     except (ValueError, KeyError, AttributeError, TypeError) as error:
         raise BundleError("was altered", where=str(path), mend=MEND) from error
-    right = hmac.compare_digest(signature.encode(), expected.encode()) and raw == canonical_json(manifest | {"signature": signature})
+    right = hmac.compare_digest(signature.encode(), expected.encode()) and raw == canonical_json(
+        manifest | {"signature": signature}
+    )
     if not right or hashlib.sha256(canonical_json(manifest)).hexdigest() != digest:
         raise BundleError("was altered, or signed by another installation", where=str(path), mend=MEND)
     if manifest["format"] != FORMAT:

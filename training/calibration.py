@@ -33,6 +33,9 @@ class Calibration:
         return sigmoid(self.slope * margins + self.intercept)
 
 
+IDENTITY = Calibration()
+
+
 def sigmoid(margins: FloatArray) -> FloatArray:
     """1 / (1 + exp(-m)) without overflow."""
     return np.asarray(0.5 * (1.0 + np.tanh(0.5 * margins)), dtype=np.float64)
@@ -47,7 +50,7 @@ def log_loss(labels: FloatArray, probabilities: FloatArray) -> float:
 def fit(margins: FloatArray, labels: FloatArray) -> Calibration:
     """Maximum likelihood by Newton's method; the identity when the labels are all equal or the slope would not be positive."""
     if labels.min() == labels.max() or margins.min() == margins.max():
-        return Calibration()
+        return IDENTITY
     design = np.column_stack([margins, np.ones_like(margins)])
     weights = np.array([1.0, 0.0])
     for _ in range(_STEPS):
@@ -58,7 +61,7 @@ def fit(margins: FloatArray, labels: FloatArray) -> Calibration:
         weights = weights + np.clip(step, -2.0, 2.0)
         if np.abs(step).max() < 1e-9:
             break
-    return Calibration(float(weights[0]), float(weights[1])) if weights[0] > 0 else Calibration()
+    return Calibration(float(weights[0]), float(weights[1])) if weights[0] > 0 else IDENTITY
 
 
 def calibrate(margins: FloatArray, labels: FloatArray, half: NDArray[np.bool_]) -> tuple[Calibration, float]:
@@ -69,9 +72,9 @@ def calibrate(margins: FloatArray, labels: FloatArray, half: NDArray[np.bool_]) 
     """
     plain = log_loss(labels, sigmoid(margins))
     if half.all() or not half.any():
-        return Calibration(), plain
+        return IDENTITY, plain
     crossed = np.empty_like(margins)
     for side in (half, ~half):
         crossed[side] = fit(margins[~side], labels[~side]).probability(margins[side])
     fitted = log_loss(labels, crossed)
-    return (fit(margins, labels), fitted) if fitted < plain else (Calibration(), plain)
+    return (fit(margins, labels), fitted) if fitted < plain else (IDENTITY, plain)

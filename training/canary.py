@@ -36,7 +36,9 @@ def record(model: Model, rows: np.ndarray[Any, np.dtype[np.float64]]) -> dict[st
 
 def agrees(model: Model, recorded: Mapping[str, Any]) -> bool:
     """Whether a model gives the recorded answers."""
-    rows = np.array([[np.nan if value is None else value for value in row] for row in recorded["rows"]], dtype=np.float64)
+    rows = np.array(
+        [[np.nan if value is None else value for value in row] for row in recorded["rows"]], dtype=np.float64
+    )
     found = [part.margin for part in model.attribute(rows[0]).contributions]
     return bool(
         np.allclose(model.predict(rows), recorded["probabilities"], rtol=0, atol=TOLERANCE)
@@ -48,14 +50,20 @@ def fly(folder: Path) -> None:
     """Run the child on a bundle's folder; raises BundleError when it crashes, hangs or disagrees."""
     command = [sys.executable, "-m", "training.canary", str(folder)]
     try:
-        done = subprocess.run(
-            command, cwd=Path(__file__).resolve().parent.parent, capture_output=True, timeout=TIMEOUT_SECONDS, check=False
+        done = subprocess.run(  # noqa: S603 - this interpreter and this module, on a folder named by its digest
+            command,
+            cwd=Path(__file__).resolve().parent.parent,
+            capture_output=True,
+            timeout=TIMEOUT_SECONDS,
+            check=False,
         )
     except subprocess.TimeoutExpired as error:
         raise BundleError("its models hang", where=str(folder), mend="Run `dirigent promote`.") from error
     if done.returncode != 0:
         said = done.stderr.decode(errors="replace").strip().splitlines()
-        reason = f"signal {-done.returncode}" if done.returncode < 0 else (said[-1] if said else f"exit {done.returncode}")
+        reason = (
+            f"signal {-done.returncode}" if done.returncode < 0 else (said[-1] if said else f"exit {done.returncode}")
+        )
         raise BundleError(f"its models failed the canary ({reason})", where=str(folder), mend="Run `dirigent promote`.")
 
 

@@ -1,10 +1,10 @@
 """What is inside a serving bundle, as files and back: text and JSON only, nothing that could run.
 
-    <model>.txt or <model>.json    LightGBM's text, or linear coefficients
-    <model>.calibration.json       slope and intercept
-    features.json                  per model: kind, version, and its features' names and dtypes in order
-    send_time.curve.json           the pooled curve and the weight of the individual model
-    effects.json · metrics.json · canary.json
+<model>.txt or <model>.json    LightGBM's text, or linear coefficients
+<model>.calibration.json       slope and intercept
+features.json                  per model: kind, version, and its features' names and dtypes in order
+send_time.curve.json           the pooled curve and the weight of the individual model
+effects.json · metrics.json · canary.json
 """
 
 from __future__ import annotations
@@ -58,7 +58,9 @@ def write(contents: Contents) -> dict[str, bytes]:
     for model in contents.models.values():
         files |= model_files(model)
     files["features.json"] = _json({name: signature_of(model) for name, model in contents.models.items()})
-    files["send_time.curve.json"] = _json({"curve": encode(contents.send_time.curve), "weight": contents.send_time.weight})
+    files["send_time.curve.json"] = _json(
+        {"curve": encode(contents.send_time.curve), "weight": contents.send_time.weight}
+    )
     files["effects.json"] = _json(encode(contents.effects))
     files["metrics.json"] = _json(dict(contents.metrics))
     return files
@@ -68,7 +70,7 @@ def read_models(files: Mapping[str, bytes]) -> dict[str, Model]:
     """Every model, after the structural check; raises BundleError where a file is missing or does not fit."""
     try:
         return {name: _read_model(name, files) for name in MODELS}
-    except (KeyError, TypeError, ValueError) as error:
+    except (InputError, KeyError, TypeError, ValueError) as error:
         raise BundleError(f"its files do not fit together ({error})", where="bundle", mend=MEND) from error
 
 

@@ -41,7 +41,7 @@ class Contest:
 
 def compete(name: str, split: Split, recipe: Recipe, notes: tuple[str, ...] = ()) -> Contest:
     """Fit both kinds on the training part, calibrate each on the validation part, judge both on the test part."""
-    fitted = (fit_tree(name, split.train, recipe), fit_linear(name, split.train, recipe.ridge))
+    fitted = (fit_tree(name, split.train, recipe), fit_linear(name, split.train))
     return Contest(name, tuple(judge(model, split, recipe.parameters()) for model in fitted), split, notes)
 
 
@@ -50,7 +50,10 @@ def judge(model: TreeModel | LinearModel, split: Split, parameters: Mapping[str,
     margins = model.margins(split.validation.rows)
     calibration, held_out = calibrate(margins, split.validation.labels, split.validation.half())
     judged: Model = replace(model, calibration=calibration)
-    parts = {group: measure(judged, split.test.where(split.test.groups == group)) for group in sorted(set(split.test.groups) - {""})}
+    parts = {
+        group: measure(judged, split.test.where(split.test.groups == group))
+        for group in sorted(set(split.test.groups) - {""})
+    }
     return Trial(judged, held_out, measure(judged, split.validation), measure(judged, split.test), parts, parameters)
 
 

@@ -36,7 +36,12 @@ class Dataset:
     def where(self, mask: NDArray[np.bool_]) -> Dataset:
         """The rows where `mask` holds."""
         return Dataset(
-            self.features, self.rows[mask], self.labels[mask], self.moments[mask], self.customers[mask], self.groups[mask]
+            self.features,
+            self.rows[mask],
+            self.labels[mask],
+            self.moments[mask],
+            self.customers[mask],
+            self.groups[mask],
         )
 
     def half(self) -> NDArray[np.bool_]:
@@ -70,7 +75,9 @@ def historical(home: Home, service: str, rows: pd.DataFrame) -> pd.DataFrame:
         raise StateError("there are no labeled rows to train on", mend="Run `dirigent import --example`.")
     keys = [key for key in KEYS if key in rows.columns]
     frame = FeatureStore(home).historical(service, rows[keys].drop_duplicates())
-    frame = frame.assign(event_timestamp=pd.to_datetime(frame["event_timestamp"], utc=True).astype(rows["event_timestamp"].dtype))
+    frame = frame.assign(
+        event_timestamp=pd.to_datetime(frame["event_timestamp"], utc=True).astype(rows["event_timestamp"].dtype)
+    )
     return rows.merge(frame, on=keys, how="left", validate="many_to_one")
 
 

@@ -101,7 +101,9 @@ def hierarchy(samples: Mapping[str, Sample], prior: Prior) -> Beliefs:
     within = _spread_within([[s for s in group.values() if s.rows] for group in members.values()], prior.floor)
     pooled = {journey: _pooled(list(group.values()), within) for journey, group in members.items()}
     journeys, overall = shrink(pooled, prior)
-    cells = {name: _combine(s, journeys[journey], within) for journey, group in members.items() for name, s in group.items()}
+    cells = {
+        name: _combine(s, journeys[journey], within) for journey, group in members.items() for name, s in group.items()
+    }
     return Beliefs(cells, journeys, overall)
 
 

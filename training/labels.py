@@ -41,7 +41,7 @@ WITH reactions AS (
          AND occurred_at >= sent_at AND occurred_at < sent_at + INTERVAL {EFFECT_DAYS} DAY
     GROUP BY contact_id
 )
-SELECT contact_id, customer_id, journey, channel, arm, probability, sent_at AS event_timestamp,
+SELECT contact_id, customer_id, journey, channel, arm, probability, contacts.simulated, sent_at AS event_timestamp,
        (isodow(timezone(time_zone, sent_at)) - 1) * 6 + hour(timezone(time_zone, sent_at)) // 4 AS slot,
        CAST(coalesce(engaged, false) AS DOUBLE) AS engaged,
        CAST(coalesce(ordered, false) AS DOUBLE) AS ordered,
@@ -62,7 +62,7 @@ def churn_labels(connection: duckdb.DuckDBPyConnection, moments: list[datetime])
 def contact_labels(connection: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     """One row per contact, or silence, whose logging probability is known, with what came of it (0 or 1 each).
 
-    Columns: contact_id, customer_id, journey, channel, arm, probability, event_timestamp, slot, engaged, ordered, bought, opted_out.
+    Columns: contact_id, customer_id, journey, channel, arm, probability, simulated, event_timestamp, slot, engaged, ordered, bought, opted_out.
     """
     return connection.execute(CONTACTS).df()
 

@@ -11,14 +11,15 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from arbitration.codec import decode
 from arbitration.domain import Attribution, Contribution
 from training.booster import Booster
-from training.calibration import Calibration
+from training.calibration import IDENTITY, Calibration
 
 FloatArray = NDArray[np.float64]
 Kind = Literal["tree", "linear"]
@@ -30,26 +31,35 @@ class Model(Protocol):
     @property
     def name(self) -> str:
         """What is predicted, such as `churn_risk`."""
+
     @property
     def kind(self) -> Kind:
         """`tree` (LightGBM) or `linear` (logistic regression)."""
+
     @property
     def version(self) -> str:
         """Kind and digest of the bytes that define the model."""
+
     @property
     def features(self) -> tuple[str, ...]:
         """Names of the columns, in order."""
+
     @property
     def calibration(self) -> Calibration:
         """From margin to probability."""
+
     def margins(self, rows: FloatArray) -> FloatArray:
         """Raw log-odds, shape (n,)."""
+
     def predict(self, rows: FloatArray) -> FloatArray:
         """Calibrated probabilities, shape (n,)."""
+
     def contributions(self, rows: FloatArray) -> FloatArray:
         """What each feature adds to the margin, shape (n, k + 1); the last column is the base."""
+
     def attribute(self, row: FloatArray) -> Attribution:
         """One row, shape (k,), taken apart."""
+
     def text(self) -> str:
         """The file the model is kept in."""
 
@@ -61,12 +71,14 @@ class TreeModel:
     name: str
     features: tuple[str, ...]
     booster: Booster
-    calibration: Calibration = Calibration()
+    calibration: Calibration = IDENTITY
     kind: Kind = "tree"
 
     def __post_init__(self) -> None:
         if self.booster.columns != len(self.features):
-            raise ValueError(f"{self.name}: the trees read {self.booster.columns} columns, {len(self.features)} are named")
+            raise ValueError(
+                f"{self.name}: the trees read {self.booster.columns} columns, {len(self.features)} are named"
+            )
 
     @cached_property
     def version(self) -> str:
@@ -112,7 +124,7 @@ class LinearModel:
     name: str
     features: tuple[str, ...]
     coefficients: Coefficients
-    calibration: Calibration = Calibration()
+    calibration: Calibration = IDENTITY
     kind: Kind = "linear"
 
     def __post_init__(self) -> None:
@@ -164,13 +176,11 @@ def signed_log(rows: FloatArray) -> FloatArray:
 
 
 def read(name: str, kind: str, features: tuple[str, ...], text: str, calibration: Mapping[str, float]) -> Model:
-    """A model from its text; raises ValueError, KeyError or TypeError where the text does not fit."""
+    """A model from its text; raises InputError, ValueError or TypeError where the text does not fit."""
     fitted = Calibration(**calibration)
     if kind == "tree":
         return TreeModel(name, features, Booster(text), fitted)
-    fields: dict[str, Any] = json.loads(text)
-    tuples = {key: tuple(value) if isinstance(value, list) else float(value) for key, value in fields.items()}
-    return LinearModel(name, features, Coefficients(**tuples), fitted)
+    return LinearModel(name, features, decode(Coefficients, json.loads(text)), fitted)
 
 
 def _version(model: Model) -> str:
@@ -182,7 +192,8 @@ def _attribution(model: Model, row: FloatArray) -> Attribution:
     shares = model.contributions(row[None, :])[0]
     values = [None if np.isnan(value) else float(value) for value in row]
     parts = tuple(
-        Contribution(name, value, float(share)) for name, value, share in zip(model.features, values, shares[:-1], strict=True)
+        Contribution(name, value, float(share))
+        for name, value, share in zip(model.features, values, shares[:-1], strict=True)
     )
     margins = model.margins(row[None, :])
     probability = float(model.calibration.probability(margins)[0])

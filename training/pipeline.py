@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +16,7 @@ import pandas as pd
 
 from arbitration.codec import encode
 from arbitration.errors import InputError
-from features.home import Home
+from features.home import Home, Progress
 from training import churn, propensity, send_time, uplift
 from training.contents import model_files, signature_of
 from training.contest import Contest, Trial
@@ -26,7 +27,6 @@ from training.plots import gain_plot, reliability_plot, shap_summary
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-Progress = Callable[[str], None]
 NAMES = (churn.NAME, propensity.NAME, propensity.BASE_NAME, send_time.NAME, uplift.NAME)
 PREDICTS = {
     churn.NAME: "no purchase in the next 28 days, of a customer who bought in the last 56",
@@ -35,6 +35,7 @@ PREDICTS = {
     send_time.NAME: "clicked or converted within 7 days of a contact, by hour-of-week slot",
     uplift.NAME: "incremental orders within 14 days per contact, by journey and channel",
 }
+NOTHING: Mapping[str, bytes] = MappingProxyType({})
 SAMPLE_SHARES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
@@ -82,27 +83,34 @@ class Training:
     def _contacts(self) -> pd.DataFrame:
         return propensity.contacts(self._home)
 
+    def _card(self, contest: Contest, trial: Trial) -> dict[str, Any]:
+        """The model card, saying whether simulated contacts were learned from; churn learns from real purchases alone."""
+        simulated = contest.name != churn.NAME and bool(self._contacts["simulated"].any())
+        return card(contest, trial) | {"simulated": simulated}
+
     def _contest(self, contest: Contest, reference: Mapping[str, float] | None = None) -> Iterator[Entry]:
         self._progress(f"drawing {contest.name}")
-        figures = {"reliability": reliability_plot(contest), "gain": gain_plot(contest)}
+        figures = {"calibration": reliability_plot(contest), "gain": gain_plot(contest)}
         for trial in contest.trials:
             labels, probabilities = contest.split.test.labels, trial.model.predict(contest.split.test.rows)
             yield _entry(
-                contest, trial, card(contest, trial) | {"reference": dict(reference or {})},
-                figures | {"shap_summary": shap_summary(trial.model, contest.split.test.rows)},
-                {"gain": gain_table(labels, probabilities)}, {},
+                contest, trial, self._card(contest, trial) | {"reference": dict(reference or {})},
+                figures=figures | {"shap_summary": shap_summary(trial.model, contest.split.test.rows)},
+                tables={"gain": gain_table(labels, probabilities)},
             )  # fmt: skip
 
     def _send_time(self) -> Iterator[Entry]:
         outcome = send_time.train(self._contacts)
-        figures = {"reliability": reliability_plot(outcome.contest)}
+        figures = {"calibration": reliability_plot(outcome.contest)}
         for trial, model, test in zip(outcome.contest.trials, outcome.models, outcome.tests, strict=True):
             notes = [_weight_note(model.weight)]
-            described = card(outcome.contest, trial) | {
+            described = self._card(outcome.contest, trial) | {
                 "version": model.version, "weight": model.weight, "test": test, "pooled_test": outcome.pooled_test, "notes": notes
             }  # fmt: skip
             curve = {"curve": encode(model.curve), "weight": model.weight}
-            yield _entry(outcome.contest, trial, described, figures, {}, {"send_time.curve.json": _json(curve)})
+            yield _entry(
+                outcome.contest, trial, described, figures=figures, extra={"send_time.curve.json": _json(curve)}
+            )
 
     def _effects(self) -> Iterator[Entry]:
         effects = uplift.measure(self._contacts, propensity.CUSTOMER_FEATURES)
@@ -111,11 +119,13 @@ class Training:
         described = {
             "name": uplift.NAME, "kind": "cells", "version": f"effects-{effects.version}", "predicts": PREDICTS[uplift.NAME],
             "window": {"from": rows.min().isoformat(), "to": rows.max().isoformat()}, "rows": len(rows),
-            "overall": encode(overall), "notes": ["Contacts are randomized; each cell is shrunk to its journey, all, and the prior."],
+            "overall": encode(overall), "simulated": bool(self._contacts["simulated"].any()), "notes": ["Contacts are randomized; each cell is shrunk to its journey, all, and the prior."],
         }  # fmt: skip
         numbers = {"tau": overall.mean, "tau_sd": overall.sd}
         files = {"effects.json": _json(encode(effects))}
-        yield Entry(uplift.NAME, "cells", True, described, {}, numbers, files, tables={"effects": effects_table(effects)})
+        yield Entry(
+            uplift.NAME, "cells", True, described, {}, numbers, files, tables={"effects": effects_table(effects)}
+        )
 
 
 def card(contest: Contest, trial: Trial) -> dict[str, Any]:
@@ -161,18 +171,32 @@ def _entry(
     contest: Contest,
     trial: Trial,
     described: dict[str, Any],
+    *,
     figures: Mapping[str, Figure],
-    tables: Mapping[str, pd.DataFrame],
-    extra: Mapping[str, bytes],
+    tables: Mapping[str, pd.DataFrame] | None = None,
+    extra: Mapping[str, bytes] = NOTHING,
 ) -> Entry:
-    files = model_files(trial.model) | extra
+    files = {**model_files(trial.model), **extra}
     files |= {"signature.json": _json(signature_of(trial.model)), "samples.json": _json(samples(contest))}
-    numbers = _flat("validation", trial.validation) | _flat("test", described["test"]) | {"held_out_log_loss": trial.held_out}
+    numbers = (
+        _flat("validation", trial.validation) | _flat("test", described["test"]) | {"held_out_log_loss": trial.held_out}
+    )
     for part, measured in trial.parts.items():
         numbers |= _flat(f"test_{part}", measured)
     booster = trial.model.text() if trial.model.kind == "tree" else None
     best = trial is contest.best
-    return Entry(contest.name, trial.model.kind, best, described, trial.parameters, numbers, files, booster, figures, tables)
+    return Entry(
+        contest.name,
+        trial.model.kind,
+        best,
+        described,
+        trial.parameters,
+        numbers,
+        files,
+        booster,
+        figures,
+        tables or {},
+    )
 
 
 def _flat(prefix: str, measured: Metrics) -> dict[str, float]:

@@ -37,12 +37,14 @@ def reliability_plot(contest: Contest) -> Figure:
 
 def gain_plot(contest: Contest) -> Figure:
     """Share of all positives found among the highest-ranked customers of the test part."""
-    figure, axes = _figure(f"{contest.name}: share found by share contacted")
+    figure, axes = _figure(f"{contest.name}: positives found among the highest-ranked")
     for kind, probabilities in _predictions(contest).items():
         table = gain_table(contest.split.test.labels, probabilities)
-        axes.plot([0, *table["rows"]], [0, *table["positives"]], "o-", color=COLORS[kind], label=LABELS[kind], markersize=5)
+        axes.plot(
+            [0, *table["rows"]], [0, *table["positives"]], "o-", color=COLORS[kind], label=LABELS[kind], markersize=5
+        )
     axes.plot([0, 1], [0, 1], color="#888888", linewidth=1, linestyle="--", label="random")
-    axes.set(xlabel="Share of customers, highest first", ylabel="Share of positives found")
+    axes.set(xlabel="Share of rows, highest first", ylabel="Share of positives found")
     axes.legend(frameon=False)
     return figure
 
@@ -55,10 +57,15 @@ def shap_summary(model: Model, rows: FloatArray) -> Figure:
     taken = rows[:: max(1, len(rows) // SUMMARY_ROWS)]
     shares = model.contributions(taken)
     explanation = shap.Explanation(
-        values=shares[:, :-1], base_values=shares[:, -1], data=taken, feature_names=[readable(name) for name in model.features]
+        values=shares[:, :-1],
+        base_values=shares[:, -1],
+        data=taken,
+        feature_names=[readable(name) for name in model.features],
     )
     figure = plt.figure(figsize=(9, 6.5), layout="constrained")
-    shap.plots.beeswarm(explanation, max_display=SUMMARY_FEATURES, show=False, plot_size=None, group_remaining_features=False)
+    shap.plots.beeswarm(
+        explanation, max_display=SUMMARY_FEATURES, show=False, plot_size=None, group_remaining_features=False
+    )
     figure.gca().set_title(f"{model.name}: what moves the prediction ({LABELS[model.kind]})", loc="left", fontsize=12)
     figure.gca().set_xlabel("SHAP value (change in log-odds)")
     plt.close(figure)  # pyplot must not keep it

@@ -19,9 +19,11 @@ from training.uplift import SILENCE_ARM
 
 NAME = "channel_propensity"
 BASE_NAME = "base_purchase"
-RECIPE = Recipe(leaves=7, learning_rate=0.03, trees=120, min_rows=200, ridge=0.01)
+RECIPE = Recipe(leaves=7, learning_rate=0.03, trees=120, min_rows=200)
 BASE_RECIPE = Recipe(leaves=7, learning_rate=0.03, trees=150, min_rows=100)
-CUSTOMER_FEATURES = tuple(feature.name for view in ("customer", "timing", "context") for feature in VIEWS[view].features)
+CUSTOMER_FEATURES = tuple(
+    feature.name for view in ("customer", "timing", "context") for feature in VIEWS[view].features
+)
 CHANNEL_FEATURES = tuple(feature.name for feature in VIEWS["channel"].features)
 
 
@@ -36,7 +38,9 @@ def contacts(home: Home) -> pd.DataFrame:
 def train(rows: pd.DataFrame) -> Contest:
     """P(engage): journey and channel enter as one column each, `journey=...` and `channel=...`, 0 or 1."""
     sent = rows[rows["arm"] != SILENCE_ARM]
-    kinds = [pd.get_dummies(sent[column], prefix=column, prefix_sep="=", dtype=float) for column in ("journey", "channel")]
+    kinds = [
+        pd.get_dummies(sent[column], prefix=column, prefix_sep="=", dtype=float) for column in ("journey", "channel")
+    ]
     frame = pd.concat([sent, *kinds], axis=1)
     names = (*kinds[0].columns, *kinds[1].columns, *CUSTOMER_FEATURES, *CHANNEL_FEATURES)
     data = dataset(frame, names, "engaged", group="channel")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +17,7 @@ import numpy as np
 
 from arbitration.codec import decode
 from arbitration.errors import BundleError, InputError, StateError
-from features.home import Home
+from features.home import Home, Progress, silent
 from training import bundle
 from training.contents import MODELS, Contents
 from training.effects import Effects
@@ -28,7 +28,6 @@ from training.slots import Curve, SendTime
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-Progress = Callable[[str], None]
 CHAMPION, CANDIDATE, CHALLENGER = "champion", "candidate", "challenger"
 FILES = "serving"
 DATABASE = "mlflow.db"
@@ -63,7 +62,9 @@ class Registered:
         features = tuple(item["name"] for item in described["features"])
         suffix = "txt" if described["kind"] == "tree" else "json"
         text = self.files[f"{self.name}.{suffix}"].decode()
-        return read(self.name, described["kind"], features, text, json.loads(self.files[f"{self.name}.calibration.json"]))
+        return read(
+            self.name, described["kind"], features, text, json.loads(self.files[f"{self.name}.calibration.json"])
+        )
 
     def samples(self) -> FloatArray:
         """The canary's rows."""
@@ -71,7 +72,7 @@ class Registered:
         return np.array([[np.nan if value is None else value for value in row] for row in rows], dtype=np.float64)
 
 
-def train(home: Home, model: str | None = None, progress: Progress = lambda text: None) -> list[Result]:
+def train(home: Home, model: str | None = None, progress: Progress = silent) -> list[Result]:
     """Train all models or one, record each with its challenger. Raises InputError for an unknown name, StateError without data."""
     registry, inputs = Registry(home), inputs_digest(home)
     results = []
@@ -93,19 +94,18 @@ def promote(home: Home, model: str | None = None, version: int | None = None) ->
     if version is not None and model is None:
         raise InputError("a version needs a model", mend="name the model before the version")
     registry = Registry(home)
-    chosen = {name: registry.find(name, CHAMPION if model not in (None, name) else version or CANDIDATE) for name in NAMES}
+    chosen = {
+        name: registry.find(name, CHAMPION if model not in (None, name) else version or CANDIDATE) for name in NAMES
+    }
     digest = _export(home, chosen)
-    for name, registered in chosen.items():
-        registry.point(name, CHAMPION, registered.version)
+    for name, one in chosen.items():
+        registry.point(name, CHAMPION, one.version)
     return digest
 
 
-def champion(home: Home, name: str) -> Registered | None:
-    """The served version of a model; None before the first promotion."""
-    try:
-        return Registry(home).find(name, CHAMPION)
-    except StateError:
-        return None
+def registered(home: Home, name: str, which: str | int = CHAMPION) -> Registered:
+    """A version by alias or number, with its model and card. Raises StateError when there is none."""
+    return Registry(home).find(name, which)
 
 
 def is_current(home: Home) -> bool:
@@ -177,16 +177,25 @@ class Registry:
             else:
                 found = self.client.get_model_version_by_alias(name, which)
             run = self.client.get_run(str(found.run_id))
-            files = _read(Path(str(run.info.artifact_uri).removeprefix("file://")) / FILES)
+            files = _read(
+                self._artifacts(name) / str(found.run_id) / "artifacts" / FILES
+            )  # found even when the home was moved
         except (MlflowException, OSError) as error:
             raise StateError(f"no {which} of {name}", where=str(self._folder), mend="Run `dirigent train`.") from error
         made = datetime.fromtimestamp(run.info.start_time / 1000, tz=UTC)
-        return Registered(name, int(found.version), made, run.data.tags["inputs"], json.loads(files["card.json"]), files)
+        return Registered(
+            name, int(found.version), made, run.data.tags["inputs"], json.loads(files["card.json"]), files
+        )
 
     def _experiment(self, name: str) -> str:
         found = self.client.get_experiment_by_name(name)
-        location = (self._folder / "artifacts" / name).as_uri()
-        return str(found.experiment_id) if found else str(self.client.create_experiment(name, artifact_location=location))
+        location = self._artifacts(name).as_uri()
+        return (
+            str(found.experiment_id) if found else str(self.client.create_experiment(name, artifact_location=location))
+        )
+
+    def _artifacts(self, name: str) -> Path:
+        return self._folder / "artifacts" / name
 
     def _ensure(self, name: str) -> None:
         if not self.client.search_registered_models(filter_string=f"name='{name}'"):
@@ -212,14 +221,14 @@ def _export(home: Home, chosen: Mapping[str, Registered]) -> str:
         models,
         SendTime(decode(Curve, timing["curve"]), models["send_time"], timing["weight"]),
         decode(Effects, json.loads(chosen["effects"].files["effects.json"])),
-        {name: {**registered.card, "registered": registered.version} for name, registered in chosen.items()},
+        {name: {**one.card, "registered": one.version} for name, one in chosen.items()},
     )
-    windows = [registered.card["window"] for registered in chosen.values()]
+    windows = [one.card["window"] for one in chosen.values()]
     return bundle.export(
         home, contents, {name: chosen[name].samples() for name in MODELS},
-        created_at=max(registered.created_at for registered in chosen.values()).isoformat(),
+        created_at=max(one.created_at for one in chosen.values()).isoformat(),
         data_window={"from": min(w["from"] for w in windows), "to": max(w["to"] for w in windows)},
-        inputs=" ".join(sorted({registered.inputs for registered in chosen.values()})),
+        inputs=" ".join(sorted({one.inputs for one in chosen.values()})),
     )  # fmt: skip
 
 

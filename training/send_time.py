@@ -39,7 +39,9 @@ class Outcome:
 
 def train(rows: pd.DataFrame) -> Outcome:
     """Everything about send time from labeled contacts with timing features."""
-    raw = split_by_share(dataset(rows[rows["arm"] != SILENCE_ARM], (*INPUTS, "slot"), "engaged"), timedelta(days=ENGAGE_DAYS))
+    raw = split_by_share(
+        dataset(rows[rows["arm"] != SILENCE_ARM], (*INPUTS, "slot"), "engaged"), timedelta(days=ENGAGE_DAYS)
+    )
     curve = pooled_curve(raw.train)
     described = Split(*(describe(curve, part) for part in (raw.train, raw.validation, raw.test)))
     contest = compete(NAME, described, RECIPE)
@@ -56,8 +58,8 @@ def pooled_curve(data: Dataset) -> Curve:
     engaged = np.bincount(slots, weights=data.labels, minlength=SLOTS)
     rate = (engaged + PRIOR_CONTACTS * data.labels.mean()) / (sent + PRIOR_CONTACTS)
     typical = np.nanmean(data.rows[:, : len(INPUTS) - 1], axis=0)
-    arrays = (rate, sent / sent.sum(), typical[:BLOCKS], typical[BLOCKS:])
-    return Curve(*(tuple(map(float, array)) for array in arrays))
+    lists = [tuple(map(float, array)) for array in (rate, sent / sent.sum(), typical[:BLOCKS], typical[BLOCKS:])]
+    return Curve(lists[0], lists[1], lists[2], lists[3])
 
 
 def describe(curve: Curve, data: Dataset) -> Dataset:
@@ -68,7 +70,7 @@ def describe(curve: Curve, data: Dataset) -> Dataset:
 
 
 def weight(curve: Curve, model: Model, held_out: Dataset) -> float:
-    """w with the lowest held-out log-loss; the smallest one where several are equal."""
+    """The w with the lowest held-out log-loss; the smallest one where several are equal."""
     losses = [log_loss(held_out.labels, chances(SendTime(curve, model, float(w)), held_out)) for w in WEIGHTS]
     return float(WEIGHTS[int(np.argmin(losses))])
 

@@ -39,7 +39,10 @@ def measure(contacts: pd.DataFrame, features: tuple[str, ...]) -> Effects:
     silent = contacts[contacts["arm"] == SILENCE_ARM]
     treated = contacts[contacts["arm"] != SILENCE_ARM]
     if silent.empty or treated.empty:
-        raise StateError("effects need contacts and silent moments with logged probabilities", mend="Run `dirigent import --example`.")
+        raise StateError(
+            "effects need contacts and silent moments with logged probabilities",
+            mend="Run `dirigent import --example`.",
+        )
     expected = baseline(dataset(silent, features, "ordered"), treated[list(features)].to_numpy(dtype=np.float64))
     doubt = float(silent["ordered"].var() / len(silent))
     keys = (treated["journey"] + "/" + treated["channel"]).to_numpy(dtype=str)
@@ -54,7 +57,7 @@ def measure(contacts: pd.DataFrame, features: tuple[str, ...]) -> Effects:
 
 def baseline(silent: Dataset, rows: FloatArray) -> FloatArray:
     """m0(x): P(order without contact) for feature `rows`, calibrated on the silent."""
-    model = fit_linear("baseline", silent, inverse_ridge=0.01)
+    model = fit_linear("baseline", silent)
     calibration, _ = calibrate(model.margins(silent.rows), silent.labels, silent.half())
     return calibration.probability(model.margins(rows))
 

@@ -12,7 +12,7 @@ from typing import Literal, cast
 
 from babel import Locale
 from babel.dates import format_date, format_datetime, format_time
-from babel.numbers import format_decimal, format_percent, parse_pattern
+from babel.numbers import format_currency, format_decimal, format_percent
 
 from arbitration.windows import zone_of
 
@@ -20,7 +20,7 @@ Lang = Literal["en", "de"]
 LANGS: tuple[Lang, ...] = ("en", "de")
 MINUS = "\N{MINUS SIGN}"
 _LOCALE = {"en": "en_GB", "de": "de"}
-_MONEY = {"en": "¤¤\N{NO-BREAK SPACE}#,##0.00", "de": "#,##0.00\N{NO-BREAK SPACE}¤¤"}
+_MONEY = {"en": "¤¤\N{NO-BREAK SPACE}#,##0.{}", "de": "#,##0.{}\N{NO-BREAK SPACE}¤¤"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,16 +49,14 @@ class Formats:
     def money(self, value: float, digits: int = 2, *, signed: bool = False) -> str:
         """`USD 0.12`, `0,12 USD`; with `signed` always a plus or minus sign, except for what rounds to zero."""
         rounded = round(value, digits) + 0.0
-        pattern = parse_pattern(_MONEY[self.lang])
-        text = pattern.apply(
-            abs(rounded), self._locale, currency=self.currency, currency_digits=False, force_frac=(digits, digits)
-        )
-        return _sign(rounded, signed=signed) + str(text)
+        pattern = _MONEY[self.lang].format("0" * digits)
+        text = format_currency(abs(rounded), self.currency, format=pattern, locale=self._locale, currency_digits=False)
+        return _sign(rounded, signed=signed) + text
 
-    def number(self, value: float, digits: int = 2, *, signed: bool = False) -> str:
-        """At most `digits` decimals; trailing zeros are left out unless the number is signed, so that columns line up."""
+    def number(self, value: float, digits: int = 2, *, signed: bool = False, padded: bool = False) -> str:
+        """At most `digits` decimals; trailing zeros are left out unless `signed` or `padded`, so that columns line up."""
         rounded = round(value, digits) + 0.0
-        decimals = ("0" if signed else "#") * digits
+        decimals = ("0" if signed or padded else "#") * digits
         pattern = f"#,##0.{decimals}" if digits else "#,##0"
         return _sign(rounded, signed=signed) + format_decimal(abs(rounded), format=pattern, locale=self._locale)
 
@@ -69,10 +67,11 @@ class Formats:
             return f"< {self._percent(smallest, digits)}"
         if 1 - smallest < share < 1:
             return f"> {self._percent(1 - smallest, digits)}"
-        return self._percent(share, digits)
+        return self._percent(share, 0 if share in (0.0, 1.0) else digits)
 
     def _percent(self, share: float, digits: int) -> str:
-        pattern = Locale.parse(self._locale).percent_formats[None].pattern.replace("#,##0", f"#,##0.{'#' * digits}")
+        decimals = f".{'0' * digits}" if digits else ""
+        pattern = Locale.parse(self._locale).percent_formats[None].pattern.replace("#,##0", f"#,##0{decimals}")
         return format_percent(share, format=pattern, locale=self._locale)
 
     def moment(self, moment: datetime) -> str:

@@ -119,7 +119,7 @@ def _row(number: int, line: Line, scale: Scale, voice: Voice) -> Influence:
         line=line,
         direction=direction,
         effect=voice.words(direction),
-        odds=voice.words("odds", factor=voice.formats.number(math.exp(min(line.margin, 50.0)), 2)),
+        odds=voice.words("odds", factor=voice.formats.number(math.exp(min(line.margin, 50.0)), 2, padded=True)),
         log_odds=voice.formats.number(line.margin, 3, signed=True),
         x=x,
         width=width,

@@ -69,7 +69,7 @@ def page_of(record: Record, policy: Policy, lang: Lang) -> DecisionPage:
         lang=lang,
         languages=languages(f"/ui/decisions/{quote(decision.decision_id, safe='')}", lang),
         simulated=record.simulated,
-        title=f"{voice.words('decision_title')} {decision.decision_id}",
+        title=" ".join((voice.words("decision_title"), decision.decision_id)),
         headline=headline(decision.winner, voice),
         zone=voice.words("zone", zone=decision.time_zone) if voice.formats.known else voice.words("zone_unknown"),
         reasons=told.sentences,

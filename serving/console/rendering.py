@@ -27,7 +27,10 @@ _TEMPLATES = Environment(
     undefined=StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,
+    auto_reload=False,
 )
+for _name in _TEMPLATES.list_templates():
+    _TEMPLATES.get_template(_name)  # compiled now, so that no request makes code from text
 
 
 def html(template: str, lang: Lang, **values: object) -> str:

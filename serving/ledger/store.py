@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -69,8 +70,9 @@ class Reading:
         if row is None:
             return None
         moment = from_micros(row.decided_at)
+        record = zlib.decompress(row.record)  # a record names hundreds of candidates and shrinks to a tenth
         return DecisionRow(
-            row.decision_id, row.client, row.request_id, row.customer_id, moment, row.mode, _answer(row), row.record
+            row.decision_id, row.client, row.request_id, row.customer_id, moment, row.mode, _answer(row), record
         )
 
     def policy(self, version: str) -> bytes | None:
@@ -110,7 +112,7 @@ class Writing(Reading):
                 decision_id=row.decision_id, client=row.client, request_id=row.request_id,
                 customer_id=row.customer_id, decided_at=to_micros(row.decided_at), mode=row.mode,
                 body_digest=row.answer.body_digest, status=row.answer.status, answer=row.answer.body,
-                record=row.record,
+                record=zlib.compress(row.record),
             )
         )  # fmt: skip
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
 import pytest
@@ -100,6 +101,16 @@ def test_a_contact_that_was_decided_counts_at_once(server, acting):
     reasons = {(one["candidate"].split("/")[0], one["reason"]) for one in second["rejected"]}
     if first["outcome"] == "act":
         assert reasons & {(first["action"]["journey"], code) for code in ("cool_down", "overall_cap", "channel_cap")}
+
+
+def test_many_at_once_get_one_answer_per_request_id_and_one_contact_per_journey(server, acting):
+    household, request_id = next(acting), fresh()
+    with ThreadPoolExecutor(8) as pool:
+        same = list(pool.map(lambda _: server.decide(request_id, household).content, range(8)))
+        other = list(pool.map(lambda _: server.decide(fresh(), household).json(), range(8)))
+    assert len(set(same)) == 1
+    acted = [one["action"]["journey"] for one in (json.loads(same[0]), *other) if one["outcome"] == "act"]
+    assert len(acted) == len(set(acted)), "two requests at once made two contacts of one journey"
 
 
 def test_a_dry_run_writes_nothing_and_a_shadow_decision_reserves_nothing(server, acting):

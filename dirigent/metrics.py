@@ -1,0 +1,58 @@
+"""Model metrics for people: each model beside its challenger and its reference."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from rich.table import Table
+
+from dirigent.terminal import console
+from features.home import Home
+
+Card = Mapping[str, Any]
+
+
+def metrics_table(cards: Iterable[Card]) -> Table:
+    """One row per model and kind; the promoted kind is marked."""
+    table = Table(title="Models, on time-held-out tests (all but churn_risk are learned from SIMULATED contacts)")
+    for heading in ("model", "kind", "AUC", "calibration error", "log-loss", "test rows", "reference"):
+        table.add_column(heading, justify="left" if heading in {"model", "kind", "reference"} else "right")
+    for card in cards:
+        if "test" not in card:
+            continue
+        reference = ", ".join(
+            f"{name.replace('_', ' ')} {value:.3f}" for name, value in card.get("reference", {}).items()
+        )
+        for kind, test, best in _kinds(card):
+            mark = "[green]champion[/] " if best else ""
+            numbers = (f"{test['auc']:.4f}", f"{test['ece']:.4f}", f"{test['log_loss']:.4f}", f"{test['rows']:,}")
+            table.add_row(card["name"] if best else "", f"{mark}{kind}", *numbers, reference if best else "")
+    return table
+
+
+def print_metrics(cards: Iterable[Card]) -> None:
+    """The table, the effects and every note."""
+    cards = list(cards)
+    console.print(metrics_table(card for card in cards if card.get("best")))
+    for card in cards:
+        if "overall" in card:
+            overall = card["overall"]
+            console.print(
+                f"effect of a contact: {overall['mean']:.4f} ± {overall['sd']:.4f} orders within 14 days, from {overall['rows']:,} SIMULATED contacts"
+            )
+    for card in cards:
+        for note in card.get("notes", ()) if card.get("best") else ():
+            console.print(f"[dim]{card['name']}: {note}[/]")
+
+
+def print_bundle_metrics(home: Home) -> None:
+    """What the live bundle's models measured."""
+    from training.bundle import load
+
+    print_metrics([dict(card) for card in load(home).metrics.values()])
+
+
+def _kinds(card: Card) -> list[tuple[str, Mapping[str, float], bool]]:
+    rows = [(card["kind"], card["test"], True)]
+    return rows + [(other["kind"], other["test"], False) for other in card["challengers"]]

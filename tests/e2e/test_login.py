@@ -1,0 +1,52 @@
+"""The console's door: the key goes in once by a form, and a cookie that no script can read comes out."""
+
+from __future__ import annotations
+
+import pytest
+
+from serving.login import COOKIE
+
+
+@pytest.fixture
+def browser(server):
+    with server.client(None) as client:
+        yield client
+
+
+def test_a_right_key_opens_the_page_that_was_asked_for(server, browser):
+    decision_id = server.decide("login-1").json()["decision_id"]
+    page = f"/ui/decisions/{decision_id}"
+    door = browser.get(page)
+    assert door.status_code == 401
+    assert f'value="{page}"' in door.text
+    entered = browser.post("/ui/login", data={"key": server.key, "next": page})
+    assert entered.status_code == 303
+    assert entered.headers["location"] == page
+    cookie = entered.headers["set-cookie"]
+    assert {"HttpOnly", "SameSite=strict", "Path=/ui"} <= {part.strip() for part in cookie.split(";")}
+    assert server.key not in cookie
+    assert browser.get(page).status_code == 200
+    assert browser.post("/v1/decisions", json={}).status_code == 401, "a cookie must open pages only"
+
+
+@pytest.mark.parametrize("key", ["", "wrong", "<script>"])
+def test_a_wrong_key_shows_the_form_again(browser, key):
+    answer = browser.post("/ui/login", data={"key": key, "next": "/ui/decisions"})
+    assert answer.status_code == 401
+    assert 'action="/ui/login"' in answer.text
+    assert "set-cookie" not in answer.headers
+    assert "<script>" not in answer.text
+
+
+@pytest.mark.parametrize("target", ["https://example.org/", "//example.org", "/v1/decisions", "/ui/../v1?x=1"])
+def test_the_form_never_leads_out_of_the_console(server, browser, target):
+    entered = browser.post("/ui/login", data={"key": server.key, "next": target})
+    assert entered.headers["location"] == "/ui/"
+
+
+def test_an_altered_cookie_opens_nothing(server, browser):
+    browser.post("/ui/login", data={"key": server.key})
+    value = browser.cookies[COOKIE]
+    browser.cookies.clear()
+    browser.cookies.set(COOKIE, value[:-4] + "0000", path="/ui")
+    assert browser.get("/ui/decisions").status_code == 401

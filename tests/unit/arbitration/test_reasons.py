@@ -1,0 +1,124 @@
+"""One code, four places: the gate's function, its sentence in two languages, its row in docs/reasons.md, its case."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from string import Formatter
+
+import pytest
+
+from arbitration import gates
+from arbitration.domain import Context, CustomerId, Decision
+from arbitration.gates import GATES
+from arbitration.gates.case import Case
+from arbitration.policy import BusinessName
+from arbitration.propose import propose
+from arbitration.texts import BASES, FRAMES, GATE_TEXTS, MISSING, MODELS, SELECTION_TEXTS
+from tests.unit.arbitration.situations import NOW, POLICY
+from tests.unit.test_cases import FILES, decision_of
+
+DOCS = Path(__file__).parents[3] / "docs" / "reasons.md"
+CODES = [*GATE_TEXTS, *SELECTION_TEXTS]
+ALL_TEXTS = [
+    *GATE_TEXTS.items(),
+    *SELECTION_TEXTS.items(),
+    *FRAMES.items(),
+    *MODELS.items(),
+    *BASES.items(),
+    *MISSING.items(),
+]
+
+
+def facts_of(text: str) -> set[str]:
+    return {name for _, name, _, _ in Formatter().parse(text) if name}
+
+
+def test_gates_texts_and_rows_have_the_same_codes_in_the_same_order() -> None:
+    assert [gate.code for gate in GATES] == list(GATE_TEXTS)
+    rows = re.findall(r"^\| `(\w+)` \|", DOCS.read_text(encoding="utf-8"), re.MULTILINE)
+    assert rows == CODES
+
+
+def test_every_public_function_of_the_gate_files_is_a_gate() -> None:
+    listed = {gate.check for gate in GATES}
+    for module in (gates.consent, gates.contact_policy, gates.eligibility):
+        own = [value for value in vars(module).values() if getattr(value, "__module__", "") == module.__name__]
+        functions = {value for value in own if value.__name__ in GATE_TEXTS}
+        public = {value for value in own if not value.__name__.startswith("_")} - {gates.contact_policy.is_quiet}
+        assert functions == public <= listed
+
+
+def test_rows_of_gates_name_stage_and_an_existing_case() -> None:
+    text = DOCS.read_text(encoding="utf-8")
+    for gate in GATES:
+        assert f"| `{gate.code}` | {gate.stage} |" in text
+    for target in re.findall(r"\]\((\S+)\)", text):
+        assert (DOCS.parent / target).is_file(), target
+
+
+def test_every_code_has_a_case_that_shows_it() -> None:
+    shown: dict[str, list[str]] = {code: [] for code in CODES}
+    for file in FILES:
+        expect = json.loads(file.read_text(encoding="utf-8"))["expect"]
+        refused = [*expect.get("rejected", {}).values(), *expect.get("rejected_windows", {}).values()]
+        code = file.stem.split("__")[0]
+        if code in {*expect.get("reasons", ()), *(no["code"] for no in refused)}:
+            shown[code].append(file.stem)
+        else:
+            assert file.stem.endswith(("passes", "passes_until_then")), f"{file.name} does not show its code"
+    assert [code for code, files in shown.items() if not files] == []
+
+
+@pytest.mark.parametrize(("code", "text"), ALL_TEXTS, ids=[code for code, _ in ALL_TEXTS])
+def test_both_languages_state_the_same_facts(code: str, text: BusinessName) -> None:
+    assert text.en
+    assert text.de
+    assert facts_of(text.en) == facts_of(text.de), code
+
+
+def decisions() -> list[Decision]:
+    return [decision_of(json.loads(file.read_text(encoding="utf-8"))["change"]) for file in FILES]
+
+
+def test_every_reason_brings_the_facts_that_its_sentence_needs() -> None:
+    for reason in (reason for decision in decisions() for reason in decision.reasons):
+        assert reason.code in CODES
+        if reason.code in SELECTION_TEXTS:
+            assert facts_of(SELECTION_TEXTS[reason.code].en) <= set(reason.facts)
+
+
+FIRST = ("objection", "suppression")
+
+
+@pytest.mark.parametrize("gate", [gate for gate in GATES if gate.code not in FIRST], ids=lambda gate: gate.code)
+def test_no_gate_is_idle(gate: gates.Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the gate its cases would end differently, or later gates could not ask their question at all."""
+    changes = [
+        json.loads(file.read_text(encoding="utf-8"))["change"] for file in FILES if file.stem.startswith(gate.code)
+    ]
+    before = [decision_of(change).rejections for change in changes]
+    monkeypatch.setattr(gates, "GATES", tuple(other for other in GATES if other is not gate))
+    if gate.code == "unknown_journey":
+        with pytest.raises(KeyError):
+            decision_of(changes[0])
+        return
+    assert [decision_of(change).rejections for change in changes] != before
+
+
+@pytest.mark.parametrize("field", ["objected", "suppressed"])
+def test_the_first_two_gates_guard_whoever_asks_them_without_decide(field: str) -> None:
+    context = Context(
+        CustomerId("c-1"),
+        True,
+        "Europe/Berlin",
+        "de",
+        {},
+        objected=field == "objected",
+        suppressed=field == "suppressed",
+    )
+    candidate = propose(context, POLICY, NOW)[0]
+    no = gates.rejection(candidate, Case(context, POLICY, NOW))
+    assert no is not None
+    assert no.code == FIRST[field == "suppressed"]

@@ -1,0 +1,183 @@
+"""The example catalog loads; every mistake is told with file, line, column and mend."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from arbitration.codec import canonical_json, decode
+from arbitration.errors import CatalogError
+from arbitration.policy import Policy
+from catalog.loading import EXAMPLE, load_catalog
+from catalog.schema import SCHEMA_FILE, schema_text
+
+JOURNEYS = {
+    "welcome",
+    "earn_to_redeem",
+    "tier_upgrade",
+    "reward_expiry",
+    "churn_recovery",
+    "win_back",
+    "cart_recovery",
+    "post_purchase",
+}
+Edit = Callable[[str, str, str], Path]
+
+
+@pytest.fixture
+def edited(tmp_path: Path) -> Edit:
+    """A copy of the example with one replacement in one file."""
+
+    def edit(file: str, old: str, new: str) -> Path:
+        folder = tmp_path / "catalog"
+        shutil.copytree(EXAMPLE, folder)
+        text = (folder / file).read_text(encoding="utf-8")
+        assert old in text
+        (folder / file).write_text(text.replace(old, new, 1), encoding="utf-8")
+        return folder
+
+    return edit
+
+
+def test_the_example_has_the_shop() -> None:
+    policy = load_catalog(EXAMPLE)
+    assert set(policy.journeys) == JOURNEYS
+    assert set(policy.channels) == {"push", "email", "sms", "in_app", "direct_mail"}
+    assert (policy.contact_policy.quiet_from, policy.contact_policy.quiet_to) == (21, 8)
+    assert not policy.channels["direct_mail"].needs_consent
+    assert all(0.01 <= journey.effect_prior <= 0.05 for journey in policy.journeys.values())
+    assert policy.journeys["cart_recovery"].eligible == "cart_open == 1"
+
+
+def test_the_version_is_the_digest_of_what_was_said_and_not_of_how_it_was_written(edited: Edit) -> None:
+    policy = load_catalog(EXAMPLE)
+    assert re.fullmatch(r"sha256:[0-9a-f]{16}", policy.version)
+    commented = edited("economics.yaml", "economics:", "# one more comment\neconomics:")
+    assert load_catalog(commented) == policy
+    text = (commented / "economics.yaml").read_text(encoding="utf-8")
+    (commented / "economics.yaml").write_text(text.replace("margin_rate: 0.25", "margin_rate: 0.26"), encoding="utf-8")
+    changed = load_catalog(commented)
+    assert changed.version != policy.version
+    assert replace(changed, version="", economics=policy.economics) == replace(policy, version="")
+
+
+def test_a_policy_survives_json() -> None:
+    policy = load_catalog(EXAMPLE)
+    assert decode(Policy, json.loads(canonical_json(policy))) == policy
+
+
+def test_the_json_schema_is_current() -> None:
+    assert SCHEMA_FILE.read_text(encoding="utf-8") == schema_text(), "run: python -m catalog.schema"
+
+
+MISTAKES = {
+    "unknown setting": ("channels.yaml", "    pressure: 0.8", "    presure: 0.8", "there is no setting 'presure'", "did you mean 'pressure'"),
+    "wrong type": ("channels.yaml", "    wait_hours: 24", "    wait_hours: soon", "valid integer, found 'soon'", "correct"),
+    "number as text": ("channels.yaml", "    cost: 0.001", "    cost: '0.001'", "valid number, found '0.001'", "correct"),
+    "out of bounds": ("channels.yaml", "    opt_out_prior: 0.002", "    opt_out_prior: 2", "less than or equal to 1, found 2", "correct"),
+    "not a number": ("channels.yaml", "    cost: 0.001", "    cost: .nan", "finite number", "correct"),
+    "unknown choice": ("channels.yaml", "    timing: scheduled", "    timing: later", "'scheduled' or 'immediate', found 'later'", "correct"),
+    "missing setting": ("channels.yaml", "    needs_consent: true\n", "", "channels.push.needs_consent is missing", "add 'needs_consent:'"),
+    "YAML": ("channels.yaml", "    cost: 0.001", "    cost: [0.001", "expected", "check indentation"),
+    "tab": ("channels.yaml", "    cost: 0.001", "\tcost: 0.001", "", "check indentation"),
+    "double key": ("channels.yaml", "    pressure: 0.8", "    pressure: 0.8\n    pressure: 0.9", "duplicate key", "double keys"),
+    "unknown channel": ("journeys.yaml", "{channel: push, template: reward_ready}", "{channel: pusch, template: reward_ready}", "there is no channel 'pusch'", "did you mean 'push'"),
+    "cap on unknown channel": ("contact_policy.yaml", "channel: sms}", "channel: smss}", "there is no channel 'smss'", "did you mean 'sms'"),
+    "double cap": ("contact_policy.yaml", "id: three_a_week", "id: one_a_day", "'one_a_day' stands here twice", "keep one"),
+    "double treatment": ("journeys.yaml", "{channel: push, template: welcome_short}", "{channel: email, template: welcome_letter}", "stands here twice", "keep one"),
+    "floor above exploration": ("economics.yaml", "silence_floor: 0.01", "silence_floor: 0.2", "above exploration", "lower it"),
+    "bad identifier": ("journeys.yaml", "  win_back:", "  Win Back:", "match pattern", "correct"),
+    "unknown feature": ("journeys.yaml", "tier_level < 2", "teir_level < 2", "eligible: there is no feature 'teir_level'", "did you mean 'tier_level'"),
+    "channel feature without channel": ("journeys.yaml", "tier_level < 2", "contacts_28d < 2", "there is no feature 'contacts_28d'", "contacts_28d'?"),
+    "text against number": ("journeys.yaml", "tier_level < 2", "tier_level < 'gold'", "''gold'' is a text, not a number", "write a number"),
+    "not a question": ("journeys.yaml", "tier_level < 2", "tier_level + 2", "not a yes-or-no question", "compare it"),
+    "bare feature in and": ("journeys.yaml", "tier_level < 2", "tier_level and recency_days > 2", "is a number, not a yes or no", "write a yes or no"),
+    "rule that is no rule": ("journeys.yaml", "tier_level < 2", "tier_level <", "eligible: this is not a rule", "write a comparison"),
+    "call in a rule": ("journeys.yaml", "tier_level < 2", "len(tier_level) < 2", "'len(tier_level)' is not allowed", "write a comparison"),
+    "rule of a channel": ("channels.yaml", "session_age_hours <= 0.5", "session_age <= 0.5", "available: there is no feature", "session_age_hours"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("mistake", MISTAKES.values(), ids=MISTAKES)
+def test_a_mistake_is_told_with_its_place_and_mend(edited: Edit, mistake: tuple[str, str, str, str, str]) -> None:
+    file, old, new, what, mend = mistake
+    folder = edited(file, old, new)
+    before = (EXAMPLE / file).read_text(encoding="utf-8").split(old)[0]
+    with pytest.raises(CatalogError) as caught:
+        load_catalog(folder)
+    error = caught.value
+    path, line, column = error.where.rsplit(":", 2)
+    assert path == str(folder / file)
+    assert what in error.what
+    assert mend in error.mend
+    assert "\n" not in str(error)
+    assert int(column) >= 1
+    expected = before.count("\n") + 1
+    # A missing setting is told at its parent; a YAML parser notices an open bracket some lines later.
+    assert (
+        int(line) == expected or (error.what.endswith("is missing") and int(line) < expected) or "check" in error.mend
+    )
+
+
+def test_the_column_of_a_rule_points_into_the_rule(edited: Edit) -> None:
+    folder = edited("journeys.yaml", "applicable: recency_days > 56", "applicable: recency_days > 56 and odd == 1")
+    with pytest.raises(CatalogError) as caught:
+        load_catalog(folder)
+    _, line, column = caught.value.where.rsplit(":", 2)
+    text = (folder / "journeys.yaml").read_text(encoding="utf-8").splitlines()[int(line) - 1]
+    assert text[int(column) - 1 :].startswith("odd == 1")
+
+
+def test_the_column_of_a_value_points_at_the_value(edited: Edit) -> None:
+    folder = edited("contact_policy.yaml", "quiet_to: 8", "quiet_to: 25")
+    with pytest.raises(CatalogError) as caught:
+        load_catalog(folder)
+    _, line, column = caught.value.where.rsplit(":", 2)
+    text = (folder / "contact_policy.yaml").read_text(encoding="utf-8").splitlines()[int(line) - 1]
+    assert text[int(column) - 1 :] == "25"
+
+
+def test_a_channel_feature_may_be_used_with_its_channel(edited: Edit) -> None:
+    folder = edited("journeys.yaml", "tier_level < 2", "push.contacts_28d < 2 and tier_level in [0, 1]")
+    assert load_catalog(folder).journeys["tier_upgrade"].eligible.startswith("push.contacts_28d")
+
+
+def test_a_key_in_two_files_is_refused(edited: Edit) -> None:
+    folder = edited("economics.yaml", "economics:", "economics:")
+    (folder / "more.yaml").write_text("selection: {}\n", encoding="utf-8")
+    with pytest.raises(CatalogError, match=r"more.yaml:1:1: 'selection' stands in economics.yaml too"):
+        load_catalog(folder)
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [("", "expected keys"), ("- a\n", "expected keys"), ("jurneys: {}\n", "there is no setting 'jurneys'")],
+)
+def test_a_file_that_is_no_part_of_a_catalog_is_refused(edited: Edit, content: str, what: str) -> None:
+    folder = edited("economics.yaml", "economics:", "economics:")
+    (folder / "zz.yaml").write_text(content, encoding="utf-8")
+    with pytest.raises(CatalogError, match=what) as caught:
+        load_catalog(folder)
+    assert "zz.yaml:1:1" in caught.value.where
+
+
+def test_a_file_that_is_not_text_is_refused(edited: Edit) -> None:
+    folder = edited("economics.yaml", "economics:", "economics:")
+    (folder / "zz.yaml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(CatalogError, match="not UTF-8"):
+        load_catalog(folder)
+
+
+def test_a_missing_part_and_a_missing_folder_are_named(edited: Edit, tmp_path: Path) -> None:
+    folder = edited("economics.yaml", "economics:", "economics:")
+    (folder / "journeys.yaml").unlink()
+    with pytest.raises(CatalogError, match="'journeys:' is in no file"):
+        load_catalog(folder)
+    with pytest.raises(CatalogError, match="there is no catalog here"):
+        load_catalog(tmp_path / "nowhere")

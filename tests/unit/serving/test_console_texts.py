@@ -1,0 +1,105 @@
+"""Both languages of the console say the same things, and every text is used."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+from string import Formatter
+
+import pytest
+
+import serving.console
+from arbitration.gates import GATES
+from features.registry import FEATURES, VIEWS
+from serving.console.formats import LANGS, Formats
+from serving.console.texts import EVIDENCE, FRAME, HEAD, INFLUENCE, LIST, PLAN, RIVALS, TEXTS, WORTH, Words
+from serving.console.voice import UNITS, VIEW_NAMES
+
+FOLDER = Path(serving.console.__file__).parent
+SOURCES = "\n".join(
+    path.read_text()
+    for path in sorted(FOLDER.rglob("*"))
+    if path.suffix in (".py", ".html") and path.name != "texts.py"
+)
+FORMED = ("arm_", "tier_", "mode_", "model_", "group_", "stop_", "basis_", "purpose_", "goes_on_")
+"""Keys that are made from a code of the decision."""
+PARTS = {*WORTH} & {
+    "margin",
+    "future",
+    "channel_cost",
+    "incentive_cost",
+    "opt_out_cost",
+    "attention_cost",
+    "shadow_cost",
+    "lever",
+    "net",
+}
+
+
+@pytest.mark.parametrize("key", TEXTS)
+def test_both_languages_say_it_with_the_same_facts(key):
+    placeholders = [
+        [name for _, name, _, _ in Formatter().parse(text) if name] for text in (TEXTS[key].en, TEXTS[key].de)
+    ]
+    assert TEXTS[key].en.strip()
+    assert TEXTS[key].de.strip()
+    assert sorted(placeholders[0]) == sorted(placeholders[1])
+
+
+def test_no_key_stands_in_two_groups():
+    groups = (FRAME, HEAD, WORTH, INFLUENCE, RIVALS, PLAN, EVIDENCE, LIST)
+    assert sum(map(len, groups)) == len(TEXTS)
+
+
+def test_templates_name_only_texts_that_exist():
+    asked = set(re.findall(r"""\b(?:t|words)\(\s*"([a-z_0-9]+)\"""", SOURCES))
+    assert len(asked) > 60
+    assert asked <= set(TEXTS)
+
+
+def test_every_text_is_used():
+    quoted = set(re.findall(r'"([a-z_0-9]+)"', SOURCES))
+    unused = [key for key in TEXTS if key not in quoted and not key.startswith(FORMED)]
+    assert unused == []
+
+
+def test_every_stage_of_a_gate_has_a_group():
+    assert {f"group_{gate.stage}" for gate in GATES} <= set(TEXTS)
+
+
+def test_every_unit_and_view_of_the_features_can_be_said():
+    assert {feature.unit for feature in FEATURES.values()} <= {
+        *UNITS,
+        "money",
+        "share",
+        "flag",
+        "hour",
+        "ratio",
+        "level",
+    }
+    assert set(VIEWS) == set(VIEW_NAMES)
+
+
+@pytest.mark.parametrize("lang", LANGS)
+def test_parts_of_a_value_have_names(lang):
+    assert len({Words(lang)(part) for part in PARTS}) == 9
+
+
+def test_numbers_and_moments_follow_the_language():
+    moment = datetime(2018, 3, 5, 13, 5, tzinfo=UTC)
+    english, german = (Formats(lang, "EUR", "Europe/Berlin") for lang in LANGS)
+    assert english.money(-1234.5, signed=True).replace("\xa0", " ") == "−EUR 1,234.50"
+    assert german.money(1234.5, signed=True).replace("\xa0", " ") == "+1.234,50 EUR"
+    assert german.money(-0.0001, signed=True).replace("\xa0", " ") == "0,00 EUR"
+    assert (english.number(0.5, signed=True), german.number(1234.5)) == ("+0.50", "1.234,5")
+    assert english.moment(moment) == "Monday, 5 March 2018, 14:05"
+    assert german.moment(moment) == "Montag, 5. März 2018, 14:05"
+    assert (english.short(moment), german.short(moment)) == ("Mon 5 Mar, 14:05", "Mo, 5. März, 14:05")
+
+
+@pytest.mark.parametrize(
+    ("share", "shown"), [(0.0, "0%"), (0.00001, "< 0.1%"), (0.123, "12.3%"), (0.99999, "> 99.9%"), (1.0, "100%")]
+)
+def test_a_share_never_reads_as_certain_unless_it_is(share, shown):
+    assert Formats("en", "USD").percent(share) == shown
