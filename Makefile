@@ -1,10 +1,9 @@
 # One word each. `make help` lists them; CONTRIBUTING.md says more.
 PYTHON  ?= python3
 RUN      = .venv/bin
-PACKAGES = arbitration catalog features training serving dirigent
 COMPILE  = $(PYTHON) -m scripts.installer pip compile --quiet --universal --python-version 3.11 --generate-hashes \
            --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $(LOCK_FLAGS) pyproject.toml
-PYTEST   = $(RUN)/python -m pytest -n 2 --dist loadgroup --durations 10
+PYTEST   = $(RUN)/python -m pytest -n 2 --dist loadfile --durations 10
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-long check serve bench lock clean environment-demo environment-dev system-programs
@@ -24,7 +23,7 @@ test-long: environment-dev system-programs  ## the long tests alone
 check: environment-dev  ## lint, format, types, import direction
 	$(RUN)/ruff check .
 	$(RUN)/ruff format --check .
-	$(RUN)/mypy $(PACKAGES) scripts
+	$(RUN)/mypy
 	$(RUN)/lint-imports
 
 serve: environment-demo  ## start the decision service on 127.0.0.1

@@ -91,7 +91,7 @@ def install(lock: Path) -> None:
     arguments = ["install", "--quiet", "--require-hashes", "-r", str(lock)]
     if bootstrap_uv() and uv(["pip", *arguments, "--python", str(PYTHON)]) == 0:
         return
-    say("uv could not install the lock; trying pip, which takes some minutes")
+    say("uv could not install the lock; trying pip, which takes a few minutes")
     if pip(*arguments).returncode != 0:
         sys.exit(
             "environment: neither uv nor pip could install the lock; see the lines above (network, index or proxy?)"

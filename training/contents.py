@@ -19,6 +19,7 @@ from arbitration.errors import BundleError, InputError
 from features.registry import FEATURES
 from training.effects import Effects
 from training.models import Model, read
+from training.slots import FEATURES as MADE
 from training.slots import Curve, SendTime
 from training.structure import check_trees
 
@@ -89,6 +90,7 @@ def read_contents(files: Mapping[str, bytes]) -> Contents:
 def _read_model(name: str, files: Mapping[str, bytes]) -> Model:
     described = json.loads(files["features.json"])[name]
     features = tuple(str(item["name"]) for item in described["features"])
+    _check_features(described["features"])
     text = files[f"{name}.{SUFFIX[described['kind']]}"].decode()
     if described["kind"] == "tree":
         check_trees(text, len(features), f"{name}.txt")
@@ -96,6 +98,14 @@ def _read_model(name: str, files: Mapping[str, bytes]) -> Model:
     if model.version != described["version"]:
         raise ValueError(f"{name} is {model.version}, not {described['version']}")
     return model
+
+
+def _check_features(inputs: list[dict[str, str]]) -> None:
+    """A model made for features that this version does not compute, or computes as another type, must not guess."""
+    for item in inputs:
+        made = "=" in item["name"] or item["name"] in MADE
+        if not made and (item["name"] not in FEATURES or FEATURES[item["name"]].dtype != item["dtype"]):
+            raise ValueError(f"this version computes no feature {item['name']} of type {item['dtype']}")
 
 
 def _json(content: Mapping[str, Any]) -> bytes:

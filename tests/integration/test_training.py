@@ -21,7 +21,7 @@ from features.registry import VIEWS
 from features.tables.store import open_tables
 from training import bundle, churn
 from training.labels import CHURN_DAYS, churn_labels, contact_labels
-from training.registry import is_current, promote, registered, train
+from training.registry import promote, registered, train
 from training.simulator import truth
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -154,16 +154,6 @@ def test_the_same_champions_give_the_same_bundle(shop_home: Home, tmp_path: Path
     assert promote(home, "churn_risk", registered(home, "churn_risk", "challenger").version) != before
     assert bundle.load(home).churn_risk.kind == registered(home, "churn_risk", "challenger").card["kind"]
     assert promote(home, "churn_risk") == before
-
-
-def test_training_is_current_until_the_tables_change(shop_home: Home, tmp_path: Path):
-    home = Home(tmp_path / "home")
-    for part in ("tables", "bundles", "keys"):
-        shutil.copytree(shop_home.root / part, home.root / part)
-    assert is_current(home)
-    (home.tables / "identities.parquet").write_bytes((home.tables / "consents.parquet").read_bytes())
-    assert not is_current(home)
-    assert not is_current(Home(tmp_path / "empty"))
 
 
 def test_wrong_names_and_missing_versions_are_refused(shop_home: Home, tmp_path: Path):

@@ -63,10 +63,10 @@ def contents(tree: TreeModel) -> Contents:
     return Contents(models, SendTime(curve, models["send_time"], 0.5), effects, {"churn_risk": {"test": {"auc": 0.8}}})
 
 
-def export(home: Home, contents: Contents) -> str:
+def export(home: Home, contents: Contents, inputs: str = "none") -> str:
     """A bundle of `contents` in an empty home."""
     samples = {name: invented(model.features, ROWS).rows for name, model in contents.models.items()}
     window = {"from": "2017-05-01T00:00:00Z", "to": "2017-06-01T00:00:00Z"}
     return bundle.export(
-        home, contents, samples, created_at="2017-06-01T00:00:00+00:00", data_window=window, inputs="none"
+        home, contents, samples, created_at="2017-06-01T00:00:00+00:00", data_window=window, inputs=inputs
     )

@@ -14,7 +14,7 @@ import pytest
 from arbitration.errors import BundleError
 from features.home import Home
 from training import bundle, canary
-from training.contents import Contents
+from training.contents import Contents, read_contents
 
 from .conftest import export, invented
 
@@ -115,6 +115,15 @@ def test_without_a_bundle_the_mend_is_named(tmp_path: Path):
 
 def test_the_key_is_readable_by_the_owner_only(home: Home):
     assert stat.S_IMODE((home.keys / bundle.KEY).stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("changed", [{"name": "a_feature_of_tomorrow"}, {"dtype": "string"}])
+def test_a_model_for_other_features_than_this_version_computes_is_refused(home: Home, changed: dict[str, str]):
+    files = {path.name: path.read_bytes() for path in folder(home).iterdir()}
+    described = json.loads(files["features.json"])
+    described["churn_risk"]["features"][0] |= changed
+    with pytest.raises(BundleError, match="computes no feature"):
+        read_contents(files | {"features.json": json.dumps(described).encode()})
 
 
 def test_the_pointer_stays_when_an_export_does_not_load(
