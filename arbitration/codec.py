@@ -16,28 +16,41 @@ from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get
 from arbitration.errors import InputError
 
 T = TypeVar("T")
+_PLAIN = frozenset({str, int, float, bool, NoneType})
 
 
 def encode(obj: object) -> Any:
     """JSON-ready form: dataclass and mapping to dict, tuple and list to list, moment to ISO text in UTC with Z."""
-    if obj is None or isinstance(obj, (str, int, float)):
+    kind = type(obj)
+    if kind in _PLAIN:  # most of what a record holds
         return obj
-    if isinstance(obj, datetime):
-        if obj.tzinfo is None:
-            raise InputError(f"the moment {obj.isoformat()} has no offset", mend="give every moment a time zone")
-        return obj.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    if kind is datetime:
+        return _moment(cast(datetime, obj))
+    if is_dataclass(kind):
+        return {name: encode(getattr(obj, name)) for name in _hints(kind)}
     if isinstance(obj, Mapping):
         return {str(key): encode(value) for key, value in obj.items()}
     if isinstance(obj, (tuple, list)):
         return [encode(value) for value in obj]
-    if is_dataclass(obj) and not isinstance(obj, type):
-        return {name: encode(getattr(obj, name)) for name in _hints(type(obj))}
-    raise TypeError(f"{type(obj).__name__} has no JSON form")
+    if isinstance(obj, (str, int, float)):
+        return obj
+    raise TypeError(f"{kind.__name__} has no JSON form")
+
+
+def _moment(moment: datetime) -> str:
+    if moment.tzinfo is None:
+        raise InputError(f"the moment {moment.isoformat()} has no offset", mend="give every moment a time zone")
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def canonical_json(obj: object) -> bytes:
     """UTF-8 JSON with sorted keys, no spaces and no NaN: equal objects give equal bytes."""
-    text = json.dumps(encode(obj), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return canonical_text(encode(obj))
+
+
+def canonical_text(plain: Any) -> bytes:
+    """The same for what `encode` already turned into plain JSON values."""
+    text = json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     return text.encode()
 
 

@@ -18,7 +18,7 @@ from arbitration.domain import (
 )
 from arbitration.explanation import ContributionLine, Direction, Explanation, Lang, WhyNot
 from arbitration.policy import BusinessName, Policy
-from arbitration.texts import BASES, FRAMES, GATE_TEXTS, MISSING, MODELS, SELECTION_TEXTS
+from arbitration.texts import BASES, DEGRADED, FRAMES, GATE_TEXTS, MISSING, MODELS, SELECTION_TEXTS
 from arbitration.wording import moment, money, plain, share
 
 _MONEY = frozenset({"net", "decided_on", "lost_by", "stake", "plan_value"})
@@ -80,6 +80,7 @@ class _Words:
             "basis": self.basis,
             "missing": self.missing,
             "by": self.journey,
+            "names": self.degraded,
         }
 
     def journey(self, journey: str) -> str:
@@ -93,6 +94,9 @@ class _Words:
 
     def missing(self, missing: str) -> str:
         return self.say(MISSING[missing]) if missing in MISSING else self.feature(missing)
+
+    def degraded(self, names: str) -> str:
+        return ", ".join(self.say(DEGRADED[name]) if name in DEGRADED else name for name in names.split(", "))
 
     def feature(self, feature: str) -> str:
         """The business name; a channel's feature gets the channel's name behind it."""

@@ -63,18 +63,16 @@ GATE_TEXTS: Mapping[str, BusinessName] = {
 
 SELECTION_TEXTS: Mapping[str, BusinessName] = {
     "worth_most": _both(
-        "{journey} by {channel} at {send_at} is worth most: {net} expected, {decided_on} on the cautious side.",
-        "{journey} per {channel} um {send_at} ist am meisten wert: {net} erwartet, {decided_on} vorsichtig gerechnet.",
+        "This is worth most: {net} expected, {decided_on} on the cautious side.",
+        "Das ist am meisten wert: {net} erwartet, {decided_on} vorsichtig gerechnet.",
     ),
     "explored": _both(
-        "{journey} by {channel} at {send_at} was tried in order to learn, with a chance of {probability}: "
-        "{net} expected, {decided_on} on the cautious side.",
-        "{journey} per {channel} um {send_at} wurde zum Lernen versucht, mit {probability} Wahrscheinlichkeit: "
-        "{net} erwartet, {decided_on} vorsichtig gerechnet.",
+        "It was tried in order to learn, with a chance of {probability}: {net} expected, {decided_on} on the cautious side.",
+        "Das wurde zum Lernen versucht, mit {probability} Wahrscheinlichkeit: {net} erwartet, {decided_on} vorsichtig gerechnet.",
     ),
     "runner_up": _both(
-        "Next comes {journey} by {channel} with {net} expected, {decided_on} on the cautious side: {lost_by} less.",
-        "Danach kommt {journey} per {channel} mit {net} erwartet, {decided_on} vorsichtig gerechnet: {lost_by} weniger.",
+        "Next comes “{journey}” by {channel} with {net} expected, {decided_on} on the cautious side: {lost_by} less.",
+        "Danach kommt „{journey}“ per {channel} mit {net} erwartet, {decided_on} vorsichtig gerechnet: {lost_by} weniger.",
     ),
     "consent_held": _both(
         "{channel} is allowed by {basis}, evidence {evidence}.",
@@ -86,8 +84,8 @@ SELECTION_TEXTS: Mapping[str, BusinessName] = {
         "Ohne Reaktion folgt {channel} um {send_at}; der ganze Plan ist {plan_value} wert.",
     ),
     "churn_stake": _both(
-        "The risk of no purchase in the next 28 days is {risk}; {stake} depend on each purchase coming.",
-        "Das Risiko, in 28 Tagen nicht zu kaufen, ist {risk}; an jedem Einkauf hängen {stake}.",
+        "The risk of no purchase in the next 28 days is {risk}; a purchase now is worth {stake} more later on.",
+        "Das Risiko, in 28 Tagen nicht zu kaufen, ist {risk}; ein Einkauf jetzt bringt später {stake} zusätzlich.",
     ),
     "cold_start": _both("Nothing is known of this customer yet.", "Über diese Person ist noch nichts bekannt."),
     "degraded": _both("Decided without: {names}.", "Entschieden ohne: {names}."),
@@ -95,12 +93,12 @@ SELECTION_TEXTS: Mapping[str, BusinessName] = {
         "The customer belongs to the permanent control group.", "Die Person gehört zur dauerhaften Kontrollgruppe."
     ),
     "silence_floor": _both(
-        "Silence was drawn to keep a comparison; {journey} by {channel} would be worth {net}, {decided_on} on the cautious side.",
-        "Zum Vergleich wurde geschwiegen; {journey} per {channel} wäre {net} wert, {decided_on} vorsichtig gerechnet.",
+        "Silence was drawn to keep a comparison; “{journey}” by {channel} would be worth {net}, {decided_on} on the cautious side.",
+        "Zum Vergleich wurde geschwiegen; „{journey}“ per {channel} wäre {net} wert, {decided_on} vorsichtig gerechnet.",
     ),
     "silence_worth_more": _both(
-        "Silence is worth more: even {journey} by {channel} is worth {net} expected, {decided_on} on the cautious side.",
-        "Schweigen ist mehr wert: selbst {journey} per {channel} bringt {net} erwartet, {decided_on} vorsichtig gerechnet.",
+        "Silence is worth more: even “{journey}” by {channel} is worth {net} expected, {decided_on} on the cautious side.",
+        "Schweigen ist mehr wert: selbst „{journey}“ per {channel} bringt {net} erwartet, {decided_on} vorsichtig gerechnet.",
     ),
     "nothing_admissible": _both(
         "No candidate out of {candidates} passed the gates.",
@@ -108,8 +106,21 @@ SELECTION_TEXTS: Mapping[str, BusinessName] = {
     ),
 }
 
+# What a decision had to do without, by the name that `degraded` gives it; a view's name follows after the underscore.
+DEGRADED: Mapping[str, BusinessName] = {
+    "unknown_customer": _both("any knowledge of the customer", "jede Kenntnis der Person"),
+    "missing_customer": _both("the customer's history", "die Kaufhistorie"),
+    "missing_channel": _both("the channels' history", "die Kanalhistorie"),
+    "missing_timing": _both("the customer's hours of activity", "die Aktivitätszeiten"),
+    "missing_context": _both("the current situation", "die aktuelle Situation"),
+    "stale_customer": _both("a fresh customer history", "eine aktuelle Kaufhistorie"),
+    "stale_channel": _both("a fresh history of the channels", "eine aktuelle Kanalhistorie"),
+    "stale_timing": _both("fresh hours of activity", "aktuelle Aktivitätszeiten"),
+    "stale_context": _both("a fresh view of the situation", "einen aktuellen Blick auf die Situation"),
+}
+
 FRAMES: Mapping[str, BusinessName] = {
-    "headline_act": _both("{journey} by {channel}, {send_at}", "{journey} per {channel}, {send_at}"),
+    "headline_act": _both("“{journey}” by {channel}, {send_at}", "„{journey}“ per {channel}, {send_at}"),
     "headline_silence": _both("Silence", "Schweigen"),
     "store_silence": _both("No contact now", "Jetzt kein Kontakt"),
     "store_never": _both("Do not contact", "Nicht kontaktieren"),

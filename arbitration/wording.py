@@ -13,28 +13,15 @@ from arbitration.windows import zone_of
 _DAYS = {"en": ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"], "de": ["Mo", "Di", "Mi", "Do", "Fr", "Sa", "So"]}
 _MONTHS = {
     "en": ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"],
-    "de": [
-        "Januar",
-        "Februar",
-        "März",
-        "April",
-        "Mai",
-        "Juni",
-        "Juli",
-        "August",
-        "September",
-        "Oktober",
-        "November",
-        "Dezember",
-    ],
-}
+    "de": ["Januar", "Februar", "März", "April", "Mai", "Juni", "Juli", "August", "September", "Oktober", "November", "Dezember"],
+}  # fmt: skip
 _SWAP = str.maketrans(".,", ",.")
 
 
 def money(amount: float, currency: str, lang: Lang) -> str:
     """`USD 1,234.50` or `1.234,50 USD`; below one unit three decimals, because contacts are worth cents."""
     digits = 2 if abs(amount) >= 1 or amount == 0 else 3
-    text = f"{amount:,.{digits}f}"
+    text = f"{amount:,.{digits}f}".replace("-", "−")
     return f"{currency} {text}" if lang == "en" else f"{text.translate(_SWAP)} {currency}"
 
 

@@ -11,7 +11,7 @@ from features.home import Home, Progress
 from features.tables.store import open_tables
 
 Answer = dict[str, Any]
-POOL = 240
+POOL = 600
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ def _acts(*journeys: str) -> Callable[[Answer], bool]:
 
 
 STORIES: tuple[tuple[str, Callable[[Answer], bool]], ...] = (
-    ("lapsing", lambda a: _acts("churn_recovery", "win_back")(a) and len(a["plan"]) > 1),
+    ("has a fallback plan", lambda a: len(a["plan"]) > 1),
     ("lapsing", _acts("churn_recovery", "win_back")),
     ("near the next tier", _acts("tier_upgrade")),
     ("has a reward to redeem", _acts("earn_to_redeem")),
@@ -41,42 +41,40 @@ STORIES: tuple[tuple[str, Callable[[Answer], bool]], ...] = (
 
 
 def find_cast(home: Home, client: Client, progress: Progress) -> list[Role]:
-    """At least eight households: one per story found in a fixed sample, and one without any consent."""
+    """One household per story that the sample shows, and one without any consent."""
     cast = [Role(_without_consent(home), "no consent at all")]
-    taken: set[str] = {cast[0].customer}
-    stories = dict.fromkeys(story for story, _fits in STORIES)
+    stories = dict(STORIES)
     for number, customer in enumerate(_pool(home)):
-        if number % 40 == 0:
-            progress(f"looking for households to show ({number} of {POOL} asked in dry run)")
+        if not stories:
+            break
+        if number % 50 == 0:
+            progress(f"looking for households to show ({number} asked in dry run)")
         answer = client.decide(f"cast-{customer}", customer, mode="dry_run")
-        for story, fits in STORIES:
-            if story in stories and customer not in taken and fits(answer):
-                del stories[story]
-                taken.add(customer)
-                cast.append(Role(customer, story))
+        story = next((name for name, fits in stories.items() if fits(answer)), None)
+        if story is not None:
+            del stories[story]
+            cast.append(Role(customer, story))
     return cast
 
 
 def _pool(home: Home) -> list[str]:
-    """A fixed sample: half of it by hash, half of it households that came seldom lately or hold an open cart."""
+    """A fixed sample of households with a consent, taken in turn from all, from those with an open cart, and from the lapsing."""
     rows = (
         open_tables(home)
         .execute(f"""
         WITH last AS (
             SELECT customer_id, max(occurred_at) FILTER (type = 'purchase') AS bought, max(occurred_at) FILTER (type = 'cart_add') AS filled
-            FROM events GROUP BY customer_id
-        ), consenting AS (SELECT DISTINCT customer_id FROM consents WHERE state = 'granted')
-        (SELECT customer_id FROM last SEMI JOIN consenting USING (customer_id) ORDER BY hash(customer_id) LIMIT {POOL // 2})
-        UNION ALL
-        (SELECT customer_id FROM last SEMI JOIN consenting USING (customer_id) WHERE filled > bought
-         ORDER BY filled DESC, customer_id LIMIT {POOL // 4})
-        UNION ALL
-        (SELECT customer_id FROM last SEMI JOIN consenting USING (customer_id)
-         WHERE bought BETWEEN (SELECT max(bought) FROM last) - INTERVAL 50 DAY AND (SELECT max(bought) FROM last) - INTERVAL 15 DAY
-         ORDER BY hash(customer_id) LIMIT {POOL // 4})""")
+            FROM events SEMI JOIN (SELECT customer_id FROM consents WHERE state = 'granted') USING (customer_id) GROUP BY customer_id
+        ), grouped AS (
+            SELECT customer_id, CASE WHEN filled > bought THEN 'cart'
+                WHEN bought < (SELECT max(bought) FROM last) - INTERVAL 15 DAY THEN 'lapsing' ELSE 'other' END AS kind
+            FROM last
+        )
+        SELECT customer_id FROM grouped
+        ORDER BY row_number() OVER (PARTITION BY kind ORDER BY hash(customer_id)), kind LIMIT {POOL}""")
         .fetchall()
     )
-    return list(dict.fromkeys(row[0] for row in rows))
+    return [row[0] for row in rows]
 
 
 def _without_consent(home: Home) -> str:

@@ -31,7 +31,7 @@ _PROBES = 20
 class Runtime:
     """Everything a request needs.
 
-    `simulated`: the shop's tables, from which features and models come, hold simulated rows. `features_version` is the
+    `policy_bytes` is the policy as the ledger keeps it. `simulated`: the shop's tables, from which features and models come, hold simulated rows. `features_version` is the
     digest of the feature definitions.
     """
 
@@ -46,6 +46,7 @@ class Runtime:
     metrics: Metrics
     simulated: bool
     features_version: str
+    policy_bytes: bytes
 
     def close(self) -> None:
         """Give connections back."""
@@ -68,7 +69,7 @@ def build(settings: Settings) -> Runtime:
     _check_features(features, ledger)
     runtime = Runtime(
         settings, policy, models, features, ledger, clock, secret(home, "salt"), Keys(home), Metrics(),
-        _simulated(home), features_version(),
+        _simulated(home), features_version(), canonical_json(policy),
     )  # fmt: skip
     log.info("built", policy=policy.version, bundle=models.digest, as_of=str(settings.as_of or ""))
     return runtime

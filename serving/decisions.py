@@ -115,7 +115,7 @@ def _commit(runtime: Runtime, question: Question, record: Record) -> Reply:
 
 def _write(ledger: Writing, runtime: Runtime, question: Question, record: Record, body: bytes) -> None:
     decision = record.decision
-    ledger.add_policy(runtime.policy.version, canonical_json(runtime.policy))
+    ledger.add_policy(runtime.policy.version, runtime.policy_bytes)
     ledger.add_decision(
         DecisionRow(
             decision.decision_id, question.client, question.request.request_id, decision.customer_id,

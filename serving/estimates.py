@@ -6,7 +6,8 @@ Sources, estimate by estimate:
     base_purchase    the base-purchase model: any purchase in the effect window without a contact
     basket_margin    M = mean basket of 182 days * margin rate
     recency_value    delta (V+ - V-) = DELTA * annual margin * (P(stays | just bought) - P(stays | as of now)); annual margin =
-                     2 * spend of 182 days * margin rate; both chances from the churn model, the first for the same customer with one more purchase, made now
+                     2 * spend of 182 days * margin rate; both chances from the churn
+                     model, the first for the same customer with one more purchase, made now
     attention_price  the catalog's price (no model yet)
     propensity       the channel model, for channels and journeys it has seen
     effect           cell effect * propensity / the cell's mean propensity, ratio within 1/4 and 4

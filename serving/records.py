@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from arbitration.codec import canonical_json, decode, encode
+from arbitration.codec import canonical_text, decode, encode
 from arbitration.decide import decide
 from arbitration.domain import Attribution, Context, Decision, Estimates
 from arbitration.policy import Policy
@@ -39,7 +39,7 @@ class Record:
 
     def to_bytes(self) -> bytes:
         """Canonical JSON."""
-        return canonical_json({"version": VERSION, **{name: encode(getattr(self, name)) for name in _FIELDS}})
+        return canonical_text({"version": VERSION, **{name: encode(getattr(self, name)) for name in _FIELDS}})
 
     @classmethod
     def from_bytes(cls, body: bytes) -> Record:

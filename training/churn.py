@@ -27,24 +27,21 @@ TRAIN_WEEKS, VALIDATION_WEEKS = 14, 4  # earlier cut-offs have less than 13 week
 RECIPE = Recipe(leaves=7, learning_rate=0.03, trees=200, min_rows=100, monotone={"recency_days": 1, "gap_ratio": 1})
 # Loyalty status of the example shop is simulated from spend, so it says nothing that spend does not; without it the model
 # is about real households alone.
-LEFT_OUT = frozenset(
-    {
-        "tier_level",
-        "money_to_next_tier",
-        "points_balance",
-        "points_earned_91d",
-        "points_redeemed_182d",
-        "points_expiring_30d",
-    }
+LEFT_OUT = ("tier", "points")
+FEATURES = tuple(
+    feature.name for feature in VIEWS["customer"].features if not any(word in feature.name for word in LEFT_OUT)
 )
-FEATURES = tuple(feature.name for feature in VIEWS["customer"].features if feature.name not in LEFT_OUT)
+EXAMPLE_WEEKS = 13
+"""Data that ends so soon after the examination cut-off is the example shop's, whose published references are measured there."""
 REFERENCE = {"tree_auc": 0.855, "linear_auc": 0.858}
 """Published for the example data at the examination cut-off: LightGBM and logistic regression."""
 
 
 def train(home: Home) -> Contest:
     """Both kinds of model on the feature store's history. Raises StateError when there is too little of it."""
-    notes = ("Loyalty tier and points are left out: simulated from spend, they do not lower the held-out log-loss.",)
+    notes = (
+        "Loyalty tier and points are left out: simulated from spend, they move the held-out log-loss by less than 0.001.",
+    )
     return compete(NAME, split(home), RECIPE, notes)
 
 
@@ -59,10 +56,11 @@ def split(home: Home) -> Split:
 
 
 def examination(last: datetime | None) -> datetime:
-    """The test cut-off: the example's fixed one when its label window is inside the data, otherwise the last weekly moment that is."""
+    """The test cut-off: the last weekly moment whose label window is inside the data; for the example shop its fixed one."""
     if last is None:
         raise StateError("there are no purchases to learn from", mend="Run `dirigent import --example`.")
-    return min(ANCHOR, last) if last >= ANCHOR else ANCHOR - WEEK * -((last - ANCHOR) // WEEK)
+    weeks = (last - ANCHOR) // WEEK
+    return ANCHOR if 0 <= weeks < EXAMPLE_WEEKS else ANCHOR + WEEK * weeks
 
 
 def split_at(data: Dataset, examined: datetime) -> Split:

@@ -41,7 +41,8 @@ def fit_tree(name: str, data: Dataset, recipe: Recipe) -> TreeModel:
     settings = {
         "objective": "binary", "num_leaves": recipe.leaves, "learning_rate": recipe.learning_rate, "seed": SEED,
         "min_child_samples": recipe.min_rows, "feature_fraction": 0.8, "bagging_fraction": 0.8, "bagging_freq": 1,
-        "deterministic": True, "force_row_wise": True, "num_threads": 1, "verbose": -1,  # two threads wait for each other where the machine is shared: 60 times slower
+        "deterministic": True, "force_row_wise": True, "verbose": -1,
+        "num_threads": 1,  # on a shared machine two threads wait for each other: up to 60 times slower
         "monotone_constraints": [recipe.monotone.get(feature, 0) for feature in data.features],
     }  # fmt: skip
     columns = [feature.replace("=", "_is_") for feature in data.features]  # LightGBM's text refuses some signs in names

@@ -103,7 +103,7 @@ class Training:
         outcome = send_time.train(self._contacts)
         figures = {"calibration": reliability_plot(outcome.contest)}
         for trial, model, test in zip(outcome.contest.trials, outcome.models, outcome.tests, strict=True):
-            notes = [_weight_note(model.weight)]
+            notes = [verdict(outcome.contest), _weight_note(model.weight)]
             described = self._card(outcome.contest, trial) | {
                 "version": model.version, "weight": model.weight, "test": test, "pooled_test": outcome.pooled_test, "notes": notes
             }  # fmt: skip
@@ -118,8 +118,9 @@ class Training:
         overall = effects.tau.overall
         described = {
             "name": uplift.NAME, "kind": "cells", "version": f"effects-{effects.version}", "predicts": PREDICTS[uplift.NAME],
-            "window": {"from": rows.min().isoformat(), "to": rows.max().isoformat()}, "rows": len(rows),
-            "overall": encode(overall), "simulated": bool(self._contacts["simulated"].any()), "notes": ["Contacts are randomized; each cell is shrunk to its journey, all, and the prior."],
+            "window": {"from": rows.min().isoformat(), "to": rows.max().isoformat()}, "rows": len(rows), "best": True,
+            "overall": encode(overall), "simulated": bool(self._contacts["simulated"].any()),
+            "notes": ["Contacts are randomized; each cell is shrunk to its journey, all, and the prior."],
         }  # fmt: skip
         numbers = {"tau": overall.mean, "tau_sd": overall.sd}
         files = {"effects.json": _json(encode(effects))}
@@ -138,12 +139,22 @@ def card(contest: Contest, trial: Trial) -> dict[str, Any]:
         "rows": {"train": len(contest.split.train), "validation": len(contest.split.validation), "test": len(contest.split.test)},
         "features": len(trial.model.features), "calibration": asdict(trial.model.calibration),
         "held_out_log_loss": trial.held_out, "validation": trial.validation, "test": trial.test, "parts": dict(trial.parts),
-        "best": trial is contest.best, "notes": list(contest.notes),
+        "best": trial is contest.best, "notes": [*contest.notes, verdict(contest)],
         "challengers": [
             {"kind": other.model.kind, "version": other.model.version, "held_out_log_loss": other.held_out, "test": other.test}
             for other in others
         ],
     }  # fmt: skip
+
+
+def verdict(contest: Contest) -> str:
+    """Which kind won and by how much, in one sentence."""
+    names = {"tree": "LightGBM", "linear": "logistic regression"}
+    first, second = sorted(contest.trials, key=lambda trial: trial is not contest.best)
+    return (
+        f"Held-out log-loss {first.held_out:.4f} ({names[first.model.kind]}, promoted) "
+        f"against {second.held_out:.4f} ({names[second.model.kind]})."
+    )
 
 
 def samples(contest: Contest) -> list[list[float | None]]:

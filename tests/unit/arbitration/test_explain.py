@@ -14,8 +14,9 @@ from arbitration.codec import decode
 from arbitration.domain import Attribution, Contribution
 from arbitration.explain import STORE_WORDS, explain
 from arbitration.policy import BusinessName, Policy
+from arbitration.texts import DEGRADED
 from arbitration.wording import moment, money, plain, share
-from features.registry import business_names
+from features.registry import VIEWS, business_names
 from tests.unit.arbitration.situations import LAWS, POLICY, situations
 from tests.unit.arbitration.test_decide import Situation
 from tests.unit.arbitration.test_decide import decision_of as decided
@@ -56,8 +57,8 @@ def test_a_winner_in_english_and_german() -> None:
     decision = decision_of({})
     english = explain(decision, BASE, names=NAMES, attributions=(), lang="en")
     german = explain(decision, BASE, names=NAMES, attributions=(), lang="de")
-    assert english.headline == "reminder by push, Tue 2 Jan, 10:30"
-    assert german.headline == "reminder per push, Di, 2. Januar, 10:30"
+    assert english.headline == "“reminder” by push, Tue 2 Jan, 10:30"
+    assert german.headline == "„reminder“ per push, Di, 2. Januar, 10:30"
     assert english.store_summary == "reminder: push"
     value = decision.ranked[0].value
     assert f"USD {value.net:.3f}" in english.sentences[0]
@@ -116,8 +117,16 @@ def test_an_unknown_model_keeps_its_own_name() -> None:
 def test_money_shares_numbers_and_moments_in_both_languages() -> None:
     at = datetime(2018, 3, 5, 16, 4, tzinfo=UTC)
     assert (money(1234.5, "USD", "en"), money(1234.5, "USD", "de")) == ("USD 1,234.50", "1.234,50 USD")
-    assert (money(-0.0344, "USD", "en"), money(0, "EUR", "de")) == ("USD -0.034", "0,00 EUR")
+    assert (money(-0.0344, "USD", "en"), money(0, "EUR", "de")) == ("USD −0.034", "0,00 EUR")
     assert (share(0.1234, "en"), share(0.1234, "de")) == ("12.3 %", "12,3 %")
     assert moment(at, "Europe/Berlin", "de") == "Mo, 5. März, 17:04"
     assert moment(at, None, "en") == "Mon 5 Mar, 16:04 UTC"
     assert (plain(3.0, "en"), plain(0.25, "de"), plain(7, "en"), plain("gold", "de")) == ("3", "0,25", "7", "gold")
+
+
+def test_what_is_missing_is_named_in_words_for_every_view() -> None:
+    assert set(DEGRADED) == {"unknown_customer"} | {f"{kind}_{view}" for kind in ("missing", "stale") for view in VIEWS}
+    told = explain(
+        decision_of({"context": {"degraded": ["stale_channel"]}}), BASE, names=NAMES, attributions=(), lang="en"
+    )
+    assert "Decided without: a fresh history of the channels." in told.sentences
