@@ -97,8 +97,8 @@ SELECTION_TEXTS: Mapping[str, BusinessName] = {
         "Zum Vergleich wurde geschwiegen; „{journey}“ per {channel} wäre {net} wert, {decided_on} vorsichtig gerechnet.",
     ),
     "silence_worth_more": _both(
-        "Silence is worth more: even “{journey}” by {channel} is worth {net} expected, {decided_on} on the cautious side.",
-        "Schweigen ist mehr wert: selbst „{journey}“ per {channel} bringt {net} erwartet, {decided_on} vorsichtig gerechnet.",
+        "No contact is worth it: even “{journey}” by {channel} is worth {net} expected, {decided_on} on the cautious side.",
+        "Kein Kontakt lohnt sich: selbst „{journey}“ per {channel} bringt {net} erwartet, {decided_on} vorsichtig gerechnet.",
     ),
     "nothing_admissible": _both(
         "No candidate out of {candidates} passed the gates.",

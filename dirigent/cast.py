@@ -47,7 +47,7 @@ def find_cast(home: Home, client: Client, progress: Progress) -> list[Role]:
     for number, customer in enumerate(_pool(home)):
         if not stories:
             break
-        if number % 50 == 0:
+        if number % 150 == 0:
             progress(f"looking for households to show ({number} asked in dry run)")
         answer = client.decide(f"cast-{customer}", customer, mode="dry_run")
         story = next((name for name, fits in stories.items() if fits(answer)), None)

@@ -37,9 +37,8 @@ def run_demo() -> None:
     key = create_key(home, "demo", "admin")
     port = free_port(8090)
     with running(home, AS_OF, port) as url, Client(url, key) as client:
-        console.print(
-            f"[green]✓[/] Service ready at {url}, its clock starts at {AS_OF:%Y-%m-%d %H:%M} UTC, API key {key}"
-        )
+        console.print(f"[green]✓[/] Service ready at {url}, its clock starts at {AS_OF:%Y-%m-%d %H:%M} UTC")
+        console.print(f"  API key of role admin, shown this once: [bold]{key}[/]", soft_wrap=True)
         with stage("Ask over HTTP") as progress:
             rows = _ask(client, find_cast(home, client, progress))
         console.print(decisions(rows))

@@ -22,7 +22,7 @@ def metrics_table(cards: Iterable[Card]) -> Table:
         if "test" not in card:
             continue
         reference = ", ".join(
-            f"{name.replace('_', ' ')} {value:.3f}" for name, value in card.get("reference", {}).items()
+            f"{name.replace('_auc', '')} AUC {value:.3f}" for name, value in card.get("reference", {}).items()
         )
         for kind, test, best in _kinds(card):
             mark = "[green]champion[/] " if best else ""

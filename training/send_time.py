@@ -71,7 +71,8 @@ def describe(curve: Curve, data: Dataset) -> Dataset:
 
 def weight(curve: Curve, model: Model, held_out: Dataset) -> float:
     """The w with the lowest held-out log-loss; the smallest one where several are equal."""
-    losses = [log_loss(held_out.labels, chances(SendTime(curve, model, float(w)), held_out)) for w in WEIGHTS]
+    pooled, own = (chances(SendTime(curve, model, w), held_out) for w in (0.0, 1.0))
+    losses = [log_loss(held_out.labels, w * own + (1 - w) * pooled) for w in WEIGHTS]
     return float(WEIGHTS[int(np.argmin(losses))])
 
 

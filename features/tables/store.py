@@ -20,6 +20,7 @@ def connect(memory_limit: str = "1500MB") -> duckdb.DuckDBPyConnection:
     connection.execute("SET timezone='UTC'")
     connection.execute(f"SET memory_limit='{memory_limit}'")
     connection.execute("SET autoinstall_known_extensions=false")
+    connection.execute("SET enable_progress_bar=false")  # the command line shows its own progress
     return connection
 
 
