@@ -96,15 +96,21 @@ def card(answer: Answer) -> None:
 
 
 def _why_not(answer: Answer) -> None:
-    table = Table(title="Why not the others", box=None)
-    for heading in ("candidate", "reason"):
-        table.add_column(heading)
+    """What the others lost by, and for each reason the treatments it stopped; quiet hours only where nothing else did."""
+    table = Table(title="Why not the others", box=None, title_justify="left")
+    table.add_column("reason", no_wrap=True)
+    table.add_column("treatment")
     for other in answer["alternatives"]:
-        table.add_row(other["candidate"], f"lost by {other['lost_by']:.4f}")
-    for other in answer["rejected"]:
-        free = f", free at {other['free_at']}" if "free_at" in other else ""
+        table.add_row(f"lost by {other['lost_by']:.4f}", other["candidate"])
+    reasons: dict[str, str] = {}
+    for other in sorted(answer["rejected"], key=lambda one: one["reason"] != "quiet_hours"):
         missing = f" ({other['missing']})" if "missing" in other else ""
-        table.add_row(other["candidate"], f"[dim]{other['reason']}{missing}{free}[/]")
+        free = f", free {when(other['free_at'])}" if "free_at" in other else ""
+        reasons[other["candidate"].rpartition("/")[0]] = f"{other['reason']}{missing}{free}"
+    for reason in dict.fromkeys(reasons.values()):
+        table.add_row(
+            f"[dim]{reason}[/]", "[dim]" + ", ".join(name for name, why in reasons.items() if why == reason) + "[/]"
+        )
     console.print(table)
     if answer["simulated"]:
-        console.print("[yellow]The estimates behind this were learned from simulated contacts.[/]")
+        console.print("[yellow]Features and estimates behind this rest on simulated rows, at least in part.[/]")

@@ -1,7 +1,10 @@
 """How models are made, judged and handed over.
 
-The listing in reading order: `labels` says what is predicted, `dataset` joins it to features as they were known then,
-`churn`, `propensity`, `send_time` and `effects` fit, `calibration` and `evaluate` judge, `plots` shows, `registry` keeps
-(the one file that knows MLflow), `pipeline` runs all of it, `bundle` exports what serving may load. Serving reaches only
-`models`, `booster`, `calibration`, `slots`, `effects`, `bundle`, `structure` and `canary`: numpy and LightGBM's C library.
+In reading order: `labels` says what is predicted, `dataset` joins it to features as they were known then, `churn`, `propensity`,
+`send_time` and `uplift` learn (`fitting` fits, `contest` sets trees against the linear challenger, `calibration` and `evaluate`
+judge, `plots` and `names` show), `pipeline` runs all of it, `registry` keeps (the one file that knows MLflow), `bundle` exports
+what serving may load. `simulator` invents what the example shop lacks.
+
+Serving reaches only `bundle`, `contents`, `structure`, `canary`, `models`, `booster`, `calibration`, `slots` and `effects`: numpy
+and LightGBM's C library, nothing else.
 """
