@@ -26,8 +26,8 @@ check: environment-dev  ## lint, format, types, import direction
 	$(RUN)/mypy
 	$(RUN)/lint-imports
 
-serve: environment-demo  ## start the decision service on 127.0.0.1
-	$(RUN)/dirigent serve
+serve: environment-demo  ## the decision service on 127.0.0.1, its clock where the example data ends
+	$(RUN)/dirigent serve --example
 
 bench: environment-dev  ## speed and decision quality; each benchmark prints a table
 	@for file in benchmarks/[a-z]*.py; do echo "== $$file"; $(RUN)/python "$$file" || exit 1; done

@@ -49,7 +49,9 @@ def _measure(runtime: Runtime, customers: list[str]) -> dict[str, list[float]]:
             record = consider(runtime, reading, question)
             times["context to decision"].append(_timed(lambda r=reading, q=question: consider(runtime, r, q)))
         context = record.context
-        times["estimates"].append(_timed(lambda c=context, q=question: estimates(runtime.bundle, runtime.policy, c, q.now)))
+        times["estimates"].append(
+            _timed(lambda c=context, q=question: estimates(runtime.bundle, runtime.policy, c, q.now))
+        )
         times["all, written"].append(_timed(lambda b=body: decide_for(runtime, CLIENT, b)))
     return times
 

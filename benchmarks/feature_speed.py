@@ -24,7 +24,10 @@ def main() -> None:
     """Print a table: per view the rows, seconds and microseconds a row in one go, and the ratio to one at a time."""
     home = Home.from_environment()
     connection, channels = open_tables(home), channels_of(home)
-    customers = [row[0] for row in connection.execute(f"SELECT customer_id FROM customers ORDER BY 1 LIMIT {ONE_BY_ONE}").fetchall()]
+    customers = [
+        row[0]
+        for row in connection.execute(f"SELECT customer_id FROM customers ORDER BY 1 LIMIT {ONE_BY_ONE}").fetchall()
+    ]
     print(f"{'view':<10}{'rows':>10}{'seconds':>10}{'us a row':>10}{'one by one: us a row':>22}{'ratio':>9}")
     total = 0.0
     for view in VIEWS.values():
@@ -35,9 +38,15 @@ def main() -> None:
         total += seconds
         started = time.perf_counter()
         for customer in customers:
-            compute(connection, view, pd.DataFrame({"customer_id": [customer], "channel": ["push"], "moment": [CUT_OFFS[0]]}))
+            compute(
+                connection,
+                view,
+                pd.DataFrame({"customer_id": [customer], "channel": ["push"], "moment": [CUT_OFFS[0]]}),
+            )
         single = (time.perf_counter() - started) / len(customers)
-        print(f"{view.name:<10}{rows:>10,}{seconds:>10.2f}{seconds / rows * 1e6:>10.1f}{single * 1e6:>22,.0f}{single / (seconds / rows):>8,.0f}x")
+        print(
+            f"{view.name:<10}{rows:>10,}{seconds:>10.2f}{seconds / rows * 1e6:>10.1f}{single * 1e6:>22,.0f}{single / (seconds / rows):>8,.0f}x"
+        )
     print(f"all households x {len(CUT_OFFS)} cut-offs, all views: {total:.1f} s (promise: under 30 s)")
 
 

@@ -8,11 +8,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from arbitration.errors import StateError
 from dirigent.features import load_store
 from dirigent.terminal import console, stage
 from features.home import Home, Progress
 from features.snapshots import build_snapshots
-from features.tables.example import AS_OF, import_example
+from features.tables.example import AS_OF, EXPECTED_COUNTS, import_example
+from features.tables.store import open_tables
 from training.registry import promote, train
 from training.simulator.run import simulate
 
@@ -47,21 +49,36 @@ STAGES = (
 )  # fmt: skip
 
 
-def prepare(home: Home, *, quiet: bool = False) -> None:
-    """Run every stage that is not up to date. A stage is redone when its code or any stage before it changed."""
+def prepare(home: Home) -> None:
+    """Run every stage that is not up to date. A stage is redone when its code or any stage before it changed.
+
+    Raises StateError when the home holds another shop's tables: they would be lost.
+    """
+    _refuse_other_shop(home)
     done_file = home.root / "stages.json"
     done: dict[str, str] = json.loads(done_file.read_text()) if done_file.exists() else {}
     digest = ""
     for step in STAGES:
         digest = _digest(digest, step.code)
         if done.get(step.title) == digest and (home.root / step.proof).exists():
-            if not quiet:
-                console.print(f"[green]✓[/] {step.title} [dim](already done)[/]")
+            console.print(f"[green]✓[/] {step.title} [dim](already done)[/]")
             continue
         with stage(step.title) as progress:
             step.work(home, progress)
         done[step.title] = digest
         done_file.write_text(json.dumps(done, indent=1))
+
+
+def _refuse_other_shop(home: Home) -> None:
+    if not (home.tables / "customers.parquet").exists():
+        return
+    with open_tables(home) as tables:
+        baskets = tables.execute(
+            "SELECT count(*) FROM events WHERE event_id LIKE 'basket-%' AND NOT simulated"
+        ).fetchall()[0][0]
+    if baskets != EXPECTED_COUNTS["events"]:
+        mend = "Name an empty one for the demo: DIRIGENT_HOME=.dirigent-demo make demo"
+        raise StateError("this folder holds the tables of another shop", where=str(home.root), mend=mend)
 
 
 def _digest(before: str, folders: tuple[str, ...]) -> str:

@@ -8,12 +8,13 @@ import os
 import runpy
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import duckdb
 import pandas as pd
 from ruamel.yaml import YAML
 
@@ -145,7 +146,8 @@ def _quiet() -> Iterator[None]:
     """Feast prints a report per view, its DuckDB draws a bar, and its Ibis uses a deprecated call of DuckDB."""
     import ibis
 
-    ibis.get_backend().raw_sql("SET enable_progress_bar = false")
+    with suppress(duckdb.InvalidInputException):  # a notebook without widgets has no bar to switch off, and refuses
+        ibis.get_backend().raw_sql("SET enable_progress_bar = false")
     with redirect_stdout(io.StringIO()), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield

@@ -18,7 +18,7 @@ from arbitration.domain import (
 )
 from arbitration.explain import explain
 from arbitration.gates.case import Case
-from arbitration.policy import Policy
+from arbitration.policy import BusinessName, Policy
 from arbitration.windows import zone_of
 from features.registry import business_names
 from serving.answer_shapes import (
@@ -35,7 +35,10 @@ from serving.answer_shapes import (
 )
 from serving.records import Record
 
-NAMES = business_names()
+NAMES = dict(business_names()) | {
+    "journey": BusinessName(en="Journey", de="Journey"),  # inputs of the channel model that are no features
+    "channel": BusinessName(en="Channel", de="Kanal"),
+}
 PARTS = (
     "margin", "future", "channel_cost", "incentive_cost", "opt_out_cost", "attention_cost", "shadow_cost", "lever"
 )  # fmt: skip

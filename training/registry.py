@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from arbitration.codec import decode
-from arbitration.errors import BundleError, InputError, StateError
+from arbitration.errors import InputError, StateError
 from features.home import Home, Progress, silent
 from training import bundle
 from training.contents import MODELS, Contents
@@ -106,14 +106,6 @@ def promote(home: Home, model: str | None = None, version: int | None = None) ->
 def registered(home: Home, name: str, which: str | int = CHAMPION) -> Registered:
     """A version by alias or number, with its model and card. Raises StateError when there is none."""
     return Registry(home).find(name, which)
-
-
-def is_current(home: Home) -> bool:
-    """Whether the live bundle was trained on the tables and the code as they are now."""
-    try:
-        return bool(bundle.manifest_of(home, bundle.current(home))["inputs"] == inputs_digest(home))
-    except BundleError:
-        return False
 
 
 class Registry:

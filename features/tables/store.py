@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 import duckdb
@@ -20,7 +21,8 @@ def connect(memory_limit: str = "1500MB") -> duckdb.DuckDBPyConnection:
     connection.execute("SET timezone='UTC'")
     connection.execute(f"SET memory_limit='{memory_limit}'")
     connection.execute("SET autoinstall_known_extensions=false")
-    connection.execute("SET enable_progress_bar=false")  # the command line shows its own progress
+    with suppress(duckdb.InvalidInputException):  # a notebook without widgets has no bar to switch off, and refuses
+        connection.execute("SET enable_progress_bar=false")  # the command line shows its own progress
     return connection
 
 

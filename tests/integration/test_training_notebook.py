@@ -28,7 +28,6 @@ def own_home(shop_home: Home, tmp_path: Path) -> Home:
     return home
 
 
-@pytest.mark.long
 def test_the_retraining_notebook_trains_compares_shows_and_promotes(own_home: Home, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("DIRIGENT_HOME", str(own_home.root))
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
