@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The tests drive a real browser, a real Redis and a real PostgreSQL. Looks for them, installs what is missing where that
+# The tests drive a real browser and a real Redis. Looks for them, installs what is missing where that
 # is possible (root and apt), and otherwise says in one line which tests will be skipped. Under CI a missing program fails.
 set -euo pipefail
 PATH="$PATH:/usr/sbin:/sbin"
@@ -7,7 +7,6 @@ PATH="$PATH:/usr/sbin:/sbin"
 missing=()
 command -v chromium >/dev/null || missing+=(chromium)
 command -v redis-server >/dev/null || missing+=(redis-server)
-command -v postgres >/dev/null || compgen -G "/usr/lib/postgresql/*/bin/postgres" >/dev/null || missing+=(postgresql)
 [ "${#missing[@]}" -eq 0 ] && exit 0
 
 if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then

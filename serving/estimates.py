@@ -2,7 +2,7 @@
 
 Sources, estimate by estimate:
 
-    churn_risk       the churn model
+    churn_risk       the churn model; for the lapsed (56 days without a purchase) the measured rate of their band
     base_purchase    the base-purchase model: any purchase in the effect window without a contact
     basket_margin    M = mean basket of 182 days * margin rate
     recency_value    delta (V+ - V-) = DELTA * annual margin * (P(stays | just bought) - P(stays | as of now)); annual margin =
@@ -33,6 +33,7 @@ from arbitration.domain import Attribution, Context, Contribution, Estimate, Est
 from arbitration.policy import Policy
 from arbitration.propose import treatments
 from features.registry import VIEWS
+from training.lapse import lapse_at
 
 if TYPE_CHECKING:
     from training.bundle import Bundle
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 
 DELTA = 0.5
 """The share of the difference between buyers and others that a purchase itself makes; the rest is who they are."""
-DAYS_A_YEAR, WINDOW_DAYS, ACTIVE_DAYS = 365.0, 182.0, 56.0
+DAYS_A_YEAR, WINDOW_DAYS = 365.0, 182.0
 NOW_ZERO = ("recency_days", "gap_ratio")
 ONE_MORE = ("frequency_28d", "frequency_56d", "frequency_91d", "frequency_182d", "purchases_total")
 REACH_RANGE = (0.1, 5.0)
@@ -86,7 +87,7 @@ def attributions(bundle: Bundle | None, context: Context, treatment_id: str | No
     if bundle is None or not context.known:
         return ()
     seen, found = views_seen(context), []
-    if "customer" in seen:
+    if "customer" in seen and lapse_at(bundle.lapses, _recency(context)) is None:
         found.append(bundle.churn_risk.attribute(_row(bundle.churn_risk, context.features)))
     if treatment_id is not None and {"customer", "timing", "context"} <= seen:
         journey, channel, _ = treatment_id.split("/", 2)
@@ -133,7 +134,7 @@ def _money(policy: Policy, context: Context) -> tuple[Estimate, float] | None:
 
 
 def _churn(bundle: Bundle, context: Context, money: tuple[Estimate, float] | None) -> tuple[Estimate, Estimate | None]:
-    """Risk as of now and the stake; outside the 56 days it was trained on the model extrapolates, so its tier is 1."""
+    """Risk as of now and the stake. Of the lapsed, whom the model never saw, the measured rate of their band speaks: tier 1."""
     model = bundle.churn_risk
     row = _row(model, context.features)
     bought = row.copy()
@@ -143,13 +144,13 @@ def _churn(bundle: Bundle, context: Context, money: tuple[Estimate, float] | Non
         elif name in ONE_MORE:
             bought[column] += 1.0
     risk, after = (float(value) for value in model.predict(np.stack([row, bought])))
-    recency = _number(context.features.get("recency_days"))
-    tier = 2 if recency <= ACTIVE_DAYS else 1
-    estimate = Estimate(risk, 0.0, f"{model.name} {model.version}", tier)
+    estimate = Estimate(risk, 0.0, f"{model.name} {model.version}", 2)
+    if lapse := lapse_at(bundle.lapses, _recency(context)):
+        estimate = Estimate(lapse.rate, lapse.sd, f"measured, over {lapse.after_days:.0f} days without a purchase", 1)
     if money is None:
         return estimate, None
-    stake = DELTA * money[1] * max(0.0, risk - after)
-    return estimate, Estimate(stake, 0.0, f"annual margin, {model.name} {model.version}", tier)
+    stake = DELTA * money[1] * max(0.0, estimate.mean - after)
+    return estimate, Estimate(stake, 0.0, f"annual margin, {estimate.source}", estimate.tier)
 
 
 def _base(bundle: Bundle, context: Context) -> Estimate:
@@ -205,6 +206,10 @@ def _reach(policy: Policy, money: tuple[Estimate, float] | None, prior: Estimate
         name: Estimate(given.mean * scale, 0.0, "prior scaled by annual margin", 1)
         for name, given in prior.reach_value.items()
     }
+
+
+def _recency(context: Context) -> float:
+    return _number(context.features.get("recency_days"))
 
 
 def _number(value: FeatureValue) -> float:

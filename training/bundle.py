@@ -20,12 +20,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from arbitration.codec import canonical_json
+from arbitration.codec import canonical_json, decode
 from arbitration.errors import BundleError
 from features.home import Home
 from training import canary
 from training.contents import Contents, read_contents, write
 from training.effects import Effects
+from training.lapse import Lapse
 from training.models import FloatArray, Model
 from training.slots import SendTime
 
@@ -37,7 +38,7 @@ DIGEST = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True)
 class Bundle:
-    """Verified models, effects and metrics. `data_window` holds the first and last moment learned from, `inputs` what it was trained on."""
+    """Verified models, effects, rates of the lapsed, and metrics. `data_window` holds the first and last moment learned from, `inputs` what it was trained on."""
 
     digest: str
     churn_risk: Model
@@ -49,6 +50,7 @@ class Bundle:
     data_window: Mapping[str, str]
     created_at: str
     inputs: str
+    lapses: tuple[Lapse, ...] = ()
 
     @property
     def versions(self) -> Mapping[str, str]:
@@ -58,6 +60,10 @@ class Bundle:
             "send_time": self.send_time.version,
             "effects": f"effects-{self.effects.version}",
         }
+
+
+def _lapses(metrics: Mapping[str, Any]) -> tuple[Lapse, ...]:
+    return tuple(decode(Lapse, one) for one in metrics.get("churn_risk", {}).get("lapsed", ()))
 
 
 def export(
@@ -112,7 +118,7 @@ def read_bundle(home: Home, digest: str) -> Bundle:
     return Bundle(
         digest, contents.models["churn_risk"], contents.models["channel_propensity"], contents.models["base_purchase"],
         contents.send_time, contents.effects, contents.metrics,
-        manifest["data_window"], manifest["created_at"], manifest["inputs"],
+        manifest["data_window"], manifest["created_at"], manifest["inputs"], _lapses(contents.metrics),
     )  # fmt: skip
 
 

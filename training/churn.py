@@ -19,6 +19,7 @@ from training.contest import Contest, compete
 from training.dataset import Dataset, Split, dataset, historical
 from training.fitting import Recipe
 from training.labels import CHURN_DAYS, churn_labels, last_known
+from training.lapse import Lapse, measure
 
 NAME = "churn_risk"
 WEEK = timedelta(weeks=1)
@@ -43,6 +44,14 @@ def train(home: Home) -> Contest:
         "Loyalty tier and points are left out: simulated from spend, they move the held-out log-loss by less than 0.001.",
     )
     return compete(NAME, split(home), RECIPE, notes)
+
+
+def lapses(home: Home) -> tuple[Lapse, ...]:
+    """Measured rates of those the model does not speak of, at its own training and validation cut-offs."""
+    with open_tables(home) as connection:
+        examined = examination(last_known(connection, WINDOW))
+        weeks = range(WINDOW // WEEK, WINDOW // WEEK + TRAIN_WEEKS + VALIDATION_WEEKS)
+        return measure(connection, [examined - WEEK * week for week in weeks])
 
 
 def split(home: Home) -> Split:

@@ -69,7 +69,7 @@ class Training:
         if model is not None and model not in NAMES:
             raise InputError(f"'{model}' is not a model", mend=f"the models are {', '.join(NAMES)}")
         makers: dict[str, Callable[[], Iterator[Entry]]] = {
-            churn.NAME: lambda: self._contest(churn.train(self._home), churn.REFERENCE),
+            churn.NAME: self._churn,
             propensity.NAME: lambda: self._contest(propensity.train(self._contacts)),
             propensity.BASE_NAME: lambda: self._contest(propensity.train_base(self._contacts)),
             send_time.NAME: self._send_time,
@@ -78,6 +78,10 @@ class Training:
         for name in [model] if model else NAMES:
             self._progress(f"fitting {name}")
             yield from makers[name]()
+
+    def _churn(self) -> Iterator[Entry]:
+        rates = {"lapsed": encode(churn.lapses(self._home)), "reference": churn.REFERENCE}
+        return self._contest(churn.train(self._home), rates)
 
     @cached_property
     def _contacts(self) -> pd.DataFrame:
@@ -88,13 +92,13 @@ class Training:
         simulated = contest.name != churn.NAME and bool(self._contacts["simulated"].any())
         return card(contest, trial) | {"simulated": simulated}
 
-    def _contest(self, contest: Contest, reference: Mapping[str, float] | None = None) -> Iterator[Entry]:
+    def _contest(self, contest: Contest, more: Mapping[str, Any] | None = None) -> Iterator[Entry]:
         self._progress(f"drawing {contest.name}")
         figures = {"calibration": reliability_plot(contest), "gain": gain_plot(contest)}
         for trial in contest.trials:
             labels, probabilities = contest.split.test.labels, trial.model.predict(contest.split.test.rows)
             yield _entry(
-                contest, trial, self._card(contest, trial) | {"reference": dict(reference or {})},
+                contest, trial, self._card(contest, trial) | dict(more or {}),
                 figures=figures | {"shap_summary": shap_summary(trial.model, contest.split.test.rows)},
                 tables={"gain": gain_table(labels, probabilities)},
             )  # fmt: skip

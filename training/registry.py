@@ -125,10 +125,14 @@ class Registry:
         """MLflow's client, made on first use because importing it takes seconds."""
         if self._client is None:
             import logging
+            import warnings
 
             import mlflow
+            from sqlalchemy.exc import SADeprecationWarning
 
             logging.getLogger("mlflow").setLevel(logging.WARNING)
+            logging.getLogger("mlflow.utils.git_utils").setLevel(logging.ERROR)  # a machine without git is no fault
+            warnings.filterwarnings("ignore", category=SADeprecationWarning)  # MLflow's own use of SQLAlchemy
             logging.getLogger("alembic").setLevel(logging.WARNING)
             mlflow.set_tracking_uri(self._uri)
             self._client = mlflow.MlflowClient()

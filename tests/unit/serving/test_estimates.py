@@ -18,6 +18,7 @@ from serving.estimates import attributions, estimates
 from training.bundle import Bundle
 from training.calibration import Calibration
 from training.effects import Belief, Beliefs, Effects
+from training.lapse import Lapse
 from training.models import Coefficients, LinearModel
 from training.slots import BLOCKS, SLOTS, Curve, SendTime
 from training.slots import FEATURES as SLOT_FEATURES
@@ -117,9 +118,14 @@ def test_a_stake_is_never_negative(policy: Policy, bundle: Bundle):
     assert estimates(odd, policy, context(), NOW).recency_value.mean == 0.0
 
 
-def test_beyond_its_training_domain_the_churn_model_is_believed_less(policy: Policy, bundle: Bundle):
-    assert estimates(bundle, policy, context(), NOW).churn_risk.tier == 2
-    assert estimates(bundle, policy, context(recency_days=90.0), NOW).churn_risk.tier == 1
+def test_of_the_lapsed_the_measured_rate_of_their_band_speaks(policy: Policy, bundle: Bundle):
+    measured = replace(bundle, lapses=(Lapse(56.0, 0.6, 0.02, 900), Lapse(84.0, 0.7, 0.03, 400)))
+    assert estimates(measured, policy, context(), NOW).churn_risk.tier == 2
+    found = estimates(measured, policy, context(recency_days=90.0), NOW)
+    assert (found.churn_risk.mean, found.churn_risk.sd, found.churn_risk.tier) == (0.7, 0.03, 1)
+    assert (found.recency_value.tier, found.recency_value.mean > 0) == (1, True)
+    assert [one.model for one in attributions(measured, context(recency_days=90.0), None)] == []
+    assert [one.model for one in attributions(measured, context(recency_days=56.0), None)] == ["churn_risk"]
 
 
 def test_the_individual_effect_is_the_cells_times_relative_propensity(policy: Policy, bundle: Bundle):
