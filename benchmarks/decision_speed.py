@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+from arbitration.errors import DirigentError
 from features.home import Home
 from features.tables.example import AS_OF
 from serving.auth import Client
@@ -71,4 +73,7 @@ def _print(times: dict[str, list[float]]) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except DirigentError as fault:
+        sys.exit(str(fault))

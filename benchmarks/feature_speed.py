@@ -5,11 +5,13 @@ Run `make bench`, or `python benchmarks/feature_speed.py` after `make demo` (it 
 
 from __future__ import annotations
 
+import sys
 import time
 from datetime import timedelta
 
 import pandas as pd
 
+from arbitration.errors import DirigentError
 from features.compute import compute, prepare, select, spine_of
 from features.home import Home
 from features.registry import VIEWS
@@ -51,4 +53,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except DirigentError as fault:
+        sys.exit(str(fault))
