@@ -7,9 +7,11 @@ the data's end are left out: nobody knows yet.
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
-import duckdb
-import pandas as pd
+if TYPE_CHECKING:
+    import duckdb
+    import pandas as pd
 
 ACTIVE_DAYS = 56
 CHURN_DAYS = 28

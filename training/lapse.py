@@ -9,10 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from math import sqrt
-
-import duckdb
+from typing import TYPE_CHECKING
 
 from training.labels import ACTIVE_DAYS, CHURN_DAYS
+
+if TYPE_CHECKING:
+    import duckdb
 
 BANDS = (float(ACTIVE_DAYS), 84.0, 112.0, 168.0)
 PRIOR_ROWS = 50.0
