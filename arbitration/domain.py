@@ -214,7 +214,7 @@ class Value:
     """Expected incremental money of a candidate and its parts; `net` is exactly the sum of the parts in this order.
 
     `low` and `high` are net at mean -/+ one standard deviation of the effect. `decided_on` is the pessimistic
-    number that ranks (mean - half a standard deviation). `tier` is the lowest evidence tier among the terms.
+    number that ranks (mean - half a standard deviation). `tier` is the lowest evidence tier among effect, opt-out and money.
     """
 
     margin: float

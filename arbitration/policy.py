@@ -27,6 +27,7 @@ class Channel:
     `cost` is money per contact, `pressure` the attention it takes (g, 1.0 = one e-mail), `wait_hours` how long a plan
     waits before the next step, `timing` whether a send window is chosen ("scheduled") or the contact happens while the
     customer is present ("immediate"). `opt_out_prior` and `reach_value_prior` serve until models know better.
+    `hour_matters`: people react differently by hour of sending; false for a letter, which arrives whenever it does.
     `available` is an expression over features: the channel can be used only when it holds (an open session, a visit).
     """
 
@@ -40,6 +41,7 @@ class Channel:
     opt_out_prior: float
     reach_value_prior: float
     available: str = "True"
+    hour_matters: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,8 +71,8 @@ SELECTION_TEXTS: Mapping[str, BusinessName] = {
         "Das wurde zum Lernen versucht, mit {probability} Wahrscheinlichkeit: {net} erwartet, {decided_on} vorsichtig gerechnet.",
     ),
     "runner_up": _both(
-        "Next comes “{journey}” by {channel} with {net} expected, {decided_on} on the cautious side: {lost_by} less.",
-        "Danach kommt „{journey}“ per {channel} mit {net} erwartet, {decided_on} vorsichtig gerechnet: {lost_by} weniger.",
+        "Next comes “{journey}” by {channel} with {net} expected; on the cautious side it is worth {lost_by} less.",
+        "Danach kommt „{journey}“ per {channel} mit {net} erwartet; vorsichtig gerechnet ist das {lost_by} weniger.",
     ),
     "consent_held": _both(
         "{channel} is allowed by {basis}, evidence {evidence}.",
@@ -124,7 +124,7 @@ FRAMES: Mapping[str, BusinessName] = {
     "headline_silence": _both("Silence", "Schweigen"),
     "store_silence": _both("No contact now", "Jetzt kein Kontakt"),
     "store_never": _both("Do not contact", "Nicht kontaktieren"),
-    "lost_by": _both("lost by {lost_by}", "um {lost_by} unterlegen"),
+    "lost_by": _both("on the cautious side worth {lost_by} less", "vorsichtig gerechnet {lost_by} weniger wert"),
     "not_drawn": _both("worth {lost_by} more, but not drawn", "{lost_by} mehr wert, aber nicht gezogen"),
     "below_silence": _both("{lost_by} below silence", "{lost_by} unter Schweigen"),
     "free_at": _both("free from {free_at}", "frei ab {free_at}"),

@@ -49,11 +49,15 @@ def ranking(candidates: Iterable[Candidate], estimates: Estimates, policy: Polic
 
 
 def beliefs(candidate: Candidate, estimates: Estimates, policy: Policy) -> Beliefs:
-    """What is believed of the candidate; on an immediate channel the customer is here, so timing plays no part."""
+    """What is believed of the candidate. Timing plays no part where the customer is here, or the hour does not matter.
+
+    That a better hour raises purchases as much as engagement is an assumption; only engagement is measured by hour.
+    """
     treatment = candidate.treatment
     journey, channel = policy.journeys[treatment.journey], policy.channels[treatment.channel]
     key = treatment.id
-    timing = None if channel.timing == "immediate" else estimates.timing.get(str(candidate.window.slot))
+    timed = channel.timing == "scheduled" and channel.hour_matters
+    timing = estimates.timing.get(str(candidate.window.slot)) if timed else None
     return Beliefs(
         effect=estimates.effect.get(key) or Estimate(journey.effect_prior, journey.effect_prior_sd),
         propensity=estimates.propensity.get(key) or Estimate(policy.economics.propensity_prior),
@@ -148,5 +152,6 @@ def _slope(offer: Offer | None, estimates: Estimates) -> float:
 
 
 def _tier(believed: Beliefs, estimates: Estimates) -> int:
-    used = (believed.effect, believed.opt_out, believed.reach, estimates.basket_margin, estimates.recency_value)
-    return min(estimate.tier for estimate in (*used, estimates.attention_price))
+    """Prices that the shop sets (attention, reachability) are no evidence and do not count."""
+    used = (believed.effect, believed.opt_out, estimates.basket_margin, estimates.recency_value)
+    return min(estimate.tier for estimate in used)

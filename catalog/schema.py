@@ -47,6 +47,7 @@ class ChannelPart(_Part):
     )
     reach_value_prior: Money = Field(description="money lost when the channel is lost, until data says better")
     available: Rule = Field("True", description="rule over features; the channel is used only when it holds")
+    hour_matters: bool = Field(True, description="people react differently by hour of sending; false for a letter")
 
 
 class OfferPart(_Part):

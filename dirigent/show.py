@@ -101,7 +101,7 @@ def _why_not(answer: Answer) -> None:
     table.add_column("reason", no_wrap=True)
     table.add_column("treatment")
     for other in answer["alternatives"]:
-        table.add_row(f"lost by {other['lost_by']:.4f}", other["candidate"])
+        table.add_row(f"worth {other['lost_by']:.4f} less (cautious)", other["candidate"])
     reasons: dict[str, str] = {}
     for other in sorted(answer["rejected"], key=lambda one: one["reason"] != "quiet_hours"):
         missing = f" ({other['missing']})" if "missing" in other else ""

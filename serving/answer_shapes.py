@@ -40,10 +40,11 @@ class Window(Shape):
 
 
 class ExpectedValue(Shape):
-    """Expected incremental money: the net, its range of one standard deviation of the effect, and its parts."""
+    """Expected incremental money: the net, the cautious value that ranks, the range of one standard deviation, the parts."""
 
     currency: str
     net: float
+    cautious: float
     low: float
     high: float
     parts: dict[str, float]
@@ -84,13 +85,14 @@ class Step(Shape):
 
 
 class Alternative(Shape):
-    """The best a losing treatment had to offer, and by how much money it lost in the ranking."""
+    """The best a losing treatment had to offer. `lost_by` compares cautious values (mean - half a standard deviation), which rank."""
 
     candidate: str
     journey: str
     channel: str
     probability: float
     expected_value: float
+    cautious_value: float
     lost_by: float
 
 

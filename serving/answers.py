@@ -113,7 +113,9 @@ def _action(record: Record, policy: Policy) -> Action | None:
 
 def _expected(value: Value, currency: str) -> ExpectedValue:
     parts = {part: getattr(value, part) for part in PARTS}
-    return ExpectedValue(currency=currency, net=value.net, low=value.low, high=value.high, parts=parts)
+    return ExpectedValue(
+        currency=currency, net=value.net, cautious=value.decided_on, low=value.low, high=value.high, parts=parts
+    )
 
 
 def _window(window: SendWindow) -> Window:
@@ -154,7 +156,7 @@ def _alternatives(record: Record) -> list[Alternative]:
         found.append(
             Alternative(
                 candidate=SILENCE, journey=SILENCE, channel="none", probability=decision.silence_probability,
-                expected_value=0.0, lost_by=chosen,
+                expected_value=0.0, cautious_value=0.0, lost_by=chosen,
             )
         )  # fmt: skip
     return sorted(found, key=lambda one: one.lost_by)
@@ -163,7 +165,8 @@ def _alternatives(record: Record) -> list[Alternative]:
 def _alternative(candidate: Candidate, item: Ranked, chosen: float) -> Alternative:
     return Alternative(
         candidate=candidate.id, journey=candidate.treatment.journey, channel=candidate.treatment.channel,
-        probability=item.probability, expected_value=item.value.net, lost_by=chosen - item.value.decided_on,
+        probability=item.probability, expected_value=item.value.net,
+        cautious_value=item.value.decided_on, lost_by=chosen - item.value.decided_on,
     )  # fmt: skip
 
 

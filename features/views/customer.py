@@ -52,7 +52,7 @@ FEATURES = (
     Feature("departments_182d", "float64", "departments", _purchases(182, "avg(departments)"), "Mean number of departments in a basket", "Departments per basket", "Abteilungen je Einkauf", 0),
     Feature("gap_mean_days", "float64", "days", GAP, "Mean time between purchases in 182 days", "Usual days between purchases", "Übliche Tage zwischen Einkäufen", 0),
     Feature("gap_sd_days", "float64", "days", "stddev_pop(gap_days) FILTER (bought AND age <= 182)", "Spread of the time between purchases", "Irregularity of purchases", "Unregelmäßigkeit der Einkäufe", 0),
-    Feature("gap_ratio", "float64", "ratio", f"{RECENCY} / greatest({GAP}, 0.5)", "Time since the last purchase, in usual gaps", "Overdue against own rhythm", "Überfällig gegenüber eigenem Rhythmus", 0),
+    Feature("gap_ratio", "float64", "ratio", f"CASE WHEN {GAP} IS NOT NULL THEN {RECENCY} / greatest({GAP}, 0.5) END", "Time since the last purchase, in usual gaps", "Overdue against own rhythm", "Überfällig gegenüber eigenem Rhythmus", 0),
     Feature("trend_frequency", "float64", "ratio", f"({_purchases(28)} * 3.0 + 1) / ({_purchases(112)} - {_purchases(28)} + 1)", "Purchases per day: last 28 days against the 84 before", "Trend of purchases", "Trend der Einkäufe", 0),
     Feature("trend_money", "float64", "ratio", f"(coalesce({_purchases(28, 'sum(value)')}, 0) * 3 + 10) / (coalesce({_purchases(112, 'sum(value)')}, 0) - coalesce({_purchases(28, 'sum(value)')}, 0) + 10)", "Spend per day: last 28 days against the 84 before", "Trend of spend", "Trend des Umsatzes", 0),
     Feature("returns_182d", "int64", "returns", "count(*) FILTER (type = 'return' AND age <= 182)", "Returns in 182 days", "Returns", "Rückgaben", 0),

@@ -165,7 +165,10 @@ RIVALS: Mapping[str, BusinessName] = {
     "why_not": _both("Why not", "Warum nicht"),
     "times": _both("Send times", "Sendezeiten"),
     "silence": _both("Silence", "Schweigen"),
-    "silence_lost": _both("Lost by {money}: silence is worth 0.", "Um {money} unterlegen: Schweigen ist 0 wert."),
+    "silence_lost": _both(
+        "On the cautious side worth {money} less: silence is worth 0.",
+        "Vorsichtig gerechnet {money} weniger wert: Schweigen ist 0 wert.",
+    ),
     "silence_not_drawn": _both("Worth {money} more, but not drawn.", "{money} mehr wert, aber nicht gezogen."),
     "valued": _both("lost on value", "nach Wert unterlegen"),
 }

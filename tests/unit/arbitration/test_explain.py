@@ -66,7 +66,7 @@ def test_a_winner_in_english_and_german() -> None:
     lost = next(line for line in english.why_not if line.treatment == "reminder/email/long")
     second = next(item for item in decision.ranked if item.candidate.treatment.id == lost.treatment)
     assert lost.lost_by == pytest.approx(value.decided_on - second.value.decided_on)
-    assert lost.sentence.startswith("reminder, email: lost by USD 0.0")
+    assert lost.sentence.startswith("reminder, email: on the cautious side worth USD 0.0")
 
 
 def test_silence_says_which_gates_stopped_most_and_what_is_missing() -> None:

@@ -71,6 +71,14 @@ def test_a_customer_without_events_has_counts_of_zero_and_unknown_ages(tables: d
     assert view(tables, "context")["cart_age_hours"] is None
 
 
+def test_a_rhythm_needs_two_purchases(tables: duckdb.DuckDBPyConnection) -> None:
+    happen(tables, 30)
+    found = view(tables, "customer")
+    assert (found["recency_days"], found["gap_mean_days"], found["gap_ratio"]) == (pytest.approx(30), None, None)
+    happen(tables, 10)
+    assert view(tables, "customer")["gap_ratio"] == pytest.approx(0.5)
+
+
 def test_windows_end_at_the_moment_and_start_where_their_name_says(tables: duckdb.DuckDBPyConnection) -> None:
     for days_ago in (-1, 0, 5, 27.9, 28.1, 90):
         happen(tables, days_ago)
