@@ -45,7 +45,11 @@ def spine_of(view: View, moments: list[datetime], channels: list[str]) -> str:
     values = ", ".join(f"(TIMESTAMPTZ '{moment.isoformat()}')" for moment in moments)
     across = ""
     if "channel" in view.keys:
-        across = ", (VALUES " + ", ".join(f"('{channel}')" for channel in channels) + ") AS channels(channel)"
+        names = (
+            " UNION ALL ".join(f"SELECT '{channel}'" for channel in channels)
+            or "SELECT CAST(NULL AS VARCHAR) WHERE false"
+        )
+        across = f", ({names}) AS channels(channel)"
     keys = ", ".join(view.keys)
     return (
         f"SELECT {keys}, moment FROM customers, (VALUES {values}) AS moments(moment){across} WHERE created_at < moment"

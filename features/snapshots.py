@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from features.compute import prepare, select, spine_of
 from features.home import Home, Progress, silent
 from features.registry import VIEWS
-from features.tables.store import open_tables
+from features.tables.store import literal, open_tables
 
 # Snapshots fall on Saturdays 04:00 UTC: midnight in New York in summer, when the example's models are examined (2017-09-30).
 ANCHOR = datetime(2017, 9, 30, 4, tzinfo=UTC)
@@ -53,7 +53,9 @@ def build_snapshots(home: Home, as_of: datetime, progress: Progress = silent) ->
         keys = ", ".join(view.keys)
         connection.execute(f"""
             COPY (SELECT {keys}, moment AS event_timestamp, moment AS created_timestamp, * EXCLUDE ({keys}, moment)
-                  FROM ({query}) ORDER BY event_timestamp, {keys}) TO '{path}.new' (FORMAT parquet, COMPRESSION zstd)""")
+                  FROM ({query}) ORDER BY event_timestamp, {keys}) TO '{literal(path)}.new' (FORMAT parquet, COMPRESSION zstd)""")
         (home.features / f"{view.name}.parquet.new").rename(path)
-        counts[view.name] = int(connection.execute(f"SELECT count(*) FROM read_parquet('{path}')").fetchall()[0][0])
+        counts[view.name] = int(
+            connection.execute(f"SELECT count(*) FROM read_parquet('{literal(path)}')").fetchall()[0][0]
+        )
     return counts

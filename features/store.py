@@ -128,10 +128,14 @@ class FeatureStore:
         try:
             response = self.feast.get_online_features(features=self._service(service), entity_rows=rows)
         except Exception as error:  # Feast raises bare library errors of its backends
-            raise FeatureStoreError(
-                f"cannot be read ({type(error).__name__})", where=str(self._home.feast), mend=MEND
-            ) from error
+            raise self._unreadable(type(error).__name__) from error
         return _rows(response, len(rows))
+
+    def _unreadable(self, kind: str) -> FeatureStoreError:
+        if redis := os.environ.get("DIRIGENT_REDIS"):
+            mend = f"Start Redis at {redis}, correct DIRIGENT_REDIS (host:port), or load it: `dirigent features`."
+            return FeatureStoreError(f"Redis cannot be read ({kind})", where="DIRIGENT_REDIS", mend=mend)
+        return FeatureStoreError(f"cannot be read ({kind})", where=str(self._home.feast), mend=MEND)
 
     def _service(self, name: str) -> Any:
         if not hasattr(self, "_services"):

@@ -5,12 +5,26 @@ Rows are counted as a person would in the file: the first data row of a CSV is r
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import duckdb
 
-from features.tables.contract import EXPECTED, IDENTIFIER_NAMES, IDENTIFIER_VALUE, SQL_TYPES, Column, Table
+from features.tables.contract import (
+    EXPECTED,
+    HASHED_NAME,
+    ID_PATTERN,
+    IDENTIFIER_NAME,
+    IDENTIFIER_VALUE,
+    NAME_PATTERN,
+    SQL_TYPES,
+    Column,
+    Table,
+)
+from features.tables.store import quoted
+
+CLOCK_AND_OFFSET = "[0-9]{2}:[0-9]{2}(:[0-9.]+)? ?(Z|[+-][0-9]{2}(:?[0-9]{2})?)$"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,15 +37,10 @@ class Fault:
     count: int = 1
 
 
-def quoted(name: str) -> str:
-    """An SQL identifier."""
-    return '"' + name.replace('"', '""') + '"'
-
-
 def header_faults(table: Table, present: dict[str, str]) -> Iterator[Fault]:
     """Columns that are missing, unknown, or direct identifiers. `present` maps column name to its type in the file."""
     for name, sql_type in present.items():
-        if name.lower().replace("_", "").replace("-", "").replace(" ", "") in IDENTIFIER_NAMES:
+        if is_identifier(name):
             yield Fault(None, name, "no direct identifiers (e-mail, phone, name, address): drop this column or hash it")
         elif table.column(name) is None and not table.open:
             known = ", ".join(column.name for column in table.columns)
@@ -43,12 +52,21 @@ def header_faults(table: Table, present: dict[str, str]) -> Iterator[Fault]:
             yield Fault(None, column.name, f"this column ({EXPECTED[column.type]})")
 
 
+def is_identifier(name: str) -> bool:
+    """Whether a column's name says that it holds a direct identifier."""
+    lowered = name.lower()
+    return re.match(IDENTIFIER_NAME, lowered) is not None and re.search(HASHED_NAME, lowered) is None
+
+
 def broken(column: Column) -> str:
     """An SQL condition that is true for a text value `v` that does not fit the column."""
     sql_type = SQL_TYPES[column.type]
     rules = {
+        "id": f"NOT regexp_matches(v, '{ID_PATTERN}')",
+        "alias": f"NOT regexp_matches(v, '{NAME_PATTERN}')",
         "text": "trim(v) = ''",
-        "moment": f"NOT regexp_matches(v, '(Z|[+-][0-9]{{2}}(:?[0-9]{{2}})?)$') OR try_cast(v AS {sql_type}) IS NULL",
+        "moment": f"NOT regexp_matches(v, '{CLOCK_AND_OFFSET}') OR try_cast(v AS {sql_type}) IS NULL"
+        f" OR year(try_cast(v AS {sql_type})) NOT BETWEEN 1900 AND 2100",
         "number": "try_cast(v AS DOUBLE) IS NULL OR NOT isfinite(try_cast(v AS DOUBLE))",
         "integer": "try_cast(v AS BIGINT) IS NULL OR try_cast(v AS DOUBLE) <> try_cast(v AS BIGINT)",
         "boolean": "lower(v) NOT IN ('true', 'false', '0', '1')",
@@ -83,6 +101,8 @@ def value_faults(connection: duckdb.DuckDBPyConnection, table: Table, present: d
         rules = [(broken(column), expected(column))]
         if column.required:
             rules.append(("v IS NULL", f"a value ({EXPECTED[column.type]})"))
+        if column.type == "json":
+            rules.append((f"regexp_matches(lower(v), '{_json_key()}')", "no direct identifiers among the keys"))
         if SQL_TYPES[column.type] == "VARCHAR":
             rules.append((f"regexp_matches(v, '{IDENTIFIER_VALUE}')", "no e-mail address or phone number in any value"))
         for condition, words in rules:
@@ -107,6 +127,12 @@ def reference_faults(connection: duckdb.DuckDBPyConnection, table: Table, parent
             yield from _first(
                 connection, source, condition, column.name, f"a {column.name} that {column.refers_to} holds"
             )
+
+
+def _json_key() -> str:
+    """A regular expression for text that holds a JSON key which says "direct identifier"."""
+    start = IDENTIFIER_NAME.replace("(^|.*[_ -])", '"([^":]*[_ -])?')
+    return start.replace("([_ -].*|$)", '([_ -][^":]*)?" *:').replace("^(name|address)$", '"(name|address)" *:')
 
 
 def _first(

@@ -9,9 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-ColumnType = Literal["text", "moment", "number", "integer", "boolean", "json", "time_zone", "currency"]
+ColumnType = Literal["id", "alias", "text", "moment", "number", "integer", "boolean", "json", "time_zone", "currency"]
+
+# What a customer may be called, here and over HTTP: a pseudonym, so neither an address, a phone number nor a name fits.
+ID_PATTERN = "^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$"
+NAME_PATTERN = "^[a-z][a-z0-9_]{0,63}$"
 
 SQL_TYPES: dict[ColumnType, str] = {
+    "id": "VARCHAR",
+    "alias": "VARCHAR",
     "text": "VARCHAR",
     "moment": "TIMESTAMPTZ",
     "number": "DOUBLE",
@@ -22,6 +28,8 @@ SQL_TYPES: dict[ColumnType, str] = {
     "currency": "VARCHAR",
 }
 EXPECTED: dict[ColumnType, str] = {
+    "id": "a pseudonymous id of letters, digits and . _ : -, at most 128",
+    "alias": "a lower-case name of letters, digits and _, at most 64",
     "text": "text",
     "moment": "a time with an offset, such as 2017-09-30T18:00:00-04:00",
     "number": "a finite number",
@@ -73,7 +81,7 @@ OUTCOME_TYPES = (
 )
 CONSENT_STATES = ("granted", "denied", "withdrawn")
 LEGAL_BASES = ("consent", "existing_customer_7_3", "contract", "none")
-_customer = Column("customer_id", refers_to="customers")
+_customer = Column("customer_id", "id", refers_to="customers")
 _simulated = Column("simulated", "boolean", required=False)
 
 TABLES: dict[str, Table] = {
@@ -82,7 +90,7 @@ TABLES: dict[str, Table] = {
         Table(
             "customers",
             (
-                Column("customer_id"),
+                Column("customer_id", "id"),
                 Column("created_at", "moment"),
                 Column("time_zone", "time_zone"),
                 Column("locale"),
@@ -156,43 +164,22 @@ TABLES: dict[str, Table] = {
         ),
         Table(
             "identities",
-            (Column("alias_type"), Column("alias"), _customer, Column("valid_from", "moment")),
+            (Column("alias_type", "alias"), Column("alias", "id"), _customer, Column("valid_from", "moment")),
             key=("alias_type", "alias", "valid_from"),
         ),
     )
 }
 
-# Column names that say "direct identifier" in English or German; compared without case, spaces, dashes, underscores.
-IDENTIFIER_NAMES = frozenset(
-    {
-        "email",
-        "mail",
-        "emailaddress",
-        "phone",
-        "phonenumber",
-        "mobile",
-        "mobilenumber",
-        "telephone",
-        "telefon",
-        "handy",
-        "name",
-        "firstname",
-        "lastname",
-        "surname",
-        "fullname",
-        "vorname",
-        "nachname",
-        "givenname",
-        "familyname",
-        "address",
-        "street",
-        "strasse",
-        "postaladdress",
-        "adresse",
-        "iban",
-        "creditcard",
-        "ssn",
-    }
-)
-# Values that are an e-mail address or an international phone number, wherever they stand. RE2 syntax (DuckDB).
-IDENTIFIER_VALUE = r"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+\.[A-Za-z]{2,}|^\+[0-9][0-9 ()/-]{7,}$"
+# Names of columns and JSON keys that say "direct identifier" in English or German, whole or as a part; RE2 syntax, lower case.
+_SEP = "[_ -]?"
+_PART = "|".join(
+    (
+        f"e{_SEP}mail", "mail", "phone", "mobile", "telephone", "telefon", "handy", "surname", "iban", "ssn", "street", "strasse", "adresse",
+        f"(first|last|full|family|given|customer|vor|nach){_SEP}name", f"(e{_SEP}mail|postal|street|home){_SEP}address", f"credit{_SEP}card",
+    )
+)  # fmt: skip
+IDENTIFIER_NAME = f"(^|.*[_ -])({_PART})({_SEP}number|{_SEP}nummer)?([_ -].*|$)|^(name|address)$"
+# Hashes of identifiers are pseudonyms: email_hash is a good alias type, not an address.
+HASHED_NAME = "hash|sha|md5|token"
+# Values that are an e-mail address or an international phone number, wherever they stand.
+IDENTIFIER_VALUE = r"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+\.[A-Za-z]{2,}|(^|[^0-9A-Za-z])\+[0-9][0-9 ()/-]{7,}"

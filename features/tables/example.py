@@ -21,7 +21,7 @@ import duckdb
 from arbitration.errors import StateError, TableError
 from features.home import Home, Progress, silent
 from features.tables.contract import TABLES
-from features.tables.store import Staging, connect, empty, write
+from features.tables.store import Staging, connect, empty, literal, write
 
 TIME_ZONE = "America/New_York"
 # The data ends on 2017-12-31, New York. The example shop's clock starts on the next working morning.
@@ -120,4 +120,4 @@ def _package_folder() -> Path:
 
 def _attach(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
     for path in folder.glob("*.parquet"):
-        connection.execute(f"CREATE VIEW {path.stem} AS SELECT * FROM read_parquet('{path}')")
+        connection.execute(f"CREATE VIEW {path.stem} AS SELECT * FROM read_parquet('{literal(path)}')")

@@ -10,9 +10,9 @@ import duckdb
 
 from arbitration.errors import TableError
 from features.home import Home, Progress, silent
-from features.tables.checks import Fault, header_faults, key_faults, quoted, reference_faults, value_faults
+from features.tables.checks import Fault, header_faults, key_faults, reference_faults, value_faults
 from features.tables.contract import TABLES, Table
-from features.tables.store import Staging, canonical, connect, write
+from features.tables.store import Staging, canonical, connect, literal, quoted, write
 
 SHOWN_FAULTS = 10
 
@@ -36,7 +36,9 @@ def import_folder(folder: Path, home: Home, progress: Progress = silent) -> dict
             if not faults:
                 target = staging / f"{table.name}.parquet"
                 counts[table.name] = write(connection, canonical(table, present, "incoming"), target, table.key)
-                parents[table.name] = f"read_parquet('{target}')"
+                parents[table.name] = f"read_parquet('{literal(target)}')"
+        if not problems and counts["customers"] == 0:
+            problems.append("customers: expected at least one customer")
         if problems:
             rest = f"\n… and {len(problems) - SHOWN_FAULTS} more" if len(problems) > SHOWN_FAULTS else ""
             raise TableError(
@@ -74,7 +76,7 @@ def _files(folder: Path) -> list[tuple[Table, Path]]:
 
 def _read(connection: duckdb.DuckDBPyConnection, path: Path) -> dict[str, str]:
     """Load a file as relation `incoming`: all columns as text, plus `row_number_in_file`; returns the file's column types."""
-    name = str(path).replace("'", "''")
+    name = literal(path)
     csv = path.suffix == ".csv"
     try:
         reader = f"read_csv('{name}', {_dialect(path)})" if csv else f"read_parquet('{name}')"

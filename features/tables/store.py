@@ -40,9 +40,19 @@ def open_tables(home: Home, connection: duckdb.DuckDBPyConnection | None = None)
     connection = connection or connect()
     for table in TABLES.values():
         path = home.tables / f"{table.name}.parquet"
-        source = f"read_parquet('{path}')" if path.exists() else f"({empty(table)})"
+        source = f"read_parquet('{literal(path)}')" if path.exists() else f"({empty(table)})"
         connection.execute(f"CREATE OR REPLACE VIEW {table.name} AS SELECT * FROM {source}")
     return connection
+
+
+def literal(path: Path) -> str:
+    """A path as it stands between SQL's single quotes."""
+    return str(path).replace("'", "''")
+
+
+def quoted(name: str) -> str:
+    """An SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
 
 
 def empty(table: Table) -> str:
@@ -83,9 +93,9 @@ class Staging:
 def write(connection: duckdb.DuckDBPyConnection, query: str, path: Path, order: Iterable[str]) -> int:
     """Write a query's rows to Parquet in the given order and return how many there were."""
     connection.execute(
-        f"COPY ({query} ORDER BY {', '.join(order)}) TO '{path}' (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 100000)"
+        f"COPY ({query} ORDER BY {', '.join(order)}) TO '{literal(path)}' (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 100000)"
     )
-    return int(connection.execute(f"SELECT count(*) FROM read_parquet('{path}')").fetchall()[0][0])
+    return int(connection.execute(f"SELECT count(*) FROM read_parquet('{literal(path)}')").fetchall()[0][0])
 
 
 def canonical(table: Table, present: Iterable[str], source: str) -> str:
@@ -94,9 +104,9 @@ def canonical(table: Table, present: Iterable[str], source: str) -> str:
     parts = []
     for column in table.columns:
         kind = SQL_TYPES[column.type]
-        value = f'CAST("{column.name}" AS {kind})' if column.name in names else f"CAST(NULL AS {kind})"
+        value = f"CAST({quoted(column.name)} AS {kind})" if column.name in names else f"CAST(NULL AS {kind})"
         if column.name in ("simulated", "censored", "machine_open"):
             value = f"coalesce({value}, false)"
         parts.append(f'{value} AS "{column.name}"')
-    parts += [f'"{name}"' for name in sorted(names - {column.name for column in table.columns})]
+    parts += [quoted(name) for name in sorted(names - {column.name for column in table.columns})]
     return f"SELECT {', '.join(parts)} FROM {source}"

@@ -59,5 +59,5 @@ def test_redis_serves_what_sqlite_serves_until_it_is_gone(
     assert {name: store.online(name, CHANNELS) for name in customers} == expected
     assert not store.online("nobody", CHANNELS).known
     monkeypatch.setenv("DIRIGENT_REDIS", "127.0.0.1:1")
-    with pytest.raises(FeatureStoreError, match="cannot be read"):
+    with pytest.raises(FeatureStoreError, match="DIRIGENT_REDIS: Redis cannot be read"):
         FeatureStore(own).online(customers[0], CHANNELS)

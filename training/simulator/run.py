@@ -14,7 +14,7 @@ from features.home import Home, Progress, silent
 from features.registry import VIEWS
 from features.tables.contract import TABLES
 from features.tables.example import TIME_ZONE
-from features.tables.store import Staging, connect, open_tables, write
+from features.tables.store import Staging, connect, literal, open_tables, write
 from training.simulator.behavior import behavior_events
 from training.simulator.consents import draw_consents, withdrawals
 from training.simulator.contacts import Contacts
@@ -45,7 +45,7 @@ def simulate(home: Home, seed: int = SEED, progress: Progress = silent) -> dict[
     connection = open_tables(home)
     for name in QUERIES:  # what it wrote before must not feed what it writes now
         connection.execute(
-            f"CREATE OR REPLACE TEMP VIEW {name} AS SELECT * FROM read_parquet('{home.tables}/{name}.parquet') WHERE NOT simulated"
+            f"CREATE OR REPLACE TEMP VIEW {name} AS SELECT * FROM read_parquet('{literal(home.tables)}/{name}.parquet') WHERE NOT simulated"
         )
     rng = np.random.default_rng(seed)
     world = draw_world(connection, rng)
@@ -77,7 +77,7 @@ def _contacts(
     connection.execute(f"CREATE TEMP TABLE simulated_events AS {QUERIES['events']}")
     path = home.tables / "events.parquet"
     connection.execute(
-        f"CREATE OR REPLACE TEMP VIEW events AS SELECT * FROM read_parquet('{path}') WHERE NOT simulated UNION ALL BY NAME SELECT * FROM simulated_events"
+        f"CREATE OR REPLACE TEMP VIEW events AS SELECT * FROM read_parquet('{literal(path)}') WHERE NOT simulated UNION ALL BY NAME SELECT * FROM simulated_events"
     )
     starts = [FIRST_WEEK + timedelta(weeks=week) for week in range(WEEKS)]
     weekly = _weekly_features(connection, world, starts)
@@ -114,7 +114,7 @@ def _save(home: Home, frames: dict[str, pd.DataFrame], end: float, progress: Pro
         for name, frame in frames.items():
             progress(f"writing {name}")
             connection.register("new_rows", frame[frame["instant"] <= end])
-            real = f"SELECT * FROM read_parquet('{home.tables}/{name}.parquet') WHERE NOT simulated"
+            real = f"SELECT * FROM read_parquet('{literal(home.tables)}/{name}.parquet') WHERE NOT simulated"
             query = f"SELECT * FROM ({real} UNION ALL BY NAME {QUERIES[name]})"
             write(connection, query, staging / f"{name}.parquet", TABLES[name].key)
             counts[name] = int((frame["instant"] <= end).sum())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
@@ -11,6 +12,8 @@ from hypothesis import strategies as st
 
 from arbitration.errors import TableError
 from features.home import Home
+from features.snapshots import build_snapshots
+from features.store import FeatureStore
 from features.tables.importer import import_folder
 from features.tables.store import open_tables
 
@@ -67,6 +70,40 @@ def test_good_files_become_tables_in_utc(files: Path, tmp_path: Path) -> None:
             "de-DE",
             "anna@example.org",
             "customers.csv, row 2, column locale: expected no e-mail address",
+        ),
+        (
+            "customers.csv",
+            "2020-01-01T00:00:00Z",
+            "2020-01-30",
+            "customers.csv, row 2, column created_at: expected a time with an offset",
+        ),
+        (
+            "customers.csv",
+            "anna,",
+            "Anna Muster,",
+            "customers.csv, row 2, column customer_id: expected a pseudonymous id",
+        ),
+        ("customers.csv", "anna,", "kündig,", "customers.csv, row 2, column customer_id: expected a pseudonymous id"),
+        ("customers.csv", "locale\n", "customer_name\n", "column customer_name: expected no direct identifiers"),
+        ("customers.csv", "locale\n", "e_mail_adresse\n", "column e_mail_adresse: expected no direct identifiers"),
+        ("customers.csv", "locale\n", "mobile_phone\n", "column mobile_phone: expected no direct identifiers"),
+        (
+            "events.csv",
+            '""items"":3',
+            '""phone"":""1""',
+            "events.csv, row 2, column properties: expected no direct identifiers among the keys",
+        ),
+        (
+            "events.csv",
+            '""items"":3',
+            '""first name"":""Max""',
+            "events.csv, row 2, column properties: expected no direct identifiers among the keys",
+        ),
+        (
+            "events.csv",
+            '""items"":3',
+            '""note"":""call +49 170 1234567""',
+            "events.csv, row 2, column properties: expected no e-mail address",
         ),
         ("events.csv", "12.5", "twelve", "events.csv, row 2, column value: expected a finite number"),
         ("events.csv", "12.5", "NaN", "events.csv, row 2, column value: expected a finite number"),
@@ -134,3 +171,49 @@ def test_no_text_in_a_cell_crashes_the_import(files: Path, tmp_path: Path, text:
     except TableError as error:
         refused = str(error)
     assert "customers.csv" in refused or (not refused and counts["customers"] == 2)
+
+
+def test_ordinary_names_and_hashes_are_no_identifiers(files: Path, tmp_path: Path) -> None:
+    (files / "customers.csv").write_text(
+        "customer_id,created_at,time_zone,locale,store_name,email_hash,birth_year\nanna,2020-01-01T00:00:00Z,Europe/Berlin,de-DE,Mitte,ab12,1980\n"
+    )
+    (files / "events.csv").write_text(
+        EVENTS.replace(
+            '""items"":3', '""product_name"":""Milk 3.5"", ""mailing"":1, ""at"":""2020-01-01T00:00:00+01:00""'
+        )
+    )
+    (files / "identities.csv").write_text(
+        "alias_type,alias,customer_id,valid_from\nemail_hash,ab12cd,anna,2020-01-01T00:00:00Z\n"
+    )
+    assert import_folder(files, Home(tmp_path / "home"))["identities"] == 1
+
+
+def test_a_file_without_customers_replaces_nothing(files: Path, tmp_path: Path) -> None:
+    (files / "customers.csv").write_text("customer_id,created_at,time_zone,locale\n")
+    (files / "events.csv").unlink()
+    with pytest.raises(TableError, match="at least one customer"):
+        import_folder(files, Home(tmp_path / "home"))
+
+
+def test_odd_letters_in_folders_and_columns_are_no_trouble(files: Path, tmp_path: Path) -> None:
+    text = (
+        CUSTOMERS.replace("locale\n", 'locale,"we""ird"\n')
+        .replace("de-DE\n", "de-DE,x\n")
+        .replace("en-US\n", "en-US,y\n")
+    )
+    (files / "customers.csv").write_text(text)
+    home = Home(tmp_path / "o'brien")
+    assert import_folder(files, home)["customers"] == 2
+    assert rows(home, """SELECT "we""ird" FROM customers ORDER BY customer_id""") == [("x",), ("y",)]
+
+
+def test_a_shop_without_contacts_gets_its_features(files: Path, tmp_path: Path) -> None:
+    home = Home(tmp_path / "home")
+    import_folder(files, home)
+    counts = build_snapshots(home, datetime(2020, 6, 1, tzinfo=UTC))
+    assert counts["channel"] == 0
+    assert counts["customer"] > 0
+    store = FeatureStore(home)
+    store.apply()
+    store.materialize(datetime(2020, 6, 1, tzinfo=UTC))
+    assert store.online("anna", []).values["purchases_total"] == 1
