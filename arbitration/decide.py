@@ -11,7 +11,7 @@ from arbitration.gates.case import Case
 from arbitration.plan import plan_of
 from arbitration.policy import Policy
 from arbitration.propose import propose
-from arbitration.reasons import reasons_of
+from arbitration.reasons import furthest, reasons_of
 from arbitration.selection import ONE, chances, pick
 from arbitration.value import ranking
 
@@ -62,5 +62,5 @@ def decide(
 
 def _ask_again(rejections: Iterable[Rejection], now: datetime) -> datetime:
     """Silence holds until the first gate opens, at most a day."""
-    soon = [no.free_at for no in rejections if no.free_at is not None and no.free_at > now]
+    soon = [no.free_at for no in furthest(rejections) if no.free_at is not None and no.free_at > now]
     return min([*soon, now + SILENCE_HOLDS])

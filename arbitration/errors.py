@@ -21,7 +21,8 @@ class DirigentError(Exception):
 
     def __init__(self, what: str, *, where: str = "", mend: str = "") -> None:
         self.what, self.where, self.mend = what, where, mend
-        super().__init__(" ".join(part for part in (f"{where}:" if where else "", what, mend) if part))
+        text = f"{where}: {what}" if where else what
+        super().__init__(text + (("\n" if mend.startswith("\n") else ". ") + mend.strip() if mend else ""))
 
 
 class InputError(DirigentError):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -18,6 +19,7 @@ from arbitration.domain import (
 )
 from arbitration.explanation import ContributionLine, Direction, Explanation, Lang, WhyNot
 from arbitration.policy import BusinessName, Policy
+from arbitration.reasons import furthest
 from arbitration.texts import BASES, DEGRADED, FRAMES, GATE_TEXTS, MISSING, MODELS, SELECTION_TEXTS
 from arbitration.wording import moment, money, plain, share
 
@@ -25,6 +27,9 @@ _MONEY = frozenset({"net", "decided_on", "lost_by", "stake", "plan_value"})
 _SHARES = frozenset({"risk", "probability"})
 _MOMENTS = frozenset({"send_at", "free_at"})
 STORE_WORDS = 4
+RULE_CODES = frozenset({"not_eligible", "not_applicable", "not_suitable", "channel_unavailable"})
+SAY_IT_ALL = frozenset({"consent_missing", "unknown_time_zone"})
+"""Codes whose sentence already names what is missing."""
 
 
 def explain(
@@ -80,6 +85,7 @@ class _Words:
             "basis": self.basis,
             "missing": self.missing,
             "by": self.journey,
+            "rule": self.rule,
             "names": self.degraded,
         }
 
@@ -94,6 +100,17 @@ class _Words:
 
     def missing(self, missing: str) -> str:
         return self.say(MISSING[missing]) if missing in MISSING else self.feature(missing)
+
+    def rule(self, rule: str) -> str:
+        """A rule with the features' business names and signs that people read."""
+        for sign, shown in (("<=", "≤"), (">=", "≥"), ("==", "="), ("!=", "≠")):
+            rule = rule.replace(sign, shown)
+
+        def word(found: re.Match[str]) -> str:
+            name = found[0]
+            return self.say(FRAMES[name]) if name in ("and", "or", "not") else self.feature(name)
+
+        return re.sub(r"[A-Za-z_][A-Za-z_0-9.]*", word, rule)
 
     def degraded(self, names: str) -> str:
         return ", ".join(self.say(DEGRADED[name]) if name in DEGRADED else name for name in names.split(", "))
@@ -120,8 +137,15 @@ class _Words:
 
     def clause(self, code: str, facts: Mapping[str, FeatureValue]) -> str:
         """A gate's text with what is known of when it would pass, what is missing and what stood in the way."""
+        said = dict(facts)
+        if code in RULE_CODES:
+            said["rule"] = said.pop("by", None)
+        if code in SAY_IT_ALL:
+            said.pop("missing", None)
         known = [
-            self.frame(key, **{key: facts[key]}) for key in ("missing", "by", "free_at", "candidates") if facts.get(key)
+            self.frame(key, **{key: said[key]})
+            for key in ("missing", "by", "rule", "free_at", "messages")
+            if said.get(key)
         ]
         return self.say(GATE_TEXTS[code]) + (f" ({', '.join(known)})" if known else "")
 
@@ -143,7 +167,7 @@ class _Words:
             if item.candidate.treatment not in done:
                 done.add(item.candidate.treatment)
                 yield self._lost(item)
-        for no in _last_refused(self.decision.rejections):
+        for no in furthest(self.decision.rejections):
             if no.candidate.treatment not in done:
                 done.add(no.candidate.treatment)
                 yield self._refused(no)
@@ -176,9 +200,3 @@ class _Words:
 
     def _model(self, model: str) -> str:
         return self.say(MODELS[model]) if model in MODELS else model
-
-
-def _last_refused(rejections: Sequence[Rejection]) -> list[Rejection]:
-    """Per treatment the rejection that came furthest: other windows than quiet hours say more about a treatment."""
-    order = {code: at for at, code in enumerate(GATE_TEXTS)}
-    return sorted(rejections, key=lambda no: -order[no.code])

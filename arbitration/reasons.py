@@ -6,11 +6,14 @@ Facts hold ids, money, shares and moments (ISO text in UTC), never words.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from arbitration.codec import encode
-from arbitration.domain import Arm, Estimates, FeatureValue, Plan, Ranked, Reason, Rejection
+from arbitration.domain import Arm, Estimates, FeatureValue, Plan, Ranked, Reason, Rejection, Treatment
+from arbitration.gates import GATES
 from arbitration.gates.case import Case
+
+ORDER = {gate.code: at for at, gate in enumerate(GATES)}
 
 
 def reasons_of(
@@ -30,7 +33,7 @@ def reasons_of(
         found.append(Reason("churn_stake", {**facts, "currency": case.policy.economics.currency}))
     if not case.context.known:
         found.append(Reason("cold_start", {}))
-    if case.context.degraded:
+    if case.context.degraded and case.context.known:
         found.append(Reason("degraded", {"names": ", ".join(case.context.degraded)}))
     return tuple(found)
 
@@ -43,8 +46,7 @@ def _of_winner(case: Case, winner: Ranked, arm: Arm, ranked: Sequence[Ranked], p
         found = [Reason("worth_most", facts)]
     second = next((it for it in ranked if it.candidate.treatment != winner.candidate.treatment), None)
     if second is not None and arm == "exploit":
-        lost_by = winner.value.decided_on - second.value.decided_on
-        found.append(Reason("runner_up", {**_money(second, case), "lost_by": lost_by}))
+        found.append(_second(winner, second, case))
     found.append(_consent(case, winner))
     if len(plan.steps) > 1:
         step = plan.steps[1]
@@ -53,6 +55,15 @@ def _of_winner(case: Case, winner: Ranked, arm: Arm, ranked: Sequence[Ranked], p
             Reason("fallback", {**then, "plan_value": plan.expected_value, "currency": case.policy.economics.currency})
         )
     return found
+
+
+def _second(winner: Ranked, second: Ranked, case: Case) -> Reason:
+    """The best other treatment, or silence where that would have been worth more."""
+    if second.value.decided_on > 0:
+        lost_by = winner.value.decided_on - second.value.decided_on
+        return Reason("runner_up", {**_money(second, case), "lost_by": lost_by})
+    currency = case.policy.economics.currency
+    return Reason("silence_next", {"decided_on": winner.value.decided_on, "currency": currency})
 
 
 def _consent(case: Case, winner: Ranked) -> Reason:
@@ -69,12 +80,27 @@ def _of_silence(case: Case, arm: Arm, ranked: Sequence[Ranked], rejections: Sequ
         return [Reason("silence_floor", _money(ranked[0], case))]
     if ranked:
         return [Reason("silence_worth_more", _money(ranked[0], case))]
-    counted = Counter(no.code for no in rejections)
-    first = {no.code: no for no in reversed(rejections)}
-    return [Reason("nothing_admissible", {"candidates": len(rejections)})] + [
-        Reason(code, {"candidates": number, "missing": first[code].missing, "free_at": encode(first[code].free_at)})
-        for code, number in counted.most_common(3)
+    stops = furthest(rejections)
+    counted = Counter(no.code for no in stops)
+    return [Reason("nothing_admissible", {"messages": len(stops)})] + [
+        Reason(code, _stop([no for no in stops if no.code == code])) for code, _ in counted.most_common(3)
     ]
+
+
+def furthest(rejections: Iterable[Rejection]) -> list[Rejection]:
+    """Per treatment the rejection of the window that came through most gates: night hours hide nothing else then."""
+    found: dict[Treatment, Rejection] = {}
+    for no in rejections:
+        kept = found.get(no.candidate.treatment)
+        if kept is None or ORDER[no.code] > ORDER[kept.code]:
+            found[no.candidate.treatment] = no
+    return list(found.values())
+
+
+def _stop(stops: Sequence[Rejection]) -> dict[str, FeatureValue]:
+    frees = [no.free_at for no in stops if no.free_at is not None]
+    missing = next((no.missing for no in stops if no.missing), None)
+    return {"messages": len(stops), "missing": missing, "free_at": encode(min(frees)) if frees else None}
 
 
 def _money(item: Ranked, case: Case) -> dict[str, FeatureValue]:

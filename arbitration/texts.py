@@ -74,18 +74,22 @@ SELECTION_TEXTS: Mapping[str, BusinessName] = {
         "Next comes “{journey}” by {channel} with {net} expected; on the cautious side it is worth {lost_by} less.",
         "Danach kommt „{journey}“ per {channel} mit {net} erwartet; vorsichtig gerechnet ist das {lost_by} weniger.",
     ),
+    "silence_next": _both(
+        "The next best choice would be silence; this is worth {decided_on} more on the cautious side.",
+        "Die nächstbeste Wahl wäre Schweigen; dies ist vorsichtig gerechnet {decided_on} mehr wert.",
+    ),
     "consent_held": _both(
         "{channel} is allowed by {basis}, evidence {evidence}.",
         "{channel} ist erlaubt durch {basis}, Nachweis {evidence}.",
     ),
     "no_consent_needed": _both("{channel} needs no opt-in.", "{channel} braucht keine Einwilligung."),
     "fallback": _both(
-        "Without a reaction {channel} follows at {send_at}; the whole plan is worth {plan_value}.",
-        "Ohne Reaktion folgt {channel} um {send_at}; der ganze Plan ist {plan_value} wert.",
+        "Without a reaction {channel} is planned next ({send_at}); the whole plan is worth {plan_value}.",
+        "Ohne Reaktion ist als Nächstes {channel} vorgesehen ({send_at}); der ganze Plan ist {plan_value} wert.",
     ),
     "churn_stake": _both(
-        "The risk of no purchase in the next 28 days is {risk}; a purchase now is worth {stake} more later on.",
-        "Das Risiko, in 28 Tagen nicht zu kaufen, ist {risk}; ein Einkauf jetzt bringt später {stake} zusätzlich.",
+        "The risk of no purchase in the next 28 days is {risk}; a purchase now is expected to bring {stake} more in later purchases.",
+        "Das Risiko, in 28 Tagen nicht zu kaufen, ist {risk}; ein Einkauf jetzt bringt durch spätere Einkäufe voraussichtlich {stake} zusätzlich.",
     ),
     "cold_start": _both("Nothing is known of this customer yet.", "Über diese Person ist noch nichts bekannt."),
     "degraded": _both("Decided without: {names}.", "Entschieden ohne: {names}."),
@@ -101,8 +105,8 @@ SELECTION_TEXTS: Mapping[str, BusinessName] = {
         "Kein Kontakt lohnt sich: selbst „{journey}“ per {channel} bringt {net} erwartet, {decided_on} vorsichtig gerechnet.",
     ),
     "nothing_admissible": _both(
-        "No candidate out of {candidates} passed the gates.",
-        "Keiner von {candidates} Kandidaten kam durch die Prüfungen.",
+        "No message may be sent now; {messages} were considered.",
+        "Keine Nachricht darf jetzt gesendet werden; {messages} wurden geprüft.",
     ),
 }
 
@@ -130,15 +134,21 @@ FRAMES: Mapping[str, BusinessName] = {
     "free_at": _both("free from {free_at}", "frei ab {free_at}"),
     "missing": _both("missing: {missing}", "es fehlt: {missing}"),
     "by": _both("because of {by}", "wegen {by}"),
-    "candidates": _both("{candidates} candidates", "{candidates} Kandidaten"),
-    "raises": _both("{name} ({value}) raises {model}", "{name} ({value}) erhöht {model}"),
-    "lowers": _both("{name} ({value}) lowers {model}", "{name} ({value}) senkt {model}"),
-    "none": _both("{name} ({value}) does not move {model}", "{name} ({value}) verändert {model} nicht"),
+    "messages": _both("messages: {messages}", "Nachrichten: {messages}"),
+    "rule": _both("the rule is: {rule}", "die Regel lautet: {rule}"),
+    "and": _both("and", "und"),
+    "or": _both("or", "oder"),
+    "not": _both("not", "nicht"),
+    "raises": _both("{name} ({value}): raises {model}", "{name} ({value}): erhöht {model}"),
+    "lowers": _both("{name} ({value}): lowers {model}", "{name} ({value}): senkt {model}"),
+    "none": _both("{name} ({value}): does not move {model}", "{name} ({value}): verändert {model} nicht"),
     "unknown": _both("unknown", "unbekannt"),
 }
 
 MODELS: Mapping[str, BusinessName] = {
-    "churn_risk": _both("the risk of leaving", "das Abwanderungsrisiko"),
+    "churn_risk": _both(
+        "the risk of no purchase in the next 28 days", "das Risiko, in den nächsten 28 Tagen nicht zu kaufen"
+    ),
     "channel_propensity": _both("the chance of a reaction", "die Chance auf eine Reaktion"),
     "send_time": _both("the chance of a reaction at this time", "die Chance auf eine Reaktion zu dieser Zeit"),
 }

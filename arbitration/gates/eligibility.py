@@ -72,4 +72,4 @@ def _unless(rule: str, case: Case, *, when_unknown: bool = False) -> Verdict | N
     answer = case.holds(rule)
     if isinstance(answer, Unknown):
         return Verdict(missing=answer.name) if when_unknown else None
-    return None if answer else NO
+    return None if answer else Verdict(by=rule)

@@ -8,6 +8,7 @@ from urllib.parse import quote
 from arbitration.domain import Decision, Ranked
 from arbitration.explain import explain
 from arbitration.policy import Policy
+from arbitration.value import beliefs
 from features.registry import business_names
 from serving.console.evidence import Permission, Version, permissions, versions
 from serving.console.formats import LANGS, Lang, money_digits
@@ -51,6 +52,7 @@ class DecisionPage:
     facts: tuple[Fact, ...]
     worth: Waterfall | None
     worth_note: str
+    effect_note: str
     models: tuple[Influences, ...]
     rivals: Rivals
     plan: Course
@@ -76,6 +78,7 @@ def page_of(record: Record, policy: Policy, lang: Lang) -> DecisionPage:
         facts=facts(record, voice),
         worth=waterfall(shown.value, voice) if shown else None,
         worth_note=_worth_note(decision.winner, shown, voice),
+        effect_note=_effect_note(record, policy, shown, voice),
         models=tuple(influences(given, voice) for given in record.attributions),
         rivals=rivals(decision, told, voice),
         plan=course(decision, voice),
@@ -122,7 +125,8 @@ def _choice_fact(decision: Decision, voice: Voice) -> Fact:
     if not decision.ranked:
         return Fact(voice.words("chosen"), voice.words("no_choice"), voice.words("no_choice_note"))
     chance = voice.words("probability", share=voice.formats.percent(decision.probability))
-    return Fact(voice.words("chosen"), voice.words(f"arm_{decision.arm}"), chance)
+    arm = "silence" if decision.winner is None and decision.arm == "exploit" else decision.arm
+    return Fact(voice.words("chosen"), voice.words(f"arm_{arm}"), chance)
 
 
 def _worth_fact(winner: Ranked | None, voice: Voice) -> Fact:
@@ -134,6 +138,18 @@ def _worth_fact(winner: Ranked | None, voice: Voice) -> Fact:
     return Fact(
         voice.words("expected_value"), voice.formats.money(value.net, digits), voice.words("range", low=low, high=high)
     )
+
+
+def _effect_note(record: Record, policy: Policy, shown: Ranked | None, voice: Voice) -> str:
+    """Where the money comes from: extra purchases, what each earns, and whether anybody measured that."""
+    if shown is None:
+        return ""
+    believed = beliefs(shown.candidate, record.estimates, policy)
+    basis = "assumed" if believed.effect.tier == 0 else "measured_simulated" if record.simulated else "measured"
+    money = (record.estimates.basket_margin.mean, record.estimates.recency_value.mean)
+    now, later = (voice.formats.money(amount, money_digits([amount])) for amount in money)
+    count = voice.formats.number(100 * believed.effect.mean * believed.timing.mean, 1)
+    return voice.words("effect_note", count=count, basis=voice.words(f"effect_{basis}"), now=now, later=later)
 
 
 def _worth_note(winner: Ranked | None, shown: Ranked | None, voice: Voice) -> str:

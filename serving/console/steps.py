@@ -42,6 +42,8 @@ def course(decision: Decision, voice: Voice) -> Course:
         _step(step, number, last=number + 1 == len(steps), digits=digits, voice=voice)
         for number, step in enumerate(steps)
     )
+    if len(steps) == 1:
+        return Course(voice.words("plan_single"), shown, ())
     intro = voice.words("plan_intro", value=voice.formats.money(decision.plan.expected_value, digits))
     return Course(intro, shown, _rules(steps, voice))
 

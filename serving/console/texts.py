@@ -19,10 +19,10 @@ FRAME: Mapping[str, BusinessName] = {
     "language": _both("Language", "Sprache"),
     "simulated_title": _both("Simulated data.", "Simulierte Daten."),
     "simulated": _both(
-        "Some of the contacts, reactions or consents behind these estimates come from a simulator, not from real customers. "
-        "Read the numbers as an example, not as what a campaign earned.",
-        "Ein Teil der Kontakte, Reaktionen oder Einwilligungen hinter diesen Schätzungen stammt aus einer Simulation, "
-        "nicht von echten Personen. Die Zahlen sind ein Beispiel, kein Ergebnis einer Kampagne.",
+        "Some of the contacts, reactions, consents, points, tiers and app visits behind these estimates come from a simulator, "
+        "not from real customers. Read the numbers as an example, not as a result.",
+        "Ein Teil der Kontakte, Reaktionen, Einwilligungen, Punkte, Stufen und App-Besuche hinter diesen Schätzungen stammt "
+        "aus einer Simulation, nicht von echten Personen. Die Zahlen sind ein Beispiel, kein Ergebnis.",
     ),
     "missing_title": _both("There is no such decision", "Diese Entscheidung gibt es nicht"),
     "missing_text": _both(
@@ -50,6 +50,7 @@ HEAD: Mapping[str, BusinessName] = {
     "silence_value": _both("silence is worth 0 by definition", "Schweigen ist per Definition 0 wert"),
     "chosen": _both("How it was chosen", "Wie gewählt wurde"),
     "arm_exploit": _both("Best value", "Bester Wert"),
+    "arm_silence": _both("Nothing was worth sending", "Nichts lohnte sich"),
     "arm_explore": _both("Tried in order to learn", "Zum Lernen versucht"),
     "arm_holdout": _both("Control group", "Kontrollgruppe"),
     "arm_silence_floor": _both("Silence for comparison", "Schweigen zum Vergleich"),
@@ -59,7 +60,9 @@ HEAD: Mapping[str, BusinessName] = {
     "reaction": _both("Chance of a reaction", "Chance auf eine Reaktion"),
     "tier_0": _both("evidence: rules and priors", "Grundlage: Regeln und Annahmen"),
     "tier_1": _both("evidence: averages of similar contacts", "Grundlage: Mittel ähnlicher Kontakte"),
-    "tier_2": _both("evidence: this customer's own data", "Grundlage: eigene Daten der Person"),
+    "tier_2": _both(
+        "from a model that reads this customer's data", "aus einem Modell, das die Daten dieser Person liest"
+    ),
     "valid_until": _both("Valid until", "Gültig bis"),
     "decided_at": _both("decided {moment}", "entschieden {moment}"),
     "customer": _both("Customer", "Person"),
@@ -70,6 +73,13 @@ HEAD: Mapping[str, BusinessName] = {
 
 WORTH: Mapping[str, BusinessName] = {
     "worth_title": _both("What it is worth", "Was es wert ist"),
+    "effect_note": _both(
+        "Expected: {count} extra purchases per 100 contacts ({basis}), each earning {now} now and {later} in later purchases.",
+        "Erwartet: {count} zusätzliche Einkäufe je 100 Kontakte ({basis}); jeder bringt {now} jetzt und {later} durch spätere Einkäufe.",
+    ),
+    "effect_assumed": _both("an assumption of the catalog", "eine Annahme aus dem Katalog"),
+    "effect_measured": _both("measured on earlier contacts", "an früheren Kontakten gemessen"),
+    "effect_measured_simulated": _both("measured on simulated contacts", "an simulierten Kontakten gemessen"),
     "worth_intro": _both(
         "Expected additional money from this one contact, compared with sending nothing.",
         "Erwartetes zusätzliches Geld durch diesen einen Kontakt, verglichen mit Schweigen.",
@@ -82,8 +92,8 @@ WORTH: Mapping[str, BusinessName] = {
         "No contact passed the checks, so there is nothing to value.",
         "Kein Kontakt kam durch die Prüfungen, also gibt es nichts zu bewerten.",
     ),
-    "margin": _both("Margin now", "Marge jetzt"),
-    "future": _both("Value of staying a recent buyer", "Wert, wieder gekauft zu haben"),
+    "margin": _both("Margin of extra purchases", "Marge zusätzlicher Einkäufe"),
+    "future": _both("Later purchases", "Spätere Einkäufe"),
     "channel_cost": _both("Channel cost", "Kanalkosten"),
     "incentive_cost": _both("Incentive cost", "Kosten des Vorteils"),
     "opt_out_cost": _both("Risk of opt-out", "Risiko einer Abmeldung"),
@@ -137,7 +147,7 @@ INFLUENCE: Mapping[str, BusinessName] = {
     "raises": _both("raises", "hebt"),
     "lowers": _both("lowers", "senkt"),
     "none": _both("no effect", "ohne Wirkung"),
-    "odds": _both("odds × {factor}", "Chance × {factor}"),
+    "odds": _both("odds × {factor}", "Quote × {factor}"),
     "others": _both("{count} others together", "{count} weitere zusammen"),
     "base": _both("Starting point", "Ausgangswert"),
     "sum": _both("Sum", "Summe"),
@@ -176,9 +186,12 @@ RIVALS: Mapping[str, BusinessName] = {
 PLAN: Mapping[str, BusinessName] = {
     "plan_title": _both("What follows", "Was folgt"),
     "plan_intro": _both(
-        "Only the first step is fixed. Before each later step everything is checked and decided again. The whole plan is worth {value}.",
-        "Nur der erste Schritt steht fest. Vor jedem weiteren wird alles neu geprüft und entschieden. Der ganze Plan ist {value} wert.",
+        "Only the first step is fixed. Before each later step everything is checked and decided again. "
+        "The whole plan is worth {value}; later steps count only with the chance that they are needed.",
+        "Nur der erste Schritt steht fest. Vor jedem weiteren wird alles neu geprüft und entschieden. "
+        "Der ganze Plan ist {value} wert; spätere Schritte zählen nur mit der Wahrscheinlichkeit, dass sie nötig werden.",
     ),
+    "plan_single": _both("Nothing follows this contact.", "Auf diesen Kontakt folgt nichts."),
     "plan_none": _both(
         "Nothing is sent, so nothing follows. Ask again at {moment} at the latest.",
         "Nichts wird gesendet, also folgt nichts. Spätestens {moment} wieder fragen.",
@@ -188,7 +201,9 @@ PLAN: Mapping[str, BusinessName] = {
     "tentative": _both("only if needed", "nur bei Bedarf"),
     "window": _both("between {opens} and {closes}", "zwischen {opens} und {closes}"),
     "step_value": _both("worth {value}", "{value} wert"),
-    "then_wait": _both("Then wait {hours} h for a reaction.", "Danach {hours} h auf eine Reaktion warten."),
+    "then_wait": _both(
+        "Then wait at least {hours} h for a reaction.", "Danach mindestens {hours} h auf eine Reaktion warten."
+    ),
     "goes_on_not_engaged": _both("The plan goes on only without a reaction.", "Weiter geht es nur ohne Reaktion."),
     "stops_if": _both("It stops if the customer {events}.", "Er endet, wenn die Person {events}."),
     "or": _both("or", "oder"),

@@ -72,8 +72,8 @@ def test_a_winner_in_english_and_german() -> None:
 def test_silence_says_which_gates_stopped_most_and_what_is_missing() -> None:
     told = explain(decision_of({"context": {"time_zone": None}}), BASE, names=NAMES, attributions=(), lang="en")
     assert told.store_summary == "No contact now"
-    assert told.sentences[0] == "No candidate out of 7 passed the gates."
-    assert "missing: time zone" in told.sentences[1]
+    assert told.sentences[0] == "No message may be sent now; 7 were considered."
+    assert told.sentences[1].startswith("The customer's time zone is unknown")
 
 
 def test_an_objection_says_that_nothing_was_evaluated() -> None:
@@ -99,10 +99,10 @@ def test_contributions_are_ordered_by_size_and_claim_their_sign_alone() -> None:
         ("recency_days", "raises"),
         ("odd", "none"),
     ]
-    assert told[0].sentence == "Pressure, push (unknown) lowers the risk of leaving"
-    assert told[1].sentence == "Days since last purchase (30.5) raises the risk of leaving"
+    assert told[0].sentence == "Pressure, push (unknown): lowers the risk of no purchase in the next 28 days"
+    assert told[1].sentence == "Days since last purchase (30.5): raises the risk of no purchase in the next 28 days"
     german = explain(decision_of({}), BASE, names=NAMES, attributions=[ATTRIBUTION], lang="de").contributions
-    assert german[1].sentence == "Tage seit letztem Einkauf (30,5) erhöht das Abwanderungsrisiko"
+    assert german[1].sentence == "Tage seit letztem Einkauf (30,5): erhöht das Risiko, in den nächsten 28 Tagen nicht zu kaufen"
 
 
 def test_an_unknown_model_keeps_its_own_name() -> None:
