@@ -145,11 +145,12 @@ def _effect_note(record: Record, policy: Policy, shown: Ranked | None, voice: Vo
     if shown is None:
         return ""
     believed = beliefs(shown.candidate, record.estimates, policy)
-    basis = "assumed" if believed.effect.tier == 0 else "measured_simulated" if record.simulated else "measured"
+    measured = "effect_measured_simulated" if record.simulated else "effect_measured"
+    basis = voice.words("effect_assumed" if believed.effect.tier == 0 else measured)
     money = (record.estimates.basket_margin.mean, record.estimates.recency_value.mean)
     now, later = (voice.formats.money(amount, money_digits([amount])) for amount in money)
     count = voice.formats.number(100 * believed.effect.mean * believed.timing.mean, 1)
-    return voice.words("effect_note", count=count, basis=voice.words(f"effect_{basis}"), now=now, later=later)
+    return voice.words("effect_note", count=count, basis=basis, now=now, later=later)
 
 
 def _worth_note(winner: Ranked | None, shown: Ranked | None, voice: Voice) -> str:
