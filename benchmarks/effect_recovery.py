@@ -24,7 +24,8 @@ TRUTH = {
 
 def main() -> None:
     """Print the root mean squared error of each way over all cells, and its ratio to the raw cell means."""
-    tau = load(Home.from_environment()).effects.tau
+    effects = load(Home.from_environment()).effects
+    tau = effects.tau
     ways = {
         "raw cell means": {name: cell.raw for name, cell in tau.cells.items() if cell.raw is not None},
         "one effect for all": dict.fromkeys(tau.cells, tau.overall.mean),
@@ -36,6 +37,8 @@ def main() -> None:
     for name, value in errors.items():
         print(f"{name:<34}{value:>28.4f}{value / errors['raw cell means']:>14.2f}")
     print(f"cells whose truth lies within two standard deviations: {coverage(tau):.0%} of {len(TRUTH)}")
+    slope = effects.slope
+    print(f"slope on individual propensity: {slope.raw:.2f}, standard error {slope.sd:.2f}, used as {slope.used:.2f}")
 
 
 def error(means: dict[str, float]) -> float:

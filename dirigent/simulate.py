@@ -12,7 +12,7 @@ from training.simulator.run import SEED, simulate
 
 
 def simulate_rows(seed: Annotated[int, typer.Option(help="Same seed, same rows.")] = SEED) -> None:
-    """Add SIMULATED points, tiers, app sessions, consents and randomised digital contacts to the example shop."""
+    """Add SIMULATED points, tiers, app sessions, consents and randomized digital contacts to the example shop."""
     with stage("Simulate") as progress:
         counts = simulate(Home.from_environment(), seed, progress)
     for name, count in counts.items():

@@ -10,7 +10,8 @@ Sources, estimate by estimate:
                      model, the first for the same customer with one more purchase, made now
     attention_price  the catalog's price (no model yet)
     propensity       the channel model, for channels and journeys it has seen
-    effect           cell effect * propensity / the cell's mean propensity, ratio within 1/4 and 4
+    effect           cell effect * (1 + slope * (propensity / the cell's mean propensity - 1)), ratio within 1/4 and 4, the
+                     slope measured: 0 where propensity says nothing about the effect
     timing           the send-time model
     opt_out          shrunk opt-out rate of the channel
     reach_value      the channel's prior, scaled by the customer's annual margin against the catalog's (basket, base chance)

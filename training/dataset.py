@@ -44,9 +44,13 @@ class Dataset:
             self.groups[mask],
         )
 
+    def folds(self, count: int) -> NDArray[np.int64]:
+        """A stable fold of every row's customer, 0 to count - 1, by hash, so that no customer is in two."""
+        return np.array([zlib.crc32(customer.encode()) % count for customer in self.customers], dtype=np.int64)
+
     def half(self) -> NDArray[np.bool_]:
         """A stable half of the customers, by hash, so that no customer is on both sides."""
-        return np.array([zlib.crc32(customer.encode()) % 2 == 0 for customer in self.customers], dtype=bool)
+        return np.asarray(self.folds(2) == 0)
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -65,14 +69,16 @@ class Split:
             if len(part) == 0 or part.labels.min() == part.labels.max():
                 raise StateError(
                     f"the {name} part has {len(part)} rows and not both outcomes",
-                    mend="Import a longer history, or run `dirigent import --example`.",
+                    mend="Import a longer history; see features/tables/contract.py.",
                 )
 
 
 def historical(home: Home, service: str, rows: pd.DataFrame) -> pd.DataFrame:
     """`rows` with the service's features, in the order of `rows`; their keys are customer_id, event_timestamp and maybe channel."""
     if rows.empty:
-        raise StateError("there are no labeled rows to train on", mend="Run `dirigent import --example`.")
+        raise StateError(
+            "there are no labeled rows to train on", mend="Import a longer history; see features/tables/contract.py."
+        )
     keys = [key for key in KEYS if key in rows.columns]
     frame = FeatureStore(home).historical(service, rows[keys].drop_duplicates())
     frame = frame.assign(

@@ -6,7 +6,8 @@ standard error and sigma the spread between the cells of a journey,
     mean = B * parent + (1 - B) * y,   B = s^2 / (s^2 + sigma^2)       (Efron & Morris 1975)
 
 sigma is estimated by the method of moments (DerSimonian & Laird 1986), never below a floor, so that a cell with much data can
-always leave its journey. A cell without data gets its parent's mean and a wider spread.
+always leave its journey. A cell without data gets its parent's mean and a wider spread. How far an individual's propensity
+moves the effect of its cell is measured as well (`Slope`), and is 0 where it was not.
 """
 
 from __future__ import annotations
@@ -54,36 +55,74 @@ class Prior:
 
 @dataclass(frozen=True, slots=True)
 class Beliefs:
-    """The three levels; `cells` are keyed `journey/channel`."""
+    """The three levels; `cells` are keyed `journey/channel`, `spread` is the sd between the cells of a journey."""
 
     cells: Mapping[str, Belief]
     journeys: Mapping[str, Belief]
     overall: Belief
+    spread: float = 0.0
+
+    def cell(self, journey: str, channel: str) -> Belief | None:
+        """What is believed of a cell: of one never tried its journey's mean, as unsure as a new cell of it; None without either."""
+        if found := self.cells.get(f"{journey}/{channel}"):
+            return found
+        parent = self.journeys.get(journey)
+        return parent and Belief(parent.mean, sqrt(parent.sd**2 + self.spread**2), 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Slope:
+    """How much of tau_cell * (propensity ratio - 1) comes true: `used` is the shrunk slope, from `raw` with its standard error `sd`."""
+
+    used: float = 0.0
+    raw: float = 0.0
+    sd: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Effects:
-    """`tau`: incremental purchases per contact. `engagement`: P(engage). `opt_out`: P(opt-out) per contact, by channel."""
+    """`tau`: incremental purchases per contact. `engagement`: P(engage). `opt_out`: P(opt-out) per contact, by channel.
+
+    `outcome` says which purchases were counted: `ordered`, those attributed to the moment, or `bought`, any at all.
+    """
 
     tau: Beliefs
     engagement: Beliefs
     opt_out: Mapping[str, Belief]
     window_days: int
     version: str
+    slope: Slope = Slope()
+    outcome: str = "ordered"
 
     def effect(self, journey: str, channel: str, propensity: float | None) -> Estimate | None:
-        """tau(x, a) = tau of the cell times P(engage | x, a) over the cell's mean, the ratio within 1/4 and 4.
+        """tau(x, a) = tau of the cell times 1 + slope * (ratio - 1), ratio = P(engage | x, a) over the cell's mean, within 1/4 and 4.
 
-        Tier 2 with an individual propensity, 1 without; None for a journey that was never tried.
+        Tier 2 with an individual propensity and a slope above 0, else 1; None for a journey that was never tried.
         """
-        belief = self.tau.cells.get(f"{journey}/{channel}") or self.tau.journeys.get(journey)
+        belief, mean = self.tau.cell(journey, channel), self.engagement.cell(journey, channel)
         if belief is None or self.tau.journeys[journey].rows == 0:
             return None
-        mean = self.engagement.cells.get(f"{journey}/{channel}") or self.engagement.journeys[journey]
-        if propensity is None or mean.mean <= 0:
+        if propensity is None or mean is None or mean.mean <= 0 or self.slope.used <= 0:
             return Estimate(belief.mean, belief.sd, f"effects {self.version}", 1)
-        ratio = min(max(propensity / mean.mean, INDIVIDUAL_RANGE[0]), INDIVIDUAL_RANGE[1])
-        return Estimate(belief.mean * ratio, belief.sd * ratio, f"effects {self.version}", 2)
+        beyond = within(propensity / mean.mean) - 1
+        factor = 1 + self.slope.used * beyond
+        sd = sqrt((belief.sd * factor) ** 2 + (belief.mean * beyond * self.slope.sd) ** 2)
+        return Estimate(belief.mean * factor, sd, f"effects {self.version}", 2)
+
+
+def within(ratio: float) -> float:
+    """A propensity ratio inside INDIVIDUAL_RANGE."""
+    return min(max(ratio, INDIVIDUAL_RANGE[0]), INDIVIDUAL_RANGE[1])
+
+
+def shrink_slope(raw: float, sd: float) -> Slope:
+    """Shrunk toward 0, no individual difference, as cells toward their journey, and kept within 0 and 1.
+
+    One slope is all there is, so the method of moments takes its variance about 0 from itself, slope^2 - sd^2, not below 0: the
+    positive-part rule slope * max(0, 1 - sd^2 / slope^2) (Efron & Morris 1973). It is 0 until the slope exceeds its error.
+    """
+    shrunk = raw - sd * (sd / raw) if raw > 0 else 0.0
+    return Slope(min(max(shrunk, 0.0), 1.0), raw, sd)
 
 
 def shrink(samples: Mapping[str, Sample], prior: Prior) -> tuple[dict[str, Belief], Belief]:
@@ -98,13 +137,13 @@ def hierarchy(samples: Mapping[str, Sample], prior: Prior) -> Beliefs:
     members: dict[str, dict[str, Sample]] = {}
     for name, sample in samples.items():
         members.setdefault(name.split("/")[0], {})[name] = sample
-    within = _spread_within([[s for s in group.values() if s.rows] for group in members.values()], prior.floor)
-    pooled = {journey: _pooled(list(group.values()), within) for journey, group in members.items()}
+    between = _spread_within([[s for s in group.values() if s.rows] for group in members.values()], prior.floor)
+    pooled = {journey: _pooled(list(group.values()), between) for journey, group in members.items()}
     journeys, overall = shrink(pooled, prior)
     cells = {
-        name: _combine(s, journeys[journey], within) for journey, group in members.items() for name, s in group.items()
+        name: _combine(s, journeys[journey], between) for journey, group in members.items() for name, s in group.items()
     }
-    return Beliefs(cells, journeys, overall)
+    return Beliefs(cells, journeys, overall, sqrt(between))
 
 
 def spread(samples: list[Sample], floor: float) -> float:

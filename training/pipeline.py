@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from arbitration.codec import encode
-from arbitration.errors import InputError
+from arbitration.errors import InputError, StateError
 from features.home import Home, Progress
 from training import churn, propensity, send_time, uplift
 from training.contents import model_files, signature_of
@@ -75,41 +75,57 @@ class Training:
             send_time.NAME: self._send_time,
             uplift.NAME: self._effects,
         }
-        for name in [model] if model else NAMES:
+        for name in [model] if model else self._possible():
             self._progress(f"fitting {name}")
             yield from makers[name]()
 
+    def _possible(self) -> Iterator[str]:
+        """Every model the shop's data can train; where it has no randomized contacts, churn alone and one line saying so."""
+        yield churn.NAME
+        try:
+            _ = self._contacts
+        except StateError as error:
+            self._progress(f"skipped {' and '.join(NAMES[1:])}: {error}")
+        else:
+            yield from NAMES[1:]
+
     def _churn(self) -> Iterator[Entry]:
-        rates = {"lapsed": encode(churn.lapses(self._home)), "reference": churn.REFERENCE}
-        return self._contest(churn.train(self._home), rates)
+        more = {"lapsed": encode(churn.lapses(self._home))}
+        if churn.is_example(self._home):
+            more["reference"] = churn.REFERENCE
+        return self._contest(churn.train(self._home), more)
 
     @cached_property
     def _contacts(self) -> pd.DataFrame:
         return propensity.contacts(self._home)
 
+    def _simulated(self, name: str) -> bool:
+        """Whether a model learns from simulated contacts; churn learns from real purchases alone."""
+        return name != churn.NAME and bool(self._contacts["simulated"].any())
+
     def _card(self, contest: Contest, trial: Trial) -> dict[str, Any]:
-        """The model card, saying whether simulated contacts were learned from; churn learns from real purchases alone."""
-        simulated = contest.name != churn.NAME and bool(self._contacts["simulated"].any())
-        return card(contest, trial) | {"simulated": simulated}
+        return card(contest, trial) | {"simulated": self._simulated(contest.name)}
 
     def _contest(self, contest: Contest, more: Mapping[str, Any] | None = None) -> Iterator[Entry]:
         self._progress(f"drawing {contest.name}")
-        figures = {"calibration": reliability_plot(contest), "gain": gain_plot(contest)}
+        simulated = self._simulated(contest.name)
+        figures = {"calibration": reliability_plot(contest, simulated), "gain": gain_plot(contest, simulated)}
         for trial in contest.trials:
             labels, probabilities = contest.split.test.labels, trial.model.predict(contest.split.test.rows)
             yield _entry(
                 contest, trial, self._card(contest, trial) | dict(more or {}),
-                figures=figures | {"shap_summary": shap_summary(trial.model, contest.split.test.rows)},
+                figures=figures | {"shap_summary": shap_summary(trial.model, contest.split.test.rows, simulated)},
                 tables={"gain": gain_table(labels, probabilities)},
             )  # fmt: skip
 
     def _send_time(self) -> Iterator[Entry]:
         outcome = send_time.train(self._contacts)
-        figures = {"calibration": reliability_plot(outcome.contest)}
+        figures = {"calibration": reliability_plot(outcome.contest, self._simulated(send_time.NAME))}
         for trial, model, test in zip(outcome.contest.trials, outcome.models, outcome.tests, strict=True):
             notes = [verdict(outcome.contest), _weight_note(model.weight)]
             described = self._card(outcome.contest, trial) | {
-                "version": model.version, "weight": model.weight, "test": test, "pooled_test": outcome.pooled_test, "notes": notes
+                "version": model.version, "weight": model.weight, "test": test, "pooled_test": outcome.pooled_test,
+                "curve_spread": send_time.curve_spread(model.curve), "notes": notes,
             }  # fmt: skip
             curve = {"curve": encode(model.curve), "weight": model.weight}
             yield _entry(
@@ -117,16 +133,17 @@ class Training:
             )
 
     def _effects(self) -> Iterator[Entry]:
-        effects = uplift.measure(self._contacts, propensity.CUSTOMER_FEATURES)
+        crossed = propensity.cross_fitted(self._contacts)
+        effects = uplift.measure(self._contacts, propensity.CUSTOMER_FEATURES, crossed)
         rows = self._contacts["event_timestamp"]
         overall = effects.tau.overall
         described = {
             "name": uplift.NAME, "kind": "cells", "version": f"effects-{effects.version}", "predicts": PREDICTS[uplift.NAME],
             "window": {"from": rows.min().isoformat(), "to": rows.max().isoformat()}, "rows": len(rows), "best": True,
-            "overall": encode(overall), "simulated": bool(self._contacts["simulated"].any()),
-            "notes": ["Contacts are randomized; each cell is shrunk to its journey, all, and the prior."],
+            "overall": encode(overall), "slope": encode(effects.slope), "outcome": effects.outcome,
+            "simulated": self._simulated(uplift.NAME), "notes": effect_notes(effects),
         }  # fmt: skip
-        numbers = {"tau": overall.mean, "tau_sd": overall.sd}
+        numbers = {"tau": overall.mean, "tau_sd": overall.sd, "slope": effects.slope.raw, "slope_sd": effects.slope.sd}
         files = {"effects.json": _json(encode(effects))}
         yield Entry(
             uplift.NAME, "cells", True, described, {}, numbers, files, tables={"effects": effects_table(effects)}
@@ -170,6 +187,19 @@ def samples(contest: Contest) -> list[list[float | None]]:
 def effects_table(effects: Effects) -> pd.DataFrame:
     """Every cell for people: raw, shrunk, sd, rows."""
     return pd.DataFrame([{"cell": name, **asdict(belief)} for name, belief in effects.tau.cells.items()])
+
+
+def effect_notes(effects: Effects) -> list[str]:
+    """How the effects came about, what they count, and how far they differ between individuals."""
+    notes = ["Contacts are randomized; each cell is shrunk to its journey, all, and the prior."]
+    if effects.outcome == "bought":
+        notes.append(
+            "No silent moment has an order attributed to it, so any purchase counts, not only attributed ones."
+        )
+    slope = effects.slope
+    found = f"{slope.raw:.2f} with standard error {slope.sd:.2f}, used as {slope.used:.2f}"
+    notes.append(f"Slope of the effect on an individual's relative propensity (1 is proportional): {found}.")
+    return notes
 
 
 def inputs_digest(home: Home) -> str:
@@ -220,8 +250,8 @@ def _flat(prefix: str, measured: Metrics) -> dict[str, float]:
 
 def _weight_note(weight: float) -> str:
     if weight == 0.0:
-        return "The individual model did not beat the pooled curve on held-out contacts: its weight is 0."
-    return f"Weight of the individual model against the pooled curve, by held-out log-loss: {weight:.2f}."
+        return "On held-out contacts the individual model is not better than the pooled curve by one standard error: its weight is 0."
+    return f"Weight of the individual model, the smallest within one standard error of the best held-out log-loss: {weight:.2f}."
 
 
 def _json(content: object) -> bytes:

@@ -21,9 +21,9 @@ LABELS = {"tree": "LightGBM", "linear": "Logistic regression"}
 SUMMARY_ROWS, SUMMARY_FEATURES = 1500, 15
 
 
-def reliability_plot(contest: Contest) -> Figure:
+def reliability_plot(contest: Contest, simulated: bool = False) -> Figure:
     """Predicted against observed share in ten bins of the test part; on the diagonal a prediction is what happens."""
-    figure, axes = _figure(f"{contest.name}: predicted and observed")
+    figure, axes = _figure(f"{contest.name}: predicted and observed{_mark(simulated)}")
     top = 0.0
     for kind, probabilities in _predictions(contest).items():
         table = reliability(contest.split.test.labels, probabilities)
@@ -35,9 +35,9 @@ def reliability_plot(contest: Contest) -> Figure:
     return figure
 
 
-def gain_plot(contest: Contest) -> Figure:
+def gain_plot(contest: Contest, simulated: bool = False) -> Figure:
     """Share of all positives found among the highest-ranked customers of the test part."""
-    figure, axes = _figure(f"{contest.name}: positives found among the highest-ranked")
+    figure, axes = _figure(f"{contest.name}: positives found among the highest-ranked{_mark(simulated)}")
     for kind, probabilities in _predictions(contest).items():
         table = gain_table(contest.split.test.labels, probabilities)
         axes.plot(
@@ -49,7 +49,7 @@ def gain_plot(contest: Contest) -> Figure:
     return figure
 
 
-def shap_summary(model: Model, rows: FloatArray) -> Figure:
+def shap_summary(model: Model, rows: FloatArray, simulated: bool = False) -> Figure:
     """SHAP summary: one dot per customer and feature, to the right where it raises the log-odds, colored by the value."""
     import matplotlib.pyplot as plt
     import shap
@@ -66,10 +66,16 @@ def shap_summary(model: Model, rows: FloatArray) -> Figure:
     shap.plots.beeswarm(
         explanation, max_display=SUMMARY_FEATURES, show=False, plot_size=None, group_remaining_features=False
     )
-    figure.gca().set_title(f"{model.name}: what moves the prediction ({LABELS[model.kind]})", loc="left", fontsize=12)
+    title = f"{model.name}: what moves the prediction ({LABELS[model.kind]}){_mark(simulated)}"
+    figure.gca().set_title(title, loc="left", fontsize=12)
     figure.gca().set_xlabel("SHAP value (change in log-odds)")
     plt.close(figure)  # pyplot must not keep it
     return figure
+
+
+def _mark(simulated: bool) -> str:
+    """What a title says of a model that learned from simulated contacts, on a line of its own."""
+    return "\n(SIMULATED contacts)" if simulated else ""
 
 
 def _predictions(contest: Contest) -> Mapping[str, FloatArray]:

@@ -6,18 +6,23 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from arbitration.errors import StateError
 from features.home import Home
 from features.registry import VIEWS
 from features.tables.store import open_tables
 from training.contest import Contest, compete
-from training.dataset import dataset, historical, split_by_share
-from training.fitting import Recipe
+from training.dataset import Dataset, dataset, historical, split_by_share
+from training.fitting import Recipe, fit_linear
 from training.labels import EFFECT_DAYS, ENGAGE_DAYS, contact_labels
-from training.uplift import SILENCE_ARM
+from training.uplift import NEEDED, SILENCE_ARM
 
+FloatArray = NDArray[np.float64]
 NAME = "channel_propensity"
+NOTE = "Engaged means clicked or converted, so it includes orders that would have happened without the contact."
 BASE_NAME = "base_purchase"
 RECIPE = Recipe(leaves=7, learning_rate=0.03, trees=120, min_rows=200)
 BASE_RECIPE = Recipe(leaves=7, learning_rate=0.03, trees=150, min_rows=100)
@@ -28,23 +33,40 @@ CHANNEL_FEATURES = tuple(feature.name for feature in VIEWS["channel"].features)
 
 
 def contacts(home: Home) -> pd.DataFrame:
-    """Every randomized contact and silence with its labels and the features known at that moment."""
+    """Every randomized contact and silence with labels and the features known at that moment. Raises StateError without both."""
     connection = open_tables(home)
     rows = contact_labels(connection)
     connection.close()
+    if set(rows["arm"] == SILENCE_ARM) != {True, False}:
+        raise StateError("there are no randomized contacts beside silent moments to learn from", mend=NEEDED)
     return historical(home, NAME, rows)
 
 
 def train(rows: pd.DataFrame) -> Contest:
-    """P(engage): journey and channel enter as one column each, `journey=...` and `channel=...`, 0 or 1."""
+    """P(engage) of contacts."""
+    return compete(NAME, split_by_share(sent_rows(rows), timedelta(days=ENGAGE_DAYS)), RECIPE, (NOTE,))
+
+
+def sent_rows(rows: pd.DataFrame) -> Dataset:
+    """The contacts: journey and channel enter as one column each, `journey=...` and `channel=...`, 0 or 1."""
     sent = rows[rows["arm"] != SILENCE_ARM]
     kinds = [
         pd.get_dummies(sent[column], prefix=column, prefix_sep="=", dtype=float) for column in ("journey", "channel")
     ]
     frame = pd.concat([sent, *kinds], axis=1)
     names = (*kinds[0].columns, *kinds[1].columns, *CUSTOMER_FEATURES, *CHANNEL_FEATURES)
-    data = dataset(frame, names, "engaged", group="channel")
-    return compete(NAME, split_by_share(data, timedelta(days=ENGAGE_DAYS)), RECIPE)
+    return dataset(frame, names, "engaged", group="channel")
+
+
+def cross_fitted(rows: pd.DataFrame) -> FloatArray | None:
+    """P(engage) of each contact, in order, by the linear model fitted on the other half of the customers; None for too few."""
+    data = sent_rows(rows)
+    half, found = data.half(), np.empty(len(data))
+    if any(len(np.unique(data.labels[side])) < 2 for side in (half, ~half)):
+        return None
+    for side in (half, ~half):
+        found[side] = fit_linear(NAME, data.where(~side)).predict(data.rows[side])
+    return found
 
 
 def train_base(rows: pd.DataFrame) -> Contest:

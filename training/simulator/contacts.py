@@ -1,4 +1,4 @@
-"""Simulated randomised contacts, week by week: who was sent what, with which exact probability, and what came of it.
+"""Simulated randomized contacts, week by week: who was sent what, with which exact probability, and what came of it.
 
 Each week every customer with an open channel is silent with probability 0.35; otherwise one of the journeys that apply is drawn
 uniformly, and one of the open channels uniformly. Silence is logged too: it is the control group.

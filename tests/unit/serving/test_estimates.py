@@ -17,7 +17,7 @@ from features.registry import VIEWS
 from serving.estimates import attributions, estimates
 from training.bundle import Bundle
 from training.calibration import Calibration
-from training.effects import Belief, Beliefs, Effects
+from training.effects import Belief, Beliefs, Effects, Slope
 from training.lapse import Lapse
 from training.models import Coefficients, LinearModel
 from training.slots import BLOCKS, SLOTS, Curve, SendTime
@@ -39,6 +39,7 @@ def beliefs(mean: float) -> Beliefs:
         {"win_back/email": Belief(mean, mean / 4, 900)},
         {"win_back": Belief(mean / 2, mean / 4, 900)},
         Belief(mean, mean, 900),
+        spread=mean / 2,
     )
 
 
@@ -61,7 +62,7 @@ def bundle() -> Bundle:
         ),
         base_purchase=linear("base_purchase", {"frequency_28d": 1.0}, -1.0),
         send_time=SendTime(curve, own, 1.0),
-        effects=Effects(beliefs(0.04), beliefs(0.1), {"email": Belief(0.002, 0.001, 900)}, 14, "e" * 12),
+        effects=Effects(beliefs(0.04), beliefs(0.1), {"email": Belief(0.002, 0.001, 900)}, 14, "e" * 12, Slope(0.6, 0.7, 0.2)),
         metrics={}, data_window={"from": "2017-05-01", "to": "2017-09-01"}, created_at="2017-09-02", inputs="",
     )  # fmt: skip
 
@@ -128,17 +129,29 @@ def test_of_the_lapsed_the_measured_rate_of_their_band_speaks(policy: Policy, bu
     assert [one.model for one in attributions(measured, context(recency_days=56.0), None)] == ["churn_risk"]
 
 
-def test_the_individual_effect_is_the_cells_times_relative_propensity(policy: Policy, bundle: Bundle):
+def test_the_individual_effect_follows_relative_propensity_by_the_measured_slope(policy: Policy, bundle: Bundle):
     found = estimates(bundle, policy, context(), NOW)
     chance = found.propensity[PUSH].mean
-    assert found.effect[PUSH].mean == pytest.approx(0.04 * min(max(chance / 0.1, 0.25), 4.0))
+    beyond = min(max(chance / 0.1, 0.25), 4.0) - 1
+    assert found.effect[PUSH].mean == pytest.approx(0.04 * (1 + 0.6 * beyond))
+    assert found.effect[PUSH].sd == pytest.approx(np.hypot(0.01 * (1 + 0.6 * beyond), 0.04 * beyond * 0.2))
     assert (found.propensity[PUSH].tier, found.effect[PUSH].tier) == (2, 2)
+
+
+def test_where_propensity_says_nothing_about_the_effect_the_cell_speaks(policy: Policy, bundle: Bundle):
+    flat = replace(bundle, effects=replace(bundle.effects, slope=Slope(0.0, 0.1, 0.2)))
+    found = estimates(flat, policy, context(), NOW)
+    assert (found.effect[PUSH].mean, found.effect[PUSH].sd, found.effect[PUSH].tier) == (0.04, 0.01, 1)
+    assert found.propensity[PUSH].tier == 2
 
 
 def test_a_channel_that_was_never_tried_gets_prior_propensity_and_its_journeys_effect(policy: Policy, bundle: Bundle):
     found = estimates(bundle, policy, context(), NOW)
     assert found.propensity[LETTER].mean == policy.economics.propensity_prior
     assert (found.effect[LETTER].mean, found.effect[LETTER].tier) == (0.02, 1)
+    assert found.effect[LETTER].sd == pytest.approx(
+        np.hypot(0.01, 0.02)
+    )  # its journey's doubt and the spread between cells
     untried = next(one.id for one in treatments(policy) if one.journey == "tier_upgrade")
     assert found.effect[untried].tier == 0
 

@@ -9,7 +9,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.effects import INDIVIDUAL_RANGE, Belief, Beliefs, Effects, Prior, Sample, _combine, hierarchy
+from arbitration.codec import decode, encode
+from training.effects import (
+    INDIVIDUAL_RANGE,
+    Belief,
+    Beliefs,
+    Effects,
+    Prior,
+    Sample,
+    Slope,
+    _combine,
+    hierarchy,
+    shrink_slope,
+)
 
 PRIOR = Prior(mean=0.02, sd=0.03, floor=0.01)
 samples = st.builds(Sample, st.floats(-0.5, 0.5), st.floats(1e-8, 0.1), st.integers(1, 10_000))
@@ -62,13 +74,13 @@ def test_an_unmeasured_cell_takes_its_journeys_mean():
     assert believed.cells["a/y"].raw is None
 
 
-def effects(tau: float = 0.04, engagement: float = 0.1) -> Effects:
-    """One journey on one channel."""
+def effects(tau: float = 0.04, engagement: float = 0.1, slope: float = 1.0) -> Effects:
+    """One journey on one channel; the cells of a journey differ by 0.02."""
     cell = {"a/x": Belief(tau, 0.01, 100)}
     return Effects(
-        Beliefs(cell, {"a": Belief(0.03, 0.01, 100), "new": Belief(0.02, 0.03, 0)}, Belief(0.02, 0.01, 100)),
+        Beliefs(cell, {"a": Belief(0.03, 0.01, 100), "new": Belief(0.02, 0.03, 0)}, Belief(0.02, 0.01, 100), 0.02),
         Beliefs({"a/x": Belief(engagement, 0.01, 100)}, {"a": Belief(engagement, 0.01, 100)}, Belief(0.1, 0.01, 100)),
-        {}, 14, "v",
+        {}, 14, "v", Slope(slope, slope, 0.2),
     )  # fmt: skip
 
 
@@ -96,3 +108,44 @@ def test_without_a_propensity_the_cell_speaks_and_on_a_new_channel_the_journey()
 def test_a_journey_that_was_never_tried_is_left_to_the_prior():
     assert effects().effect("unheard_of", "x", 0.1) is None
     assert effects().effect("new", "x", 0.1) is None
+
+
+def test_a_cell_never_tried_is_as_unsure_as_its_journey_and_the_spread_inside_it():
+    letter = effects().effect("a", "letter", None)
+    assert letter is not None
+    assert letter.sd == pytest.approx(sqrt(0.01**2 + 0.02**2))
+
+
+def test_the_spread_inside_journeys_is_kept():
+    found = {"a/x": Sample(0.30, 1e-6, 9000), "a/y": Sample(0.10, 1e-6, 9000), "a/z": Sample()}
+    believed = hierarchy(found, PRIOR)
+    assert believed.spread == pytest.approx(0.1414, abs=0.001)
+    new = believed.cell("a", "new")
+    assert new is not None
+    assert (new.mean, new.sd) == pytest.approx((believed.cells["a/z"].mean, believed.cells["a/z"].sd))
+
+
+@given(st.floats(0.0, 1.0), st.floats(0.0, 1.0))
+def test_the_slope_sets_how_far_propensity_moves_the_effect(slope, propensity):
+    found = effects(slope=slope).effect("a", "x", propensity)
+    assert found is not None
+    beyond = min(max(propensity / 0.1, 0.25), 4.0) - 1
+    assert found.mean == pytest.approx(0.04 * (1 + slope * beyond))
+    assert found.tier == (2 if slope > 0 else 1)
+    assert found.sd >= 0.01 * (1 + slope * beyond) - 1e-12
+
+
+@given(st.floats(-3, 3), st.floats(0.0, 3))
+def test_a_shrunk_slope_is_between_zero_and_one_and_zero_within_its_error(raw, sd):
+    used = shrink_slope(raw, sd).used
+    assert 0.0 <= used <= max(min(raw, 1.0), 0.0)
+    if raw <= sd and sd > 0:
+        assert used == 0.0
+
+
+def test_effects_written_before_the_slope_was_measured_are_read_as_slope_zero():
+    old = encode(effects())
+    del old["slope"], old["outcome"], old["tau"]["spread"], old["engagement"]["spread"]
+    found = decode(Effects, old).effect("a", "x", 0.4)
+    assert found is not None
+    assert (found.mean, found.tier) == (0.04, 1)

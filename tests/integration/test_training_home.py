@@ -1,0 +1,110 @@
+"""Training in homes that were moved or copied, and in shops that bring no randomized contacts."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from arbitration.errors import StateError
+from features.home import Home
+from training import bundle, churn
+from training.pipeline import NAMES
+from training.registry import PLACES, promote, registered, train
+
+
+@pytest.fixture
+def own_home(shop_home: Home, tmp_path: Path) -> Home:
+    """A copy that may be written to."""
+    return Home(shutil.copytree(shop_home.root, tmp_path / "first"))
+
+
+def written(home: Home) -> dict[str, int]:
+    """Every file of MLflow with the time of its last change."""
+    return {str(path): path.stat().st_mtime_ns for path in home.mlflow.rglob("*") if path.is_file()}
+
+
+def places(home: Home) -> set[str]:
+    """Every absolute place that MLflow keeps for the models."""
+    with closing(sqlite3.connect(home.mlflow / "mlflow.db")) as database:
+        rows = [
+            database.execute(f"SELECT {column} FROM {table} WHERE {column} LIKE '%artifacts/%'").fetchall()
+            for table, column in PLACES
+        ]
+    return {row[0] for part in rows for row in part if row[0].startswith("file:")}
+
+
+def test_a_copied_home_writes_into_itself_and_not_into_the_original(shop_home: Home, own_home: Home):
+    before = written(shop_home)
+    results = train(own_home, "churn_risk")
+    assert written(shop_home) == before
+    run = own_home.mlflow / "artifacts" / "churn_risk"
+    assert len(list(run.glob("*/artifacts/serving/card.json"))) >= len(results)
+    assert all(place.startswith(own_home.mlflow.as_uri()) for place in places(own_home))
+
+
+def test_a_moved_home_trains_and_promotes_where_it_is_now(own_home: Home, tmp_path: Path):
+    train(own_home, "churn_risk")
+    moved = Home(own_home.root.rename(tmp_path / "second"))
+    newest = max(result.version for result in train(moved, "churn_risk"))
+    digest = promote(moved)
+    assert not own_home.root.exists()
+    assert bundle.current(moved) == digest == bundle.load(moved).digest
+    assert registered(moved, "churn_risk", newest).model().name == "churn_risk"
+    assert all(place.startswith(moved.mlflow.as_uri()) for place in places(moved))
+
+
+def test_a_home_with_a_percent_or_a_blank_in_its_name_can_be_moved(own_home: Home, tmp_path: Path):
+    moved = Home(own_home.root.rename(tmp_path / "my shop 100% _"))
+    assert registered(moved, "effects").name == "effects"
+    assert all(place.startswith(moved.mlflow.as_uri()) for place in places(moved))
+
+
+@pytest.fixture
+def without_contacts(own_home: Home) -> Home:
+    """The shop with contacts whose probability nobody logged, and nothing trained yet."""
+    path = own_home.tables / "contacts.parquet"
+    with duckdb.connect() as connection:
+        rows = f"SELECT * REPLACE (CAST(NULL AS DOUBLE) AS probability) FROM read_parquet('{path}')"
+        connection.execute(f"COPY ({rows}) TO '{path}.new' (FORMAT parquet)")
+    path.with_suffix(".parquet.new").replace(path)
+    shutil.rmtree(own_home.mlflow)
+    return own_home
+
+
+def test_a_shop_without_randomized_contacts_trains_what_it_can(without_contacts: Home):
+    said: list[str] = []
+    assert {result.name for result in train(without_contacts, None, said.append)} == {"churn_risk"}
+    (skipped,) = [line for line in said if line.startswith("skipped")]
+    assert all(name in skipped for name in NAMES if name != "churn_risk")
+    with pytest.raises(
+        StateError, match=r"no candidate of channel_propensity, no candidate of base_purchase"
+    ) as caught:
+        promote(without_contacts)
+    assert "churn_risk," not in caught.value.what
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "churn_risk"])
+def test_a_model_of_contacts_asked_for_by_name_says_what_it_needs(without_contacts: Home, name: str):
+    needed = (
+        "contacts with their logged probability, and silent moments with arm 'silence'; see features/tables/contract.py"
+    )
+    with pytest.raises(StateError, match="no randomized contacts") as caught:
+        train(without_contacts, name)
+    assert needed in caught.value.mend
+    assert "--example" not in str(caught.value)
+
+
+def test_another_shop_is_not_told_of_the_examples_loyalty_or_references(own_home: Home):
+    assert churn.is_example(own_home)
+    path = own_home.tables / "events.parquet"
+    with duckdb.connect() as connection:
+        rows = f"SELECT * REPLACE (false AS simulated) FROM read_parquet('{path}')"
+        connection.execute(f"COPY ({rows}) TO '{path}.new' (FORMAT parquet)")
+    path.with_suffix(".parquet.new").replace(path)
+    assert not churn.is_example(own_home)
