@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from typing import NoReturn
 
 import typer
 from rich.console import Console
 
-from arbitration.errors import DirigentError
+from arbitration.errors import DirigentError, StateError
 from dirigent import catalog, decide, demo, features, import_, key, promote, serve, simulate, train
 
 app = typer.Typer(
@@ -30,14 +32,29 @@ app.command("demo")(demo.run_demo)
 
 
 def run() -> None:
-    """Entry point of the console script."""
+    """Entry point of the console script. What it writes is for its owner alone: a home holds customers and keys."""
+    os.umask(0o077)
     try:
         app()
     except DirigentError as error:
-        Console(stderr=True, highlight=False, soft_wrap=True).print(f"[bold red]Error[/] {_escaped(str(error))}")
-        sys.exit(error.exit_code)
+        _refuse(error)
+    except OSError as error:
+        _refuse(_of_system(error))
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def _of_system(error: OSError) -> StateError:
+    return StateError(
+        f"cannot be used ({error.strerror or error})",
+        where=str(error.filename or ""),
+        mend="check that DIRIGENT_HOME is a folder you may write to, and disk space",
+    )
+
+
+def _refuse(error: DirigentError) -> NoReturn:
+    Console(stderr=True, highlight=False, soft_wrap=True).print(f"[bold red]Error[/] {_escaped(str(error))}")
+    sys.exit(error.exit_code)
 
 
 def _escaped(text: str) -> str:

@@ -25,6 +25,5 @@ def serve_decisions(
 
     changes: dict[str, Any] = {"host": host, "port": port}
     changes["as_of"] = AS_OF if example else moment(as_of) if as_of else None
-    settings = Settings.from_environment()
     given = {name: value for name, value in changes.items() if value is not None}
-    serve(Settings.model_validate(settings.model_dump() | given))
+    serve(Settings.from_environment(options=given))

@@ -30,7 +30,9 @@ def stage(title: str) -> Iterator[Progress]:
             nonlocal last
             status.update(f"{title}: {text}")
             topic = text.partition(",")[0]
-            if not console.is_terminal and topic != last:
+            if text.startswith("skipped"):  # worth keeping where only a spinner shows
+                console.print(f"  [yellow]{text}[/]")
+            elif not console.is_terminal and topic != last:
                 console.print(f"  [dim]{text}[/]")
                 last = topic
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+import anyio
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -26,6 +27,7 @@ from serving.problems import Problem, from_error, internal, not_found
 from serving.reading import explanation_of, record_of
 
 Handler = Callable[["Call"], Response]
+_READY_SECONDS = 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +116,11 @@ async def _livez(request: Request) -> Response:
 
 async def _readyz(request: Request) -> Response:
     request.state.route = "/readyz"
-    missing = await run_in_threadpool(readiness, request.app.state.runtime)
+    missing = [f"an answer within {_READY_SECONDS} s"]
+    with anyio.move_on_after(
+        _READY_SECONDS
+    ):  # who asks for health waits a second or two: a slow no would come too late
+        missing = await anyio.to_thread.run_sync(readiness, request.app.state.runtime, abandon_on_cancel=True)
     if missing:
         detail = f"Waiting for: {', '.join(missing)}."
         raise Problem(503, "not-ready", "Not ready", detail, headers={"Retry-After": "1"})

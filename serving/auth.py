@@ -15,6 +15,7 @@ import hashlib
 import hmac
 import json
 import os
+import re
 import secrets
 import time
 from collections.abc import Mapping
@@ -36,6 +37,7 @@ ALLOWED: Mapping[str, frozenset[Act]] = {
 }
 SESSION_SECONDS = 8 * 3600
 _PREFIX = "dgt_"
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +52,16 @@ class Client:
         return act in ALLOWED.get(self.role, frozenset())
 
 
-def secret(home: Home, name: str) -> bytes:
-    """32 random bytes kept in `keys/<name>`, made on first use and readable by the owner only."""
+def secret(home: Home, name: str, *, expected: bool = False) -> bytes:
+    """32 random bytes kept in `keys/<name>`, made on first use and readable by the owner only.
+
+    `expected`: something was already made with it, so that a new one would silently make that worthless: `StateError`.
+    """
     path = home.keys / name
+    if expected and not path.exists():
+        raise StateError(
+            "is missing, and what was made with it exists", where=str(path), mend="restore it from your backup"
+        )
     home.keys.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -77,11 +86,11 @@ def create_key(home: Home, name: str, role: str) -> str:
     """A new API key for `name`, returned this one time. A name that already has a key loses the old one (rotation)."""
     if role not in ALLOWED:
         raise InputError(f"must be one of {', '.join(ALLOWED)}", where="role")
-    if not name.replace("-", "").replace("_", "").isalnum() or len(name) > 64:
-        raise InputError("must be letters, digits, - and _, at most 64", where="name")
+    if not _NAME.fullmatch(name):
+        raise InputError("must be letters A to Z and a to z, digits, - and _, at most 64", where="name")
     key = _PREFIX + secrets.token_urlsafe(32)
     kept = [entry for entry in _entries(_file(home)) if entry["name"] != name]
-    entry = {"name": name, "role": role, "hash": _digest(secret(home, "pepper"), key), "created_at": int(time.time())}
+    entry = {"name": name, "role": role, "hash": _digest(_pepper(home), key), "created_at": int(time.time())}
     _write(_file(home), [*kept, entry])
     return key
 
@@ -90,7 +99,7 @@ class Keys:
     """Checks keys and sessions. The file is read again when it changed, so that a new key needs no restart."""
 
     def __init__(self, home: Home) -> None:
-        self._file, self._pepper = _file(home), secret(home, "pepper")
+        self._file, self._pepper = _file(home), _pepper(home)
         self._stamp, self._entries = -1, list[dict[str, Any]]()
 
     def client_of_key(self, key: str) -> Client | None:
@@ -128,6 +137,10 @@ class Keys:
 
 def _file(home: Home) -> Path:
     return home.keys / "api_keys.json"
+
+
+def _pepper(home: Home) -> bytes:
+    return secret(home, "pepper", expected=_file(home).exists())
 
 
 def _digest(pepper: bytes, key: str) -> str:

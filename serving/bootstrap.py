@@ -64,11 +64,13 @@ def build(settings: Settings) -> Runtime:
     policy = load_catalog(settings.catalog)
     models = bundle.load(home)
     ledger = Ledger(home.ledger)
-    load_history(ledger, home, clock.now(), {name: journey.purpose for name, journey in policy.journeys.items()})
+    load_history(ledger, home, clock.now(), policy)
+    with ledger.reading() as reading:
+        salt = secret(home, "salt", expected=reading.holds_decisions())
     features = FeatureStore(home)
     _check_features(features, ledger)
     runtime = Runtime(
-        settings, policy, models, features, ledger, clock, secret(home, "salt"), Keys(home), Metrics(),
+        settings, policy, models, features, ledger, clock, salt, Keys(home), Metrics(),
         _simulated(home), features_version(), canonical_json(policy),
     )  # fmt: skip
     log.info("built", policy=policy.version, bundle=models.digest, as_of=str(settings.as_of or ""))

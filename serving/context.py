@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from arbitration.domain import Context, CustomerId, FeatureValue, Trigger
@@ -10,8 +11,8 @@ from arbitration.policy import Policy
 from arbitration.selection import in_holdout
 from features.registry import VIEWS
 from features.schema import Feature
-from serving.ledger.history import HISTORY_DAYS
-from serving.ledger.rows import Profile
+from serving.ledger.history import reach_of
+from serving.ledger.rows import Profile, Standing
 from serving.ledger.store import Reading
 from serving.problems import FieldError, field_path, invalid
 from serving.schemas import CustomerRef, DecisionRequest
@@ -58,30 +59,38 @@ def _expected(feature: Feature | None, value: float | bool | str) -> str | None:
     return f"{kind} from {low:g} to {high:g} ({feature.unit})"
 
 
-def history_since(now: datetime) -> datetime:
-    """How far back contacts are read; no cap or cool-down reaches further."""
-    return now - timedelta(days=HISTORY_DAYS)
+def standing_of(reading: Reading, policy: Policy, customer_id: str, now: datetime) -> Standing:
+    """Consents and contacts as far back as any cap, cool-down or horizon of the policy reaches."""
+    return reading.standing(customer_id, now - reach_of(policy), now)
 
 
 def build_context(runtime: Runtime, reading: Reading, request: DecisionRequest, now: datetime) -> Context:
     """All that is known of the customer now. A stranger gets a context that knows nothing, not an error."""
     customer_id = _customer_id(reading, request.customer, now)
     profile = reading.profile(customer_id)
-    standing = reading.standing(customer_id, history_since(now))
-    features, degraded = _features(runtime, profile, now)
-    return Context(
+    standing = standing_of(reading, runtime.policy, customer_id, now)
+    context = Context(
         customer_id=CustomerId(customer_id),
         known=profile is not None,
         time_zone=profile.time_zone if profile else None,
         locale=profile.locale if profile else "en",
-        features=features | {name: _typed(name, value) for name, value in request.context.items()},
+        features={},
         consents=standing.consents,
         contacts=standing.contacts,
         triggers=tuple(Trigger(one.journey, one.occurred_at, one.expires_at, one.event_id) for one in request.triggers),
         channels=tuple(dict.fromkeys(request.channels)),
-        degraded=degraded,
         holdout=in_holdout(runtime.salt, CustomerId(customer_id), runtime.policy.selection.holdout),
     )
+    if barred(context):
+        return context
+    features, degraded = _features(runtime, profile, now)
+    told = {name: _typed(name, value) for name, value in request.context.items()}
+    return replace(context, features=features | told, degraded=degraded)
+
+
+def barred(context: Context) -> bool:
+    """Who objected or is suppressed is not evaluated at all: no features, no models, no attributions."""
+    return context.objected or context.suppressed
 
 
 def _customer_id(reading: Reading, customer: CustomerRef, now: datetime) -> str:

@@ -1,4 +1,4 @@
-"""Deciding for one request: read, score without a lock, then one short transaction that writes decision and contact."""
+"""Deciding for one request: read, value without a lock, then one short transaction that writes decision and contact."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from arbitration.domain import Contact, Context, CustomerId, Decision, Estimates
 from arbitration.selection import draw_of
 from serving.answers import answer_of
 from serving.auth import Client
-from serving.context import build_context, check, history_since
+from serving.context import barred, build_context, check, standing_of
 from serving.estimates import attributions, estimates
 from serving.ledger.rows import Answer, DecisionRow, Standing
 from serving.ledger.store import Reading, Writing
@@ -76,7 +76,8 @@ def question_of(runtime: Runtime, client: Client, body: bytes) -> Question:
 def consider(runtime: Runtime, reading: Reading, question: Question) -> Record:
     """Gather what is known, ask the models, decide; nothing is written and no lock is held."""
     context = build_context(runtime, reading, question.request, question.now)
-    believed = estimates(runtime.bundle, runtime.policy, context, question.now)
+    models = None if barred(context) else runtime.bundle
+    believed = estimates(models, runtime.policy, context, question.now)
     return _judge(runtime, question, context, believed)
 
 
@@ -89,7 +90,7 @@ def _judge(runtime: Runtime, question: Question, context: Context, believed: Est
     return Record(
         client=question.client, request=question.plain, mode=question.request.mode, now=question.now,
         draw=question.draw, context=context, estimates=believed,
-        attributions=attributions(runtime.bundle, context, treatment),
+        attributions=() if barred(context) else attributions(runtime.bundle, context, treatment),
         bundle=runtime.bundle.digest, models=dict(runtime.bundle.versions), features=runtime.features_version,
         simulated=runtime.simulated, decision=decision,
     )  # fmt: skip
@@ -102,7 +103,7 @@ def _commit(runtime: Runtime, question: Question, record: Record) -> Reply:
         earlier = ledger.answer_to(question.client, question.request.request_id)
         if earlier is not None:
             return _again(runtime, earlier, question)
-        standing = ledger.standing(context.customer_id, history_since(question.now))
+        standing = standing_of(ledger, runtime.policy, context.customer_id, question.now)
         if standing != Standing(context.consents, context.contacts):
             context = replace(context, consents=standing.consents, contacts=standing.contacts)
             record = _judge(runtime, question, context, record.estimates)

@@ -40,7 +40,13 @@ async def show(_: Request) -> Response:
 
 
 async def enter(request: Request) -> Response:
-    """POST /ui/login: a right key opens a session of eight hours."""
+    """POST /ui/login: a right key opens a session of eight hours; a form on another site cannot log anybody in (RFC 6265bis,
+    W3C Fetch Metadata). Browsers say where a form came from; a caller that says nothing is no browser.
+    """
+    if request.headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
+        return login_page(
+            "/ui/", 403, "This form came from another site. / Dieses Formular kam von einer anderen Seite."
+        )
     try:
         fields = parse_qs((await request.body()).decode("utf-8", "replace"), max_num_fields=10)
     except ValueError:  # more fields than the form has

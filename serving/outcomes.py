@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from serving.bootstrap import Runtime
 
 WITHDRAWS = ("unsubscribed", "complained")
+# A bounced contact did not reach the customer, so that its run may go on with another channel; it was sent all the same.
 _NO_REACTION = ("delivered", "bounced", "dismissed")
 
 
@@ -64,14 +65,26 @@ def _follow(ledger: Writing, decision: DecisionRow, outcome: OutcomeReport, now:
     if outcome.type in WITHDRAWS:
         channel = steps[outcome.step].candidate.treatment.channel
         _withdraw(ledger, decision.customer_id, channel, outcome, now)
-    if outcome.type == "not_sent":
-        ledger.release_contact(decision.decision_id, outcome.step)
-    elif outcome.type in (*ENGAGED, *_NO_REACTION):
+    _settle(ledger, outcome)
+    if outcome.type in (*ENGAGED, *_NO_REACTION):
         ledger.note_reaction(decision.decision_id, outcome.step, engaged=outcome.type in ENGAGED)
 
 
+def _settle(ledger: Writing, outcome: OutcomeReport) -> None:
+    """A contact frees its place only while all that was ever said of it is "not sent".
+
+    Every other type says that it was sent, whichever came first. `bounced` is one of them: nobody knows how much of the
+    message was seen before it came back, so caps and cool-downs count it.
+    """
+    said = {one.type for one in ledger.outcomes_of(outcome.decision_id) if one.step == outcome.step} | {outcome.type}
+    ledger.release_contact(outcome.decision_id, outcome.step, released=said == {"not_sent"})
+
+
 def _withdraw(ledger: Writing, customer_id: str, channel: str, outcome: OutcomeReport, now: datetime) -> None:
-    """From the moment of the opt-out, and never later than now, nothing is allowed on this channel for marketing."""
+    """From this report on nothing is allowed on this channel for marketing, whatever was granted before the report.
+
+    The moment of the report, not `occurred_at`: every window that may still be chosen opens later, and a grant that lies
+    between the two does not outlive it. When it happened stays with the outcome.
+    """
     evidence = f"outcome:{outcome.source}:{outcome.id}"
-    since = min(outcome.occurred_at, now)
-    ledger.add_consent(customer_id, Consent(channel, "marketing", "withdrawn", "none", evidence, since))
+    ledger.add_consent(customer_id, Consent(channel, "marketing", "withdrawn", "none", evidence, now))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -104,7 +105,15 @@ def parse(model: type[R], body: bytes) -> tuple[R, Any]:
         return model.model_validate_json(body), plain
     except ValidationError as error:
         found = error.errors(include_url=False, include_input=False, include_context=False)
-        raise invalid([FieldError(field_path(_loc(one["loc"])), _expected(one)) for one in found[:20]]) from None
+        raise invalid(_wrong(found)[:20]) from None
+
+
+def _wrong(found: Sequence[Any]) -> list[FieldError]:
+    """One error per field: a value that fits none of several types is told all of them at once."""
+    expected: dict[str, list[str]] = {}
+    for one in found:
+        expected.setdefault(field_path(_loc(one["loc"])), []).append(_expected(one))
+    return [FieldError(field, " or ".join(dict.fromkeys(texts))) for field, texts in expected.items()]
 
 
 def _loc(parts: tuple[int | str, ...]) -> list[int | str]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -42,17 +43,32 @@ class Settings(BaseModel):
         ip_address(host)
         return host
 
+    @field_validator("redis")
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
-        """Read and check every `DIRIGENT_*` variable; an unknown or wrong one is an `InputError` naming it."""
+    def _is_host_and_port(cls, redis: str | None) -> str | None:
+        found = re.fullmatch(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):([0-9]{1,5})", redis or "")
+        if redis is not None and (found is None or not 1 <= int(found[1]) <= 65535):
+            raise ValueError("must be host:port")
+        return redis
+
+    @classmethod
+    def from_environment(
+        cls, environment: Mapping[str, str] | None = None, options: Mapping[str, Any] | None = None
+    ) -> Settings:
+        """Read and check every `DIRIGENT_*` variable; an unknown or wrong one is an `InputError` naming it.
+
+        `options` are fields given on the command line; they win over the variables.
+        """
+        told = dict(options or {})
         variables = os.environ if environment is None else environment
         ours = {name: text for name, text in variables.items() if name.startswith(PREFIX) and name not in _NOT_OURS}
         given = {name[len(PREFIX) :].lower(): text for name, text in ours.items()}
         try:
-            return cls.model_validate(given)
+            return cls.model_validate(given | told)
         except ValidationError as error:
             first = error.errors()[0]
-            name = PREFIX + str(first["loc"][0]).upper()
+            field = str(first["loc"][0])
+            name = "--" + field.replace("_", "-") if field in told else PREFIX + field.upper()
             if first["type"] == "extra_forbidden":
                 known = ", ".join(sorted(PREFIX + field.upper() for field in cls.model_fields))
                 raise InputError("is not a setting", where=name, mend=f"unset it; the settings are {known}") from None

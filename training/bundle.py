@@ -122,11 +122,6 @@ def read_bundle(home: Home, digest: str) -> Bundle:
     )  # fmt: skip
 
 
-def manifest_of(home: Home, digest: str) -> dict[str, Any]:
-    """The signed statement of a bundle without its models: cheap, for asking whether training is up to date."""
-    return _manifest(home, home.bundles / digest, digest)
-
-
 def _verified(home: Home, folder: Path, digest: str) -> tuple[dict[str, Any], dict[str, bytes]]:
     manifest = _manifest(home, folder, digest)
     files: dict[str, bytes] = {}

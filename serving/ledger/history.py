@@ -2,7 +2,7 @@
 
 Into the ledger rather than into memory, because a decision must read consents and contacts again under the same lock
 that writes it, one indexed query finds a customer, and memory stays flat however many customers there are. A table is
-copied again only when its file changed (or, for contacts, when the shop's day did).
+copied again only when its file changed (or, for contacts, when the shop's day or the catalog's reach did).
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Table, delete, insert, select
 
 from arbitration.domain import SILENCE
 from arbitration.errors import StateError
+from arbitration.policy import Policy
 from features.home import Home
 from features.tables.store import open_tables
 from serving.ledger import schema
@@ -23,7 +24,7 @@ from serving.ledger.engine import transaction
 from serving.ledger.schema import to_micros
 from serving.ledger.store import Ledger
 
-HISTORY_DAYS = 91
+LEAST_REACH = timedelta(days=91)
 ENGAGED = ("opened", "clicked", "converted")
 _BATCH = 20_000
 _CUSTOMERS = "SELECT customer_id, time_zone, locale FROM customers"
@@ -35,42 +36,52 @@ FROM consents"""
 # What is known of the reaction up to now: some engagement (no machine's opening), some other report, or nothing.
 _CONTACTS = """
 SELECT customer_id, journey, channel, 'marketing' AS purpose, epoch_us(sent_at) AS sent_at, false AS released,
-       'history' AS origin,
+       'history' AS origin, decision_id,
        bool_or(type IN {engaged} AND NOT coalesce(machine_open, false)) FILTER (epoch_us(occurred_at) <= {until}) AS engaged
 FROM contacts LEFT JOIN outcomes USING (contact_id)
 WHERE journey <> '{silence}' AND epoch_us(sent_at) BETWEEN {since} AND {until}
-GROUP BY contact_id, customer_id, journey, channel, sent_at"""
+GROUP BY contact_id, customer_id, journey, channel, sent_at, decision_id"""
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """SQL over the shop's tables, the ledger's table it fills, and the files whose change asks for a new copy."""
+    """SQL over the shop's tables, the ledger's table it fills, the files whose change asks for a new copy, and what else does."""
 
     table: Table
     sql: str
     files: tuple[str, ...]
-    day: str = ""
+    asked: str = ""
 
 
-def _sources(now: datetime) -> tuple[Source, ...]:
-    since, until = to_micros(now - timedelta(days=HISTORY_DAYS)), to_micros(now)
+def reach_of(policy: Policy) -> timedelta:
+    """How far back contacts matter: the longest cap, cool-down or horizon of the catalog, and 91 days at least."""
+    journeys = policy.journeys.values()
+    hours = [cap.window_hours for cap in policy.contact_policy.caps]
+    hours += [max(journey.cooldown_hours, journey.horizon_hours) for journey in journeys]
+    return max(LEAST_REACH, *(timedelta(hours=length) for length in hours))
+
+
+def _sources(now: datetime, reach: timedelta, purposes: Mapping[str, str]) -> tuple[Source, ...]:
+    since, until = to_micros(now - reach), to_micros(now)
+    asked = f"{now:%Y-%m-%d} {reach} {sorted(purposes.items())}"
     contacts = _CONTACTS.format(engaged=ENGAGED, since=since, until=until, silence=SILENCE)
     return (
         Source(schema.customers, _CUSTOMERS, ("customers",)),
         Source(schema.aliases, _IDENTITIES, ("identities",)),
         Source(schema.consents, _CONSENTS, ("consents",)),
-        Source(schema.contacts, contacts, ("contacts", "outcomes"), f"{now:%Y-%m-%d}"),
+        Source(schema.contacts, contacts, ("contacts", "outcomes"), asked),
     )
 
 
-def load_history(ledger: Ledger, home: Home, now: datetime, purposes: Mapping[str, str]) -> None:
-    """Bring the ledger up to date with the shop's tables.
+def load_history(ledger: Ledger, home: Home, now: datetime, policy: Policy) -> None:
+    """Bring the ledger up to date with the shop's tables, as far back as the policy looks.
 
-    `purposes` maps a journey to its purpose; contacts of journeys that are not in it count as marketing.
+    Contacts of journeys that the catalog does not have count as marketing.
     Raises `TableError` when the shop has no customers yet, `StateError` when a table cannot be read.
     """
+    purposes = {name: journey.purpose for name, journey in policy.journeys.items()}
     with transaction(ledger.engine, ledger.path) as connection:
-        for source in _sources(now):
+        for source in _sources(now, reach_of(policy), purposes):
             _copy(connection, source, home, purposes)
 
 
@@ -104,4 +115,4 @@ def _insert(
 def _fingerprint(home: Home, source: Source) -> str:
     files = [home.tables / f"{name}.parquet" for name in source.files]
     marks = [f"{file.stat().st_size}:{file.stat().st_mtime_ns}" if file.exists() else "missing" for file in files]
-    return " ".join((*marks, source.day))
+    return " ".join((*marks, source.asked))

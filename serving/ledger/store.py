@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,10 +13,14 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, insert, select, true, update
 
 from arbitration.domain import Consent, Contact
+from arbitration.errors import LedgerError
 from serving.ledger import schema
 from serving.ledger.engine import connection_of, open_engine, transaction
 from serving.ledger.rows import Answer, DecisionRow, OutcomeRow, Profile, Standing
 from serving.ledger.schema import from_micros, to_micros
+from serving.ledger.standing import consents_held, contacts_held
+
+QUEUE_SECONDS = 10.0
 
 
 class Reading:
@@ -42,8 +47,8 @@ class Reading:
         row = self._first(select(table).where(fits).order_by(table.c.valid_from.desc()))
         return str(row.customer_id) if row else None
 
-    def standing(self, customer_id: str, since: datetime) -> Standing:
-        """Consents, oldest first, and the contacts that were sent or reserved `since` and not released."""
+    def standing(self, customer_id: str, since: datetime, now: datetime) -> Standing:
+        """Consents as they hold `now`, oldest first, and the contacts that were sent or reserved `since` and not released."""
         consents, contacts = schema.consents, schema.contacts
         granted = self._connection.execute(
             select(consents)
@@ -55,7 +60,11 @@ class Reading:
             .where(contacts.c.customer_id == customer_id, contacts.c.sent_at >= to_micros(since), ~contacts.c.released)
             .order_by(contacts.c.sent_at, contacts.c.number)
         )
-        return Standing(tuple(map(_consent, granted)), tuple(map(_contact, made)))
+        return Standing(consents_held(granted, now), contacts_held(made))
+
+    def holds_decisions(self) -> bool:
+        """Whether anything was ever decided and kept here."""
+        return self._first(select(schema.decisions.c.decision_id)) is not None
 
     def answer_to(self, client: str, request_id: str) -> Answer | None:
         """What this client was answered for this request id."""
@@ -125,9 +134,9 @@ class Writing(Reading):
             )
         )  # fmt: skip
 
-    def release_contact(self, decision_id: str, step: int) -> None:
-        """A reserved contact was not made after all."""
-        self._connection.execute(update(schema.contacts).where(_made_by(decision_id, step)).values(released=True))
+    def release_contact(self, decision_id: str, step: int, *, released: bool = True) -> None:
+        """A reserved contact was not made after all; or it was, whatever was said before."""
+        self._connection.execute(update(schema.contacts).where(_made_by(decision_id, step)).values(released=released))
 
     def note_reaction(self, decision_id: str, step: int, *, engaged: bool) -> None:
         """What is known of the customer's reaction to a contact; an engagement is never taken back by a later report."""
@@ -164,6 +173,7 @@ class Ledger:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.engine = open_engine(path)
+        self._turn = threading.Lock()
 
     @contextmanager
     def reading(self) -> Iterator[Reading]:
@@ -173,9 +183,19 @@ class Ledger:
 
     @contextmanager
     def writing(self) -> Iterator[Writing]:
-        """One transaction; it commits at the end of the block, or leaves no trace when the block raises."""
-        with transaction(self.engine, self.path) as connection:
-            yield Writing(connection)
+        """One transaction; it commits at the end of the block, or leaves no trace when the block raises.
+
+        Threads of this process take turns: SQLite's own waiting is by chance, and under load some would wait in vain.
+        """
+        if not self._turn.acquire(timeout=QUEUE_SECONDS):
+            raise LedgerError(
+                f"no turn to write came within {QUEUE_SECONDS:g} s", where=str(self.path), mend="ask again later"
+            )
+        try:
+            with transaction(self.engine, self.path) as connection:
+                yield Writing(connection)
+        finally:
+            self._turn.release()
 
     def close(self) -> None:
         """Give all connections back."""
@@ -189,17 +209,6 @@ def _made_by(decision_id: str, step: int) -> ColumnElement[bool]:
 
 def _answer(row: Row[Any]) -> Answer:
     return Answer(row.body_digest, row.status, bytes(row.answer))
-
-
-def _consent(row: Row[Any]) -> Consent:
-    until = from_micros(row.valid_to) if row.valid_to is not None else None
-    return Consent(
-        row.channel, row.purpose, row.state, row.legal_basis, row.evidence_id, from_micros(row.valid_from), until
-    )
-
-
-def _contact(row: Row[Any]) -> Contact:
-    return Contact(row.journey, row.channel, from_micros(row.sent_at), row.purpose, row.engaged)
 
 
 def _outcome(row: Row[Any]) -> OutcomeRow:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -59,7 +60,7 @@ def test_what_is_written_is_read_to_the_microsecond(ledger):
         assert reading.answer_to("shop", "r-1") == decision().answer
         assert reading.answer_to_outcome("shop", "o-1") == outcome().answer
         assert reading.outcomes_of("d-1") == (outcome(),)
-        standing = reading.standing("c1", NOW - timedelta(days=1))
+        standing = reading.standing("c1", NOW - timedelta(days=1), NOW)
         assert (standing.consents, standing.contacts) == ((consent,), (contact,))
 
 
@@ -67,7 +68,7 @@ def test_what_is_not_there_is_none(ledger):
     with ledger.reading() as reading:
         assert reading.decision("x") is reading.answer_to("x", "y") is reading.answer_to_outcome("x", "y") is None
         assert reading.profile("x") is reading.policy("x") is reading.customer_of("device", "x", NOW) is None
-        assert reading.standing("x", NOW).contacts == reading.standing("x", NOW).consents == ()
+        assert reading.standing("x", NOW, NOW).contacts == reading.standing("x", NOW, NOW).consents == ()
 
 
 def write_and_fail(ledger: Ledger) -> None:
@@ -82,7 +83,7 @@ def test_a_transaction_that_fails_leaves_no_trace(ledger):
         write_and_fail(ledger)
     with ledger.reading() as reading:
         assert reading.decision("d-1") is None
-        assert reading.standing("c1", NOW).contacts == ()
+        assert reading.standing("c1", NOW, NOW).contacts == ()
 
 
 def test_a_request_id_and_an_outcome_id_are_taken_once(ledger):
@@ -104,8 +105,19 @@ def test_a_released_contact_no_longer_counts_and_others_do(ledger):
         writing.add_contact("c1", Contact("welcome", "email", NOW), "d-2", 0)
         writing.release_contact("d-1", 0)
     with ledger.reading() as reading:
-        assert [contact.channel for contact in reading.standing("c1", NOW).contacts] == ["email"]
-        assert reading.standing("c1", NOW + timedelta(seconds=1)).contacts == ()
+        assert [contact.channel for contact in reading.standing("c1", NOW, NOW).contacts] == ["email"]
+        assert reading.standing("c1", NOW + timedelta(seconds=1), NOW).contacts == ()
+
+
+def test_a_contact_can_be_held_again_and_decisions_are_noticed(ledger):
+    with ledger.writing() as writing:
+        assert not writing.holds_decisions()
+        writing.add_decision(decision())
+        writing.add_contact("c1", Contact("welcome", "push", NOW), "d-1", 0)
+        writing.release_contact("d-1", 0)
+        writing.release_contact("d-1", 0, released=False)
+        assert writing.holds_decisions()
+        assert len(writing.standing("c1", NOW, NOW).contacts) == 1
 
 
 def test_an_engagement_is_not_taken_back_by_a_later_delivery_report(ledger):
@@ -114,20 +126,45 @@ def test_an_engagement_is_not_taken_back_by_a_later_delivery_report(ledger):
         for engaged in (False, True, False):
             writing.note_reaction("d-1", 0, engaged=engaged)
     with ledger.reading() as reading:
-        assert reading.standing("c1", NOW).contacts[0].engaged is True
+        assert reading.standing("c1", NOW, NOW).contacts[0].engaged is True
 
 
 def test_writers_wait_for_each_other_and_none_is_lost(ledger):
     def add(number: int) -> None:
         with ledger.writing() as writing:
-            seen = len(writing.standing("c1", NOW).contacts)
+            seen = len(writing.standing("c1", NOW, NOW).contacts)
             writing.add_contact("c1", Contact(f"journey{seen}", "push", NOW), f"d-{number}", 0)
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(add, range(40)))
     with ledger.reading() as reading:
-        journeys = {contact.journey for contact in reading.standing("c1", NOW).contacts}
+        journeys = {contact.journey for contact in reading.standing("c1", NOW, NOW).contacts}
     assert journeys == {f"journey{number}" for number in range(40)}, "a writer did not see what was committed before it"
+
+
+def test_writers_of_one_process_take_turns_and_none_is_told_that_the_ledger_is_locked(tmp_path, monkeypatch):
+    monkeypatch.setattr(engine, "BUSY_SECONDS", 0.01)  # SQLite waits a moment only: turns are taken before it is asked
+    ledger, together = Ledger(tmp_path / "ledger.db"), threading.Barrier(8)
+
+    def add(number: int) -> None:
+        together.wait(10)
+        with ledger.writing() as writing:
+            time.sleep(0.05)
+            writing.add_contact("c1", Contact("welcome", "push", NOW), f"d-{number}", 0)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(add, range(8)))
+    with ledger.reading() as reading:
+        assert len(reading.standing("c1", NOW, NOW).contacts) == 8
+    ledger.close()
+
+
+def test_who_gets_no_turn_is_told_so_and_the_next_one_writes(ledger, monkeypatch):
+    monkeypatch.setattr("serving.ledger.store.QUEUE_SECONDS", 0.05)
+    with ledger.writing(), ThreadPoolExecutor(1) as pool, pytest.raises(LedgerError, match="no turn"):
+        pool.submit(lambda: ledger.writing().__enter__()).result()
+    with ledger.writing() as writing:
+        writing.add_decision(decision())
 
 
 def test_two_processes_share_one_cap(ledger, tmp_path):
@@ -141,14 +178,14 @@ def test_two_processes_share_one_cap(ledger, tmp_path):
         now, ledger = datetime.fromisoformat(moment), Ledger(Path(path))
         for number in range(30):
             with ledger.writing() as writing:
-                if len(writing.standing("c1", now).contacts) < 25:
+                if len(writing.standing("c1", now, now).contacts) < 25:
                     writing.add_contact("c1", Contact("welcome", "push", now), f"{name}-{number}", 0)
     """)
     args = [sys.executable, "-c", program, str(ledger.path)]
     running = [subprocess.Popen([*args, name, NOW.isoformat()], cwd=ROOT) for name in ("a", "b")]
     assert [process.wait(60) for process in running] == [0, 0]
     with ledger.reading() as reading:
-        assert len(reading.standing("c1", NOW).contacts) == 25
+        assert len(reading.standing("c1", NOW, NOW).contacts) == 25
 
 
 def test_a_process_that_dies_inside_a_transaction_leaves_no_trace_and_no_lock(ledger):
@@ -166,7 +203,7 @@ def test_a_process_that_dies_inside_a_transaction_leaves_no_trace_and_no_lock(le
     done = subprocess.run([sys.executable, "-c", program, str(ledger.path), NOW.isoformat()], cwd=ROOT, check=False)
     assert done.returncode == -9
     with ledger.writing() as writing:
-        assert writing.standing("c1", NOW).contacts == ()
+        assert writing.standing("c1", NOW, NOW).contacts == ()
 
 
 def test_reading_goes_on_while_somebody_writes(ledger):

@@ -225,7 +225,8 @@ def test_an_opt_out_closes_the_channel_for_the_very_next_decision(server, acting
         if answer["outcome"] == "act" and answer["consent"]:
             break
     channel = answer["action"]["channel"]
-    assert outcome(server, answer["decision_id"], "unsubscribed").status_code == 200
+    before = "2017-01-01T00:00:00Z"  # dates of others are not to be trusted
+    assert outcome(server, answer["decision_id"], "unsubscribed", occurred_at=before).status_code == 200
     after = server.decide(fresh(), household, mode="dry_run").json()
     assert channel not in {step["channel"] for step in after["plan"]}
     withdrawn = {one["candidate"].split("/")[1] for one in after["rejected"] if one["reason"] == "consent_withdrawn"}
@@ -241,6 +242,10 @@ def test_a_contact_that_was_not_sent_frees_its_place(server, acting):
     assert {(one["candidate"], one["reason"]) for one in after["rejected"]} == {
         (one["candidate"], one["reason"]) for one in before["rejected"]
     }
+    outcome(server, answer["decision_id"], "clicked")
+    again = server.decide(fresh(), household, mode="dry_run").json()
+    assert answer["action"]["journey"] in {one["candidate"].split("/")[0] for one in again["rejected"]}, "it was sent"
+    assert again["rejected"] != after["rejected"]
 
 
 def test_no_send_time_lies_in_local_quiet_hours(server):

@@ -44,6 +44,18 @@ def test_the_form_never_leads_out_of_the_console(server, browser, target):
     assert entered.headers["location"] == "/ui/"
 
 
+@pytest.mark.parametrize("site", ["cross-site", "same-site", "anything"])
+def test_a_form_on_another_site_logs_nobody_in(server, browser, site):
+    answer = browser.post("/ui/login", data={"key": server.key}, headers={"Sec-Fetch-Site": site})
+    assert answer.status_code == 403
+    assert "set-cookie" not in answer.headers
+
+
+@pytest.mark.parametrize("site", ["same-origin", "none"])
+def test_the_own_form_logs_in(server, browser, site):
+    assert browser.post("/ui/login", data={"key": server.key}, headers={"Sec-Fetch-Site": site}).status_code == 303
+
+
 def test_an_altered_cookie_opens_nothing(server, browser):
     browser.post("/ui/login", data={"key": server.key})
     value = browser.cookies[COOKIE]

@@ -6,11 +6,16 @@ import shutil
 import signal
 import socket
 import sqlite3
+import stat
 import subprocess
+from datetime import UTC, datetime
 
 import pytest
 
+from features.home import Home
 from serving.auth import create_key
+from serving.ledger.rows import Answer, DecisionRow
+from serving.ledger.store import Ledger
 from tests.e2e.service_process import ROOT, SERVE, environment, free_port, private_home, running
 
 
@@ -19,10 +24,10 @@ def home(shop_home, tmp_path):
     return private_home(shop_home, tmp_path / "home")
 
 
-def refused(home, port=None, **more: str) -> str:
+def refused(home, port=None, command=SERVE, **more: str) -> str:
     """The one line with which the service refuses to start."""
     variables = environment(home, port or free_port(), **more)
-    done = subprocess.run(SERVE, cwd=ROOT, env=variables, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode in (2, 3), done.stderr
     lines = [line for line in done.stderr.splitlines() if line.strip() and not line.startswith("{")]
     assert len(lines) == 1, done.stderr
@@ -65,6 +70,38 @@ def test_a_busy_port(home):
         other.bind(("127.0.0.1", 0))
         other.listen()
         assert "DIRIGENT_PORT" in refused(home, other.getsockname()[1])
+
+
+@pytest.mark.parametrize(("option", "text"), [("--port", "99999"), ("--host", "nonsense"), ("--port", "0")])
+def test_a_wrong_option(home, option, text):
+    assert option in refused(home, command=[*SERVE, option, text])
+
+
+@pytest.mark.parametrize("verb", [["key", "shop"], ["import", "--example"], ["train"]])
+def test_a_home_that_is_no_folder(tmp_path, verb):
+    file = tmp_path / "file"
+    file.write_text("")
+    line = refused(Home(file), command=[*SERVE[:-1], *verb])
+    assert str(file) in line
+    assert "DIRIGENT_HOME" in line
+
+
+def test_what_a_verb_writes_is_for_its_owner_alone(tmp_path):
+    home = Home(tmp_path / "fresh")
+    subprocess.run([*SERVE[:-1], "key", "shop"], cwd=ROOT, env=environment(home, free_port()), check=True, timeout=60)
+    modes = {stat.S_IMODE(path.stat().st_mode) & 0o077 for path in (home.root, *home.root.rglob("*"))}
+    assert modes == {0}
+
+
+def test_a_lost_salt_is_not_replaced_while_decisions_rest_on_it(home):
+    (home.keys / "salt").unlink(missing_ok=True)
+    ledger = Ledger(home.ledger)
+    with ledger.writing() as writing:
+        answer = Answer("digest", 200, b"{}")
+        writing.add_decision(DecisionRow("d", "c", "r", "1", datetime(2018, 1, 1, tzinfo=UTC), "live", answer, b""))
+    ledger.close()
+    assert "salt: is missing" in refused(home)
+    assert not (home.keys / "salt").exists()
 
 
 def test_an_unknown_setting(home):

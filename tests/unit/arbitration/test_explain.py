@@ -102,7 +102,10 @@ def test_contributions_are_ordered_by_size_and_claim_their_sign_alone() -> None:
     assert told[0].sentence == "Pressure, push (unknown): lowers the risk of no purchase in the next 28 days"
     assert told[1].sentence == "Days since last purchase (30.5): raises the risk of no purchase in the next 28 days"
     german = explain(decision_of({}), BASE, names=NAMES, attributions=[ATTRIBUTION], lang="de").contributions
-    assert german[1].sentence == "Tage seit letztem Einkauf (30,5): erhöht das Risiko, in den nächsten 28 Tagen nicht zu kaufen"
+    assert (
+        german[1].sentence
+        == "Tage seit letztem Einkauf (30,5): erhöht das Risiko, in den nächsten 28 Tagen nicht zu kaufen"
+    )
 
 
 def test_an_unknown_model_keeps_its_own_name() -> None:

@@ -63,6 +63,16 @@ def test_a_damaged_secret_or_key_file_is_said_so(home):
         Keys(home).client_of_key("x")
 
 
+def test_a_lost_pepper_is_not_replaced_while_keys_rest_on_it(home):
+    create_key(home, "shop", "admin")
+    (home.keys / "pepper").unlink()
+    with pytest.raises(StateError, match=r"pepper: is missing.*backup"):
+        Keys(home)
+    with pytest.raises(StateError, match="backup"):
+        create_key(home, "other", "admin")
+    assert not (home.keys / "pepper").exists()
+
+
 def test_a_session_holds_until_it_is_altered_runs_out_or_its_key_is_replaced(home, monkeypatch):
     create_key(home, "anna", "marketer")
     keys = Keys(home)
@@ -81,7 +91,19 @@ def test_a_session_holds_until_it_is_altered_runs_out_or_its_key_is_replaced(hom
     assert keys.client_of_session(cookie) is None
 
 
-@pytest.mark.parametrize(("name", "role"), [("shop", "root"), ("", "admin"), ("a@b", "admin"), ("a.b", "admin")])
+@pytest.mark.parametrize(
+    ("name", "role"),
+    [
+        ("shop", "root"),
+        ("", "admin"),
+        ("a@b", "admin"),
+        ("a.b", "admin"),
+        ("ä", "admin"),
+        ("日本", "admin"),
+        ("a\n", "admin"),
+        ("a" * 65, "admin"),
+    ],
+)
 def test_a_wrong_name_or_role_is_refused(home, name, role):
     with pytest.raises(InputError):
         create_key(home, name, role)

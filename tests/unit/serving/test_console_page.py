@@ -119,7 +119,7 @@ def test_the_figures_tell_value_range_and_how_the_choice_was_drawn():
         ({"draw": 0.9999}, "Silence for comparison"),
         ({"holdout": True}, "Control group"),
         ({"objected": True}, "There was no choice"),
-        ({"effect": 0.0001}, "Best value"),
+        ({"effect": 0.0001}, "Nothing was worth sending"),
     ],
 )
 def test_every_way_of_choosing_is_named(changes, arm):
@@ -167,7 +167,7 @@ def test_the_plan_names_each_step_with_its_permission():
     page = page_of(given, POLICY, "en")
     assert [step.channel for step in page.plan.steps] == ["Push", "E-mail"]
     assert [line.evidence for line in page.permissions] == ["text-7/push/2017", "text-7/email/2017"]
-    assert page.plan.steps[0].wait == "Then wait 24 h for a reaction."
+    assert page.plan.steps[0].wait == "Then wait at least 24 h for a reaction."
     assert page.plan.steps[-1].wait == ""
     assert page.plan.rules[1] == "It stops if the customer buys, unsubscribes, complains or withdraws consent."
 

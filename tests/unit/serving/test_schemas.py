@@ -61,6 +61,16 @@ def test_a_wrong_decision_request_names_the_field_and_not_the_value(case):
     assert SECRET not in caught.value.response("urn:x").body.decode()
 
 
+def test_a_field_that_fits_none_of_several_types_is_named_once():
+    with pytest.raises(Problem) as caught:
+        parse(DecisionRequest, json.dumps(GOOD | {"context": {"cart_value": [1]}}).encode())
+    (error,) = caught.value.errors
+    assert error.field == "context.cart_value"
+    assert "number" in error.expected
+    assert "string" in error.expected
+    assert caught.value.detail == "Correct: context.cart_value."
+
+
 @pytest.mark.parametrize(
     ("change", "field"),
     [

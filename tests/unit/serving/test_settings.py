@@ -27,11 +27,28 @@ def test_defaults_are_safe():
         ("DIRIGENT_AS_OF", "2018-01-02T15:00:00"),
         ("DIRIGENT_LOG_LEVEL", "loud"),
         ("DIRIGENT_PROT", "8090"),
+        ("DIRIGENT_REDIS", "redis"),
+        ("DIRIGENT_REDIS", "redis://redis:6379"),
+        ("DIRIGENT_REDIS", "redis:port"),
+        ("DIRIGENT_REDIS", "redis:65536"),
+        ("DIRIGENT_REDIS", ""),
     ],
 )
 def test_a_wrong_or_unknown_setting_is_named(name, text):
     with pytest.raises(InputError, match=name):
         Settings.from_environment({name: text})
+
+
+@pytest.mark.parametrize("redis", ["127.0.0.1:6379", "redis.shop-1.internal:1", "[::1]:6379"])
+def test_an_online_store_is_a_host_and_a_port(redis):
+    assert Settings.from_environment({"DIRIGENT_REDIS": redis}).redis == redis
+
+
+@pytest.mark.parametrize(("field", "wrong"), [("port", 99999), ("host", "nonsense")])
+def test_a_wrong_option_is_named_and_a_right_one_wins(field, wrong):
+    with pytest.raises(InputError, match=f"--{field}"):
+        Settings.from_environment({}, {field: wrong})
+    assert Settings.from_environment({"DIRIGENT_PORT": "1"}, {"port": 2}).port == 2
 
 
 def test_settings_survive_the_environment(tmp_path):

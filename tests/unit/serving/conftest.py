@@ -1,0 +1,46 @@
+"""A service of few parts for tests of outcomes: the example catalog, a real ledger, a clock that the test sets."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+
+import pytest
+
+from arbitration.decide import decide
+from arbitration.domain import Candidate, Contact, Context, CustomerId, Plan, PlanStep, SendWindow, Treatment
+from catalog.loading import load_catalog
+from serving.estimates import estimates
+from serving.ledger.rows import Answer, DecisionRow
+from serving.ledger.store import Ledger
+from serving.metrics import Metrics
+from serving.records import Record
+from serving.settings import EXAMPLE_CATALOG
+
+DECIDED = datetime(2018, 1, 2, 15, tzinfo=UTC)
+
+
+@pytest.fixture
+def decided(tmp_path):
+    """A runtime whose ledger holds one decision, `d-1`: the journey welcome by push for customer c1, its contact reserved."""
+    ledger, policy = Ledger(tmp_path / "ledger.db"), load_catalog(EXAMPLE_CATALOG)
+    moment = SimpleNamespace(now=lambda: DECIDED + timedelta(hours=3))
+    runtime = SimpleNamespace(policy=policy, ledger=ledger, clock=moment, metrics=Metrics(), bundle=None)
+    with ledger.writing() as writing:
+        answer = Answer("digest", 200, b"{}")
+        record = _record(policy).to_bytes()
+        writing.add_decision(DecisionRow("d-1", "shop", "r-1", "c1", DECIDED, "live", answer, record))
+        writing.add_contact("c1", Contact("welcome", "push", DECIDED), "d-1", 0)
+    yield runtime
+    ledger.close()
+
+
+def _record(policy):
+    context = Context(CustomerId("c1"), known=True, time_zone="America/New_York", locale="en", features={})
+    believed = estimates(None, policy, context, DECIDED)
+    decision = decide(context, believed, policy, decision_id="d-1", now=DECIDED, draw=0.5)
+    window = SendWindow(DECIDED, DECIDED + timedelta(hours=1), 10)
+    step = PlanStep(Candidate(Treatment("welcome", "push", "t"), window), DECIDED, 1.0, "", (), DECIDED, 0.0)
+    decision = replace(decision, plan=Plan((step,), 0.0))
+    return Record("shop", {}, "live", DECIDED, 0.5, context, believed, (), "b", {}, "f", True, decision)

@@ -1,0 +1,123 @@
+"""What outcomes change: opt-outs hold whatever their dates say, and a contact frees its place only when it was never sent."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from datetime import timedelta
+from types import SimpleNamespace
+
+import pytest
+
+from arbitration.domain import Candidate, Context, CustomerId, SendWindow, Treatment
+from arbitration.gates.case import Case
+from arbitration.policy import Cap
+from serving.context import standing_of
+from serving.decisions import consider
+from serving.ledger.rows import Standing
+from serving.outcomes import report
+from tests.unit.serving.conftest import DECIDED
+
+SENT = ("delivered", "bounced", "opened", "clicked", "converted", "dismissed", "unsubscribed", "complained")
+ENGAGED = {"opened": True, "clicked": True, "converted": True, "unsubscribed": None, "complained": None}
+_numbers = itertools.count()
+
+
+def tell(runtime, kind, occurred_at=DECIDED):
+    number = next(_numbers)
+    body = {
+        "id": f"o-{number}",
+        "source": "t",
+        "decision_id": "d-1",
+        "type": kind,
+        "occurred_at": occurred_at.isoformat(),
+    }
+    assert report(runtime, json.dumps(body).encode())[0] == 200
+
+
+def grant(runtime, since):
+    with runtime.ledger.writing() as writing:
+        writing._connection.exec_driver_sql(  # as an import of the shop's consents leaves it
+            "INSERT INTO consents (customer_id, channel, purpose, state, legal_basis, evidence_id, valid_from, origin)"
+            f" VALUES ('c1', 'push', 'marketing', 'granted', 'consent', 'e', {since.timestamp() * 1e6:.0f}, 'history')"
+        )
+
+
+def state(runtime, now, opens_at):
+    """What a gate sees for a push that opens then, asked at `now`."""
+    with runtime.ledger.reading() as reading:
+        standing = standing_of(reading, runtime.policy, "c1", now)
+    window = SendWindow(opens_at, opens_at + timedelta(hours=1), 0)
+    found = case(runtime, standing, now).consent(Candidate(Treatment("welcome", "push", "t"), window))
+    return found.state if found else None
+
+
+def case(runtime, standing, now):
+    return Case(
+        Context(CustomerId("c1"), True, "UTC", "en", {}, standing.consents, standing.contacts), runtime.policy, now
+    )
+
+
+@pytest.mark.parametrize("kind", ["unsubscribed", "complained"])
+@pytest.mark.parametrize("days", [-3000, -1, 0, 1, 3000])
+def test_an_opt_out_holds_from_its_report_on_whatever_its_own_date(decided, kind, days):
+    now = decided.clock.now()
+    for moment in (DECIDED - timedelta(days=100), DECIDED - timedelta(hours=1), now - timedelta(seconds=1), now):
+        grant(decided, moment)
+    assert state(decided, now, now) == "granted"
+    tell(decided, kind, DECIDED + timedelta(days=days))
+    assert state(decided, now, now) == "withdrawn"
+    assert state(decided, now, now + timedelta(days=9)) == "withdrawn"
+
+
+@pytest.mark.parametrize("back", [timedelta(seconds=1), timedelta(days=1), timedelta(days=3000)])
+def test_an_opt_out_holds_when_the_clock_is_set_back_behind_it(decided, back):
+    now = decided.clock.now()
+    grant(decided, now - timedelta(days=4000))
+    grant(decided, now - back + timedelta(microseconds=1))
+    tell(decided, "unsubscribed")
+    assert state(decided, now - back, now - back) == "withdrawn"
+    assert state(decided, now - back, now + timedelta(days=1)) == "withdrawn"
+
+
+def test_a_grant_after_the_opt_out_opens_the_channel_again(decided):
+    now = decided.clock.now()
+    tell(decided, "unsubscribed")
+    grant(decided, now + timedelta(hours=1))
+    assert state(decided, now + timedelta(hours=2), now + timedelta(hours=2)) == "granted"
+
+
+def contacts(runtime):
+    with runtime.ledger.reading() as reading:
+        return standing_of(reading, runtime.policy, "c1", runtime.clock.now()).contacts
+
+
+def test_what_was_not_sent_frees_its_place(decided):
+    assert len(contacts(decided)) == 1
+    tell(decided, "not_sent")
+    tell(decided, "not_sent")
+    assert contacts(decided) == ()
+
+
+@pytest.mark.parametrize("kind", SENT)
+@pytest.mark.parametrize("first", [True, False])
+def test_what_was_sent_counts_for_the_cap_in_whatever_order_it_is_told(decided, kind, first):
+    for told in (kind, "not_sent") if first else ("not_sent", kind, "not_sent"):
+        tell(decided, told)
+    (held,) = contacts(decided)
+    assert held.engaged is ENGAGED.get(kind, False)
+    seen = case(decided, Standing((), (held,)), decided.clock.now())
+    assert seen._spans(Cap("one", 1, 24)), "the cap does not count the contact"
+
+
+@pytest.mark.parametrize("why", ["objected", "suppressed"])
+def test_who_objected_is_not_evaluated(decided, monkeypatch, why):
+    context = Context(CustomerId("c1"), True, "UTC", "en", {}, **{why: True})
+    monkeypatch.setattr("serving.decisions.build_context", lambda *_: context)
+    decided.bundle = SimpleNamespace(digest="b", versions={})  # it holds no model: whoever asks one fails
+    decided.features_version, decided.simulated = "f", True
+    request = SimpleNamespace(mode="live")
+    question = SimpleNamespace(client="s", request=request, plain={}, now=DECIDED, decision_id="d-2", draw=0.5)
+    record = consider(decided, None, question)
+    assert (record.decision.outcome, record.attributions, record.context.features) == ("silence", (), {})
+    assert [reason.code for reason in record.decision.reasons] == ["objection" if why == "objected" else "suppression"]
