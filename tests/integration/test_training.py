@@ -72,7 +72,7 @@ def test_models_of_contacts_beat_a_constant_and_say_that_they_are_simulated(load
 def test_effects_are_near_the_simulators_truth(loaded: bundle.Bundle):
     found = loaded.effects.tau.cells
     true = {
-        f"{j}/{c}": tau * factor
+        f"{j}/{c}": tau * factor * (1 - truth.SLEEPING_DOGS)
         for j, tau in truth.JOURNEY_EFFECT.items()
         for c, factor in truth.CHANNEL_EFFECT.items()
     }
@@ -99,7 +99,8 @@ def test_effects_follow_propensity_only_as_far_as_was_measured(loaded: bundle.Bu
 
 
 def test_the_curve_of_send_time_varies_less_than_its_noise_did(loaded: bundle.Bundle):
-    assert 0 <= loaded.metrics["send_time"]["curve_spread"] < 0.0115
+    noise = 0.0141  # of a rate of one in eight over 42 slots of about 970 contacts and fewer, unshrunk
+    assert 0 <= loaded.metrics["send_time"]["curve_spread"] < noise
     rate = np.array(loaded.send_time.curve.rate).reshape(7, BLOCKS)
     assert np.allclose(rate - rate[0], (rate - rate[0])[:, :1])  # block and weekday add up
 

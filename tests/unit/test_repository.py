@@ -233,3 +233,9 @@ def test_no_file_names_a_path_of_somebodys_machine():
     ]
     files += [path for path in ROOT.iterdir() if path.is_file() and path.suffix in texts]
     assert not [name_of(path) for path in files if PERSONAL_PATH.search(path.read_text(errors="replace"))]
+
+
+def test_no_document_holds_a_placeholder():
+    for page in [ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]:
+        left = [line for line in page.read_text().splitlines() if re.fullmatch(r"\W*[A-Z]+(_[A-Z]+)*\W*", line)]
+        assert left == [], page.name
