@@ -58,6 +58,14 @@ class Entry:
     tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Pictures:
+    """What people look at: figures and tables by name."""
+
+    figures: Mapping[str, Figure]
+    tables: Mapping[str, pd.DataFrame]
+
+
 class Training:
     """One run over a home; labeled contacts are read once for the models that share them."""
 
@@ -107,20 +115,23 @@ class Training:
         return card(contest, trial) | {"simulated": self._simulated(contest.name)}
 
     def _contest(self, contest: Contest, more: Mapping[str, Any] | None = None) -> Iterator[Entry]:
+        for trial, pictures in zip(contest.trials, self._pictures(contest), strict=True):
+            yield _entry(contest, trial, self._card(contest, trial) | dict(more or {}), pictures)
+
+    def _pictures(self, contest: Contest) -> Iterator[Pictures]:
+        """Calibration plot, gain plot and table, and SHAP summary of each trial on the test part."""
         self._progress(f"drawing {contest.name}")
-        simulated = self._simulated(contest.name)
-        figures = {"calibration": reliability_plot(contest, simulated), "gain": gain_plot(contest, simulated)}
+        simulated, test = self._simulated(contest.name), contest.split.test
+        shared = {"calibration": reliability_plot(contest, simulated), "gain": gain_plot(contest, simulated)}
         for trial in contest.trials:
-            labels, probabilities = contest.split.test.labels, trial.model.predict(contest.split.test.rows)
-            yield _entry(
-                contest, trial, self._card(contest, trial) | dict(more or {}),
-                figures=figures | {"shap_summary": shap_summary(trial.model, contest.split.test.rows, simulated)},
-                tables={"gain": gain_table(labels, probabilities)},
-            )  # fmt: skip
+            summary = shap_summary(trial.model, test.rows, simulated)
+            yield Pictures(
+                shared | {"shap_summary": summary}, {"gain": gain_table(test.labels, trial.model.predict(test.rows))}
+            )
 
     def _send_time(self) -> Iterator[Entry]:
         outcome = send_time.train(self._contacts)
-        figures = {"calibration": reliability_plot(outcome.contest, self._simulated(send_time.NAME))}
+        pictures = self._pictures(outcome.contest)
         for trial, model, test in zip(outcome.contest.trials, outcome.models, outcome.tests, strict=True):
             notes = [verdict(outcome.contest), _weight_note(model.weight)]
             described = self._card(outcome.contest, trial) | {
@@ -128,9 +139,7 @@ class Training:
                 "curve_spread": send_time.curve_spread(model.curve), "notes": notes,
             }  # fmt: skip
             curve = {"curve": encode(model.curve), "weight": model.weight}
-            yield _entry(
-                outcome.contest, trial, described, figures=figures, extra={"send_time.curve.json": _json(curve)}
-            )
+            yield _entry(outcome.contest, trial, described, next(pictures), {"send_time.curve.json": _json(curve)})
 
     def _effects(self) -> Iterator[Entry]:
         crossed = propensity.cross_fitted(self._contacts)
@@ -216,9 +225,7 @@ def _entry(
     contest: Contest,
     trial: Trial,
     described: dict[str, Any],
-    *,
-    figures: Mapping[str, Figure],
-    tables: Mapping[str, pd.DataFrame] | None = None,
+    pictures: Pictures,
     extra: Mapping[str, bytes] = NOTHING,
 ) -> Entry:
     files = {**model_files(trial.model), **extra}
@@ -239,8 +246,8 @@ def _entry(
         numbers,
         files,
         booster,
-        figures,
-        tables or {},
+        pictures.figures,
+        pictures.tables,
     )
 
 
