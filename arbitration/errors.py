@@ -22,7 +22,14 @@ class DirigentError(Exception):
     def __init__(self, what: str, *, where: str = "", mend: str = "") -> None:
         self.what, self.where, self.mend = what, where, mend
         text = f"{where}: {what}" if where else what
-        super().__init__(text + (("\n" if mend.startswith("\n") else ". ") + mend.strip() if mend else ""))
+        super().__init__(text + (_joint(mend) + mend.strip() if mend else ""))
+
+
+def _joint(mend: str) -> str:
+    """How the mend follows what happened: on a line of its own, as a new sentence, or as a clause."""
+    if mend.startswith("\n"):
+        return "\n"
+    return "; " if mend[0].islower() else ". "
 
 
 class InputError(DirigentError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -92,8 +93,12 @@ def _unreadable(file: Path, error: YAMLError) -> CatalogError:
     """YAML that cannot be read, at the place the parser stopped."""
     mark = error.problem_mark if isinstance(error, MarkedYAMLError) else None
     where = f"{file}:{mark.line + 1}:{mark.column + 1}" if mark else f"{file}:1:1"
-    what = (getattr(error, "problem", None) or "this is not YAML").splitlines()[0]
-    return CatalogError(what, where=where, mend="check indentation, colons and double keys around here")
+    problem = (getattr(error, "problem", None) or "this is not YAML").splitlines()[0]
+    if twice := re.match(r'found duplicate key "([^"]+)"', problem):
+        return CatalogError(f"'{twice[1]}' stands here twice", where=where, mend="rename or remove one of the two")
+    if "<block" in problem:
+        problem = "the indentation differs from the lines around it"
+    return CatalogError(problem, where=where, mend="check indentation and colons around here")
 
 
 def _plain(node: Any) -> Any:
@@ -123,9 +128,10 @@ def _explained(error: ErrorDetails, sources: Mapping[str, _Source], path: Path) 
         return CatalogError(f"{name} is missing", where=where, mend=f"add '{place[-1]}:'")
     given = error["input"]
     shown = f", found {given!r}" if isinstance(given, (str, int, float, bool)) else ""
-    return CatalogError(
-        f"{name}: {error['msg'][:1].lower()}{error['msg'][1:]}{shown}", where=where, mend="correct the value"
-    )
+    mend = "correct the value"
+    if isinstance(given, str) and re.fullmatch(r"-?\d+,\d+", given):
+        mend = f"write {given.replace(',', '.')}"  # a decimal comma
+    return CatalogError(f"{name}: {error['msg'][:1].lower()}{error['msg'][1:]}{shown}", where=where, mend=mend)
 
 
 def _fields(place: Place) -> list[str]:
