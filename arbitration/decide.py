@@ -6,14 +6,14 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 from arbitration.domain import Context, Decision, Estimates, Ranked, Reason, Rejection
-from arbitration.gates import admit
+from arbitration.gates.admission import admit
 from arbitration.gates.case import Case
 from arbitration.plan import plan_of
 from arbitration.policy import Policy
 from arbitration.propose import propose
 from arbitration.reasons import furthest, reasons_of
 from arbitration.selection import ONE, chances, pick
-from arbitration.value import ranking
+from arbitration.value import Valued, ranking, value_unknown
 
 SILENCE_HOLDS = timedelta(hours=24)
 """Silence is asked again after a day at the latest."""
@@ -31,7 +31,8 @@ def decide(
     case = Case(context, policy, now)
     barred = "objection" if context.objected else "suppression" if context.suppressed else None
     passed, rejections = admit(() if barred else propose(context, policy, now), case)
-    valued = ranking(passed, estimates, policy)
+    valued, unsound = _sound(ranking(passed, estimates, policy))
+    rejections += unsound
     chosen = chances(
         [(it.candidate, it.value) for it in valued], policy.selection, holdout=context.holdout and not barred
     )
@@ -58,6 +59,18 @@ def decide(
         policy_version=policy.version,
         time_zone=context.time_zone,
     )
+
+
+def _sound(valued: Iterable[Valued]) -> tuple[list[Valued], tuple[Rejection, ...]]:
+    """What has a finite value, still in order, and rejections of the rest."""
+    sound: list[Valued] = []
+    unsound: list[Rejection] = []
+    for item in valued:
+        if value_unknown(item):
+            unsound.append(Rejection(item.candidate, "selection", value_unknown.__name__, missing="value"))
+        else:
+            sound.append(item)
+    return sound, tuple(unsound)
 
 
 def _ask_again(rejections: Iterable[Rejection], now: datetime) -> datetime:

@@ -2,34 +2,47 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 from arbitration.domain import (
+    SILENCE,
     Attribution,
+    Contact,
     Contribution,
     Decision,
     FeatureValue,
     Ranked,
     Reason,
     Rejection,
-    Treatment,
 )
-from arbitration.explanation import ContributionLine, Direction, Explanation, Lang, WhyNot
+from arbitration.explanation import (
+    ContributionLine,
+    Counterfactual,
+    Direction,
+    Explanation,
+    Lang,
+    Sensitivity,
+    WhyNot,
+)
+from arbitration.frames import FRAMES
+from arbitration.naming import Naming
 from arbitration.policy import BusinessName, Policy
 from arbitration.reasons import furthest
-from arbitration.texts import BASES, DEGRADED, FRAMES, GATE_TEXTS, MISSING, MODELS, SELECTION_TEXTS
-from arbitration.wording import moment, money, plain, share
+from arbitration.texts import GATE_TEXTS, MODELS, SELECTION_TEXTS, STOP_TEXTS
+from arbitration.what_if import changed, weighed
+from arbitration.wording import plain
 
-_MONEY = frozenset({"net", "decided_on", "lost_by", "stake", "plan_value"})
-_SHARES = frozenset({"risk", "probability"})
-_MOMENTS = frozenset({"send_at", "free_at"})
+NO_FEATURES: Mapping[str, FeatureValue] = MappingProxyType({})
 STORE_WORDS = 4
-RULE_CODES = frozenset({"not_eligible", "not_applicable", "not_suitable", "channel_unavailable"})
+RULE_CODES = frozenset({"not_eligible", "not_applicable", "not_suitable", "channel_unavailable", "channel_held"})
+CAP_CODES = frozenset({"channel_cap", "group_cap", "overall_cap"})
+PROOF_CODES = frozenset(
+    {"consent_denied", "consent_withdrawn", "consent_expired", "consent_evidence_incomplete"}
+)  # fmt: skip
 SAY_IT_ALL = frozenset({"consent_missing", "unknown_time_zone"})
 """Codes whose sentence already names what is missing."""
+_DETAILS = ("missing", "by", "limit", "resource", "proof", "rule", "needed", "here", "free_at", "messages")
 
 
 def explain(
@@ -39,164 +52,147 @@ def explain(
     names: Mapping[str, BusinessName],
     attributions: Iterable[Attribution],
     lang: Lang,
+    features: Mapping[str, FeatureValue] = NO_FEATURES,
+    sensitivity: Sensitivity | None = None,
+    counterfactuals: Iterable[Counterfactual] = (),
 ) -> Explanation:
-    """The explanation in one language. `names` are the business names of features, `attributions` the models' margins."""
-    words = _Words(decision, policy, names, lang)
+    """The explanation in one language. `names` are the business names of features, `attributions` the models' margins, `features`
+    the customer's own values, `sensitivity` and `counterfactuals` what the caller has weighed.
+    """
+    naming = Naming(decision, policy, names, features, lang)
     return Explanation(
         lang=lang,
-        headline=words.headline(),
-        sentences=tuple(words.sentence(reason) for reason in decision.reasons),
-        store_summary=words.store_summary(),
-        why_not=tuple(words.why_not()),
-        contributions=words.contributions(attributions),
+        headline=_headline(naming),
+        sentences=tuple(_sentence(reason, naming) for reason in decision.reasons),
+        store_summary=_store_summary(naming),
+        why_not=tuple(_why_not(naming)),
+        contributions=_contributions(attributions, naming),
+        sensitivity=weighed(sensitivity, naming),
+        counterfactuals=changed(counterfactuals, naming),
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Words:
-    """One decision and one language."""
+def contact_summary(contact: Contact, policy: Policy, lang: Lang) -> str:
+    """A contact in at most four words: journey and channel."""
+    journey, channel = policy.journeys.get(contact.journey), policy.channels.get(contact.channel)
+    names = [one.name if one else BusinessName(known, known) for one, known in ((journey, contact.journey), (channel, contact.channel))]
+    said = [name.de if lang == "de" else name.en for name in names]
+    return _four_words(*said)
 
-    decision: Decision
-    policy: Policy
-    names: Mapping[str, BusinessName]
-    lang: Lang
 
-    def say(self, name: BusinessName) -> str:
-        return name.de if self.lang == "de" else name.en
+def _headline(naming: Naming) -> str:
+    winner = naming.decision.winner
+    if winner is None:
+        return f"{naming.frame('headline_silence')}: {_sentence(naming.decision.reasons[0], naming)}"
+    treatment, steps = winner.candidate.treatment, naming.decision.plan.steps
+    send_at = steps[0].send_at if steps else winner.candidate.window.opens_at
+    facts = {"journey": treatment.journey, "channel": treatment.channel, "send_at": send_at.isoformat()}
+    return naming.frame(f"headline_{treatment.kind}", route_to=treatment.route_to, **facts)
 
-    def frame(self, key: str, **facts: FeatureValue) -> str:
-        return self.say(FRAMES[key]).format(**{name: self.fact(name, value) for name, value in facts.items()})
 
-    def fact(self, name: str, value: FeatureValue) -> str:
-        """One fact as people read it; what kind of fact it is follows from its name."""
-        if isinstance(value, (int, float)) and name in _MONEY:
-            return money(value, self.policy.economics.currency, self.lang)
-        if isinstance(value, (int, float)) and name in _SHARES:
-            return share(value, self.lang)
-        if isinstance(value, str) and name in _MOMENTS:
-            return moment(datetime.fromisoformat(value), self.decision.time_zone, self.lang)
-        finder = self._finders().get(name)
-        return finder(value) if finder and isinstance(value, str) else plain(value, self.lang)
+def _store_summary(naming: Naming) -> str:
+    """At most four words: what is done, if it is no message, and as much of the names as fits."""
+    winner = naming.decision.winner
+    if winner is None:
+        never = naming.decision.reasons[0].code in ("objection", "suppression")
+        return naming.frame("store_never" if never else "store_silence")
+    treatment = winner.candidate.treatment
+    journey, channel = naming.journey(treatment.journey), naming.channel(treatment.channel)
+    key = f"store_{treatment.kind}"
+    if treatment.kind == "message":
+        return naming.frame(key, words=_four_words(journey, channel))
+    named = {"route": naming.journey(treatment.route_to or ""), "suppress": channel}.get(treatment.kind, journey)
+    room = STORE_WORDS - len(naming.frame(key, words="").split())
+    return naming.frame(key, words=" ".join(named.split()[:room]))
 
-    def _finders(self) -> Mapping[str, Callable[[str], str]]:
-        return {
-            "journey": self.journey,
-            "channel": self.channel,
-            "basis": self.basis,
-            "missing": self.missing,
-            "by": self.journey,
-            "rule": self.rule,
-            "names": self.degraded,
-        }
 
-    def journey(self, journey: str) -> str:
-        return self.say(self.policy.journeys[journey].name) if journey in self.policy.journeys else journey
+def _four_words(journey: str, channel: str) -> str:
+    """The channel's name, and before it as many words of the journey's name as fit into four."""
+    last = channel.split()[: STORE_WORDS - 1]
+    first = journey.split()[: STORE_WORDS - len(last)]
+    return f"{' '.join(first)}: {' '.join(last)}"
 
-    def channel(self, channel: str) -> str:
-        return self.say(self.policy.channels[channel].name) if channel in self.policy.channels else channel
 
-    def basis(self, basis: str) -> str:
-        return self.say(BASES[basis]) if basis in BASES else basis
+def _sentence(reason: Reason, naming: Naming) -> str:
+    if reason.code in SELECTION_TEXTS:
+        facts = {name: naming.fact(name, value) for name, value in reason.facts.items()}
+        return naming.say(SELECTION_TEXTS[reason.code]).format(**facts)
+    return _clause(reason.code, reason.facts, naming) + "."
 
-    def missing(self, missing: str) -> str:
-        return self.say(MISSING[missing]) if missing in MISSING else self.feature(missing)
 
-    def rule(self, rule: str) -> str:
-        """A rule with the features' business names and signs that people read."""
-        for sign, shown in (("<=", "≤"), (">=", "≥"), ("==", "="), ("!=", "≠")):
-            rule = rule.replace(sign, shown)
+def _clause(code: str, facts: Mapping[str, FeatureValue], naming: Naming) -> str:
+    """A gate's text with what is known of when it would pass, what is missing and what stood in the way."""
+    said = _details(code, facts, naming)
+    known = [naming.frame(key, **{key: said[key]}) for key in _DETAILS if said.get(key) is not None]
+    text = STOP_TEXTS[code] if code in STOP_TEXTS else GATE_TEXTS[code]
+    return naming.say(text) + (f" ({', '.join(known)})" if known else "")
 
-        def word(found: re.Match[str]) -> str:
-            name = found[0]
-            return self.say(FRAMES[name]) if name in ("and", "or", "not") else self.feature(name)
 
-        return re.sub(r"[A-Za-z_][A-Za-z_0-9.]*", word, rule)
+def _details(code: str, facts: Mapping[str, FeatureValue], naming: Naming) -> dict[str, FeatureValue]:
+    """What stood in the way, by what it is: a cap, a resource, evidence, a rule with the customer's own value, a journey."""
+    said = dict(facts)
+    by = said.pop("by", None)
+    if code in SAY_IT_ALL:
+        said.pop("missing", None)
+    if by is None:
+        return said
+    if code in RULE_CODES:
+        return said | {"rule": by, "here": naming.here(str(by)) or None}
+    if code == "points_short":
+        balance = naming.features.get("points_balance")
+        return said | {"here": plain(balance, naming.lang) if balance is not None else None}
+    names = {"out_of_stock": "resource"} | dict.fromkeys(CAP_CODES, "limit") | dict.fromkeys(PROOF_CODES, "proof")
+    return said | {names.get(code, "by"): by}
 
-    def degraded(self, names: str) -> str:
-        return ", ".join(self.say(DEGRADED[name]) if name in DEGRADED else name for name in names.split(", "))
 
-    def feature(self, feature: str) -> str:
-        """The business name; a channel's feature gets the channel's name behind it."""
-        if feature in self.names:
-            return self.say(self.names[feature])
-        channel, _, name = feature.partition(".")
-        return f"{self.say(self.names[name])}, {self.channel(channel)}" if name in self.names else feature
+def _why_not(naming: Naming) -> Iterable[WhyNot]:
+    """One line per treatment that did not win: money if one of its windows passed, else the gate of its best window; then silence."""
+    decision = naming.decision
+    done = {decision.winner.candidate.treatment} if decision.winner else set()
+    for item in decision.ranked:
+        if item.candidate.treatment not in done:
+            done.add(item.candidate.treatment)
+            yield _lost(item, naming)
+    if decision.winner:
+        lost_by, title = decision.winner.value.decided_on, naming.frame("headline_silence")
+        yield _beaten(SILENCE, title, lost_by, naming)
+    for no in furthest(decision.rejections):
+        if no.candidate.treatment not in done:
+            done.add(no.candidate.treatment)
+            yield _refused(no, naming)
 
-    def headline(self) -> str:
-        if self.decision.winner is None:
-            return f"{self.frame('headline_silence')}: {self.sentence(self.decision.reasons[0])}"
-        treatment, step = self.decision.winner.candidate.treatment, self.decision.plan.steps[0]
-        facts = {"journey": treatment.journey, "channel": treatment.channel, "send_at": step.send_at.isoformat()}
-        return self.frame("headline_act", **facts)
 
-    def sentence(self, reason: Reason) -> str:
-        if reason.code in SELECTION_TEXTS:
-            facts = {name: self.fact(name, value) for name, value in reason.facts.items()}
-            return self.say(SELECTION_TEXTS[reason.code]).format(**facts)
-        return self.clause(reason.code, reason.facts) + "."
+def _lost(item: Ranked, naming: Naming) -> WhyNot:
+    winner, treatment = naming.decision.winner, item.candidate.treatment
+    lost_by = (winner.value.decided_on if winner else 0.0) - item.value.decided_on
+    return _beaten(treatment.id, naming.title(treatment), lost_by, naming)
 
-    def clause(self, code: str, facts: Mapping[str, FeatureValue]) -> str:
-        """A gate's text with what is known of when it would pass, what is missing and what stood in the way."""
-        said = dict(facts)
-        if code in RULE_CODES:
-            said["rule"] = said.pop("by", None)
-        if code in SAY_IT_ALL:
-            said.pop("missing", None)
-        known = [
-            self.frame(key, **{key: said[key]})
-            for key in ("missing", "by", "rule", "free_at", "messages")
-            if said.get(key)
-        ]
-        return self.say(GATE_TEXTS[code]) + (f" ({', '.join(known)})" if known else "")
 
-    def store_summary(self) -> str:
-        """The channel's name, and before it as many words of the journey's name as fit into four."""
-        if self.decision.winner is None:
-            never = self.decision.reasons[0].code in ("objection", "suppression")
-            return self.frame("store_never" if never else "store_silence")
-        treatment = self.decision.winner.candidate.treatment
-        channel = self.channel(treatment.channel).split()[: STORE_WORDS - 1]
-        journey = self.journey(treatment.journey).split()[: STORE_WORDS - len(channel)]
-        return f"{' '.join(journey)}: {' '.join(channel)}"
+def _beaten(treatment: str, title: str, lost_by: float, naming: Naming) -> WhyNot:
+    code = "not_drawn" if lost_by < 0 else "lost_by" if naming.decision.winner else "below_silence"
+    sentence = f"{title}: {naming.frame(code, lost_by=abs(lost_by))}"
+    return WhyNot(treatment, code, lost_by, title, sentence)
 
-    def why_not(self) -> Iterable[WhyNot]:
-        """One line per treatment that did not win: money if one of its windows passed, else the gate of its best window."""
-        winner = self.decision.winner
-        done = {winner.candidate.treatment} if winner else set[Treatment]()
-        for item in self.decision.ranked:
-            if item.candidate.treatment not in done:
-                done.add(item.candidate.treatment)
-                yield self._lost(item)
-        for no in furthest(self.decision.rejections):
-            if no.candidate.treatment not in done:
-                done.add(no.candidate.treatment)
-                yield self._refused(no)
 
-    def _lost(self, item: Ranked) -> WhyNot:
-        winner = self.decision.winner
-        lost_by = (winner.value.decided_on if winner else 0.0) - item.value.decided_on
-        code = "below_silence" if not winner and lost_by >= 0 else "lost_by" if lost_by >= 0 else "not_drawn"
-        sentence = self._title(item.candidate.treatment) + self.frame(code, lost_by=abs(lost_by))
-        return WhyNot(item.candidate.treatment.id, code, lost_by, sentence)
+def _refused(no: Rejection, naming: Naming) -> WhyNot:
+    offer = no.candidate.treatment.offer
+    facts: dict[str, FeatureValue] = {
+        "missing": no.missing, "by": no.by, "free_at": no.free_at.isoformat() if no.free_at else None,
+    }  # fmt: skip
+    if no.code == "points_short" and offer is not None:
+        facts["needed"] = -offer.points
+    title = naming.title(no.candidate.treatment)
+    return WhyNot(no.candidate.treatment.id, no.code, None, title, f"{title}: {_clause(no.code, facts, naming)}")
 
-    def _refused(self, no: Rejection) -> WhyNot:
-        free_at = no.free_at.isoformat() if no.free_at else None
-        clause = self.clause(no.code, {"missing": no.missing, "by": no.by, "free_at": free_at})
-        return WhyNot(no.candidate.treatment.id, no.code, None, self._title(no.candidate.treatment) + clause)
 
-    def _title(self, treatment: Treatment) -> str:
-        return f"{self.journey(treatment.journey)}, {self.channel(treatment.channel)}: "
+def _contributions(attributions: Iterable[Attribution], naming: Naming) -> tuple[ContributionLine, ...]:
+    """All contributions, largest margin first."""
+    pairs = [(given.model, part) for given in attributions for part in given.contributions]
+    return tuple(_contribution(*pair, naming) for pair in sorted(pairs, key=lambda it: -abs(it[1].margin)))
 
-    def contributions(self, attributions: Iterable[Attribution]) -> tuple[ContributionLine, ...]:
-        """All contributions, largest margin first."""
-        pairs = [(given.model, part) for given in attributions for part in given.contributions]
-        return tuple(self._contribution(*pair) for pair in sorted(pairs, key=lambda it: -abs(it[1].margin)))
 
-    def _contribution(self, model: str, part: Contribution) -> ContributionLine:
-        direction: Direction = "raises" if part.margin > 0 else "lowers" if part.margin < 0 else "none"
-        facts = {"name": self.feature(part.feature), "value": plain(part.value, self.lang), "model": self._model(model)}
-        sentence = self.say(FRAMES[direction]).format(**facts)
-        return ContributionLine(model, part.feature, part.margin, direction, sentence)
-
-    def _model(self, model: str) -> str:
-        return self.say(MODELS[model]) if model in MODELS else model
+def _contribution(model: str, part: Contribution, naming: Naming) -> ContributionLine:
+    direction: Direction = "raises" if part.margin > 0 else "lowers" if part.margin < 0 else "none"
+    named = naming.say(MODELS[model]) if model in MODELS else model
+    facts = {"name": naming.feature(part.feature), "value": plain(part.value, naming.lang), "model": named}
+    return ContributionLine(model, part.feature, part.margin, direction, naming.say(FRAMES[direction]).format(**facts))

@@ -6,52 +6,94 @@ Valued by backward induction: V_k = q_k + (1 - p_k) * V_{k+1}, with q_k the step
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
-from itertools import permutations
 
-from arbitration.domain import Candidate, Contact, Estimates, Plan, PlanStep, Ranked, Treatment
-from arbitration.gates import admit, rejection
+from arbitration.domain import Candidate, Contact, Estimates, Plan, PlanStep, Ranked
+from arbitration.gates import AFTER_STEPS, rejection
+from arbitration.gates.admission import admit
 from arbitration.gates.case import Case
-from arbitration.propose import send_windows
-from arbitration.value import Valued, ranking
+from arbitration.propose import send_windows, treatments_of
+from arbitration.value import Valued, ranking, value_unknown
 
-LONGEST = 3
+MOST_CHANNELS = 8
+ENDS = ("route", "suppress")
+"""Kinds of treatment after which nothing follows."""
 STOP_IF = ("converted", "unsubscribed", "complained", "consent_withdrawn")
 ADVANCE_IF = "not_engaged"
 NO_PLAN = Plan(steps=(), expected_value=0.0)
+Chain = tuple[Valued, ...]
+Rivals = dict[str, list[Valued]]
+"""Channel -> candidates for a later step, most worth first."""
 
 
 def plan_of(winner: Ranked | None, case: Case, estimates: Estimates) -> Plan:
-    """The winner, then the channels whose order is worth most; a step stays only if it adds value."""
+    """The winner, then the channels and windows that together are worth most, three steps at most; a step stays only if it adds
+    value. The search is exact: what it leaves out could not be worth more.
+    """
     if winner is None:
         return NO_PLAN
     first = Valued(winner.candidate, winner.value, winner.propensity)
-    best: tuple[Valued, ...] = (first,)
-    for chain in chains(first, case, estimates):
-        if expected_value(chain) > expected_value(best):
-            best = chain
-    expires_at = _expires_at(winner.candidate, case)
-    return Plan(tuple(_step(item, case, expires_at) for item in best), expected_value(best))
-
-
-def chains(first: Valued, case: Case, estimates: Estimates) -> Iterator[tuple[Valued, ...]]:
-    """Every order of the journey's other channels that passes all gates, each step at its own time."""
+    best: Chain = (first,)
+    worth = expected_value(best)
     rivals = _rivals(first.candidate, case, estimates)
-    for length in range(1, LONGEST):
-        for order in permutations(sorted(rivals), length):
-            chain: tuple[Valued, ...] = (first,)
-            for channel in order:
-                step = _next(chain, rivals[channel], case)
-                if step is None:
-                    break
-                chain = (*chain, step)
-            else:
-                yield chain
+    for second in _seconds(first, rivals, case):
+        rest = _without(rivals, second)
+        if worth >= _bound(first, second, rest):
+            continue
+        if not _passes(second, (first,), case):
+            continue
+        for chain in ((first, second), *_thirds(first, second, rest, case)):
+            found = expected_value(chain)
+            if found > worth:
+                best, worth = chain, found
+    expires_at = _expires_at(winner.candidate, case)
+    return Plan(tuple(_step(item, case, expires_at) for item in best), worth)
 
 
-def expected_value(chain: Sequence[Valued]) -> float:
+def _seconds(first: Valued, rivals: Rivals, case: Case) -> Iterator[Valued]:
+    """All second steps, by channel id, most worth first."""
+    ready = _ready(first, case)
+    for channel in sorted(rivals):
+        yield from (item for item in rivals[channel] if item.candidate.window.opens_at >= ready)
+
+
+def _thirds(first: Valued, second: Valued, rest: Rivals, case: Case) -> Iterator[Chain]:
+    """For every other channel the best third step that passes all gates after the first two."""
+    ready = _ready(second, case)
+    for channel in sorted(rest):
+        for third in rest[channel]:
+            if third.candidate.window.opens_at >= ready and _passes(third, (first, second), case):
+                yield first, second, third
+                break
+
+
+def _bound(first: Valued, second: Valued, rest: Rivals) -> float:
+    """No chain of these two is worth more: as if the dearest third step could always follow. Most windows end here."""
+    third = max((items[0].value.net for items in rest.values()), default=0.0)
+    return first.value.net + (1.0 - first.propensity.mean) * (
+        second.value.net + (1.0 - second.propensity.mean) * max(0.0, third)
+    )
+
+
+def _without(rivals: Rivals, second: Valued) -> Rivals:
+    channel = second.candidate.treatment.channel
+    return {name: items for name, items in rivals.items() if name != channel}
+
+
+def _passes(item: Valued, earlier: Chain, case: Case) -> bool:
+    """Whether the step still passes the gates with the earlier steps counted as contacts."""
+    later = replace(case, steps=tuple(_contact(one.candidate, case) for one in earlier))
+    return rejection(item.candidate, later, AFTER_STEPS) is None
+
+
+def _ready(item: Valued, case: Case) -> datetime:
+    """When the wait for a reaction to this step is over."""
+    return item.candidate.window.opens_at + timedelta(hours=case.channel(item.candidate).wait_hours)
+
+
+def expected_value(chain: Chain) -> float:
     """V_1 by backward induction."""
     value = 0.0
     for item in reversed(chain):
@@ -59,44 +101,37 @@ def expected_value(chain: Sequence[Valued]) -> float:
     return value
 
 
-def _rivals(first: Candidate, case: Case, estimates: Estimates) -> dict[str, list[Valued]]:
+def _rivals(first: Candidate, case: Case, estimates: Estimates) -> Rivals:
     """Other channels of the winner's journey -> their worthwhile candidates until the plan expires, best first.
 
-    An immediate channel is no fallback: nobody knows now whether the customer will be there then.
+    An immediate channel is no fallback: nobody knows now whether the customer will be there then. Nothing follows a hand-over to
+    another journey or a suppression. Of very many channels the `MOST_CHANNELS` worth most are looked at.
     """
-    rivals: dict[str, list[Valued]] = {}
-    if case.zone is None:
-        return rivals
+    if case.zone is None or first.treatment.kind in ENDS:
+        return {}
     ready = first.window.opens_at + timedelta(hours=case.channel(first).wait_hours)
     choices = send_windows(case.policy, case.zone, ready, _expires_at(first, case))
-    for line in case.journey(first).treatments:
-        treatment = Treatment(first.treatment.journey, line.channel, line.template, line.offer)
-        if line.channel == first.treatment.channel or case.policy.channels[line.channel].timing == "immediate":
-            continue
-        open_now, _ = admit(
-            (Candidate(treatment, window) for window in choices), case
-        )  # earlier steps only forbid more
-        valued = [item for item in ranking(open_now, estimates, case.policy) if item.value.decided_on > 0]
-        rivals[line.channel] = sorted([*rivals.get(line.channel, ()), *valued], key=lambda it: -it.value.net)
-    return rivals
-
-
-def _next(chain: tuple[Valued, ...], rivals: list[Valued], case: Case) -> Valued | None:
-    """The best rival after the last step's wait that passes every gate with the earlier steps counted as contacts."""
-    last = chain[-1].candidate
-    ready = last.window.opens_at + timedelta(hours=case.channel(last).wait_hours)
-    later = replace(case, steps=tuple(_contact(item.candidate, case) for item in chain))
-    for item in rivals:
-        if item.candidate.window.opens_at >= ready and rejection(item.candidate, later) is None:
-            return item
-    return None
+    candidates = [
+        Candidate(treatment, window)
+        for treatment in treatments_of(case.journey(first))
+        if treatment.channel != first.treatment.channel
+        and treatment.kind not in ENDS
+        and case.policy.channels[treatment.channel].timing == "scheduled"
+        for window in choices
+    ]
+    passed, _ = admit(candidates, case)  # earlier steps only forbid more
+    rivals: Rivals = {}
+    for item in sorted(ranking(passed, estimates, case.policy), key=lambda it: -it.value.net):
+        if item.value.decided_on > 0 and not value_unknown(item):
+            rivals.setdefault(item.candidate.treatment.channel, []).append(item)
+    return dict(list(rivals.items())[:MOST_CHANNELS])
 
 
 def _contact(candidate: Candidate, case: Case) -> Contact:
     """The step as the contact it will be; a next step is reached only if the customer did not engage."""
     treatment = candidate.treatment
     return Contact(
-        treatment.journey, treatment.channel, candidate.window.opens_at, case.journey(candidate).purpose, engaged=False
+        treatment.journey, treatment.channel, candidate.window.opens_at, case.purpose(candidate), engaged=False
     )
 
 

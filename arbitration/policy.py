@@ -6,10 +6,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
-from arbitration.domain import Offer, Purpose
+from arbitration.domain import Kind, Offer, Purpose, Treatment
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,7 @@ class Channel:
     customer is present ("immediate"). `opt_out_prior` and `reach_value_prior` serve until models know better.
     `hour_matters`: people react differently by hour of sending; false for a letter, which arrives whenever it does.
     `available` is an expression over features: the channel can be used only when it holds (an open session, a visit).
+    `held` is one, too: while it holds, the channel waits, because the customer is spoken to elsewhere (in a store).
     """
 
     id: str
@@ -42,15 +43,18 @@ class Channel:
     reach_value_prior: float
     available: str = "True"
     hour_matters: bool = True
+    held: str = "False"
 
 
 @dataclass(frozen=True, slots=True)
 class JourneyTreatment:
-    """One line of a journey: the channel it may use, the template it shows there, the offer it carries."""
+    """One line of a journey: the channel it may use, the template it shows there, the offer it carries, what it does."""
 
     channel: str
     template: str
     offer: Offer | None = None
+    kind: Kind = "message"
+    route_to: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +85,46 @@ class Journey:
 
 @dataclass(frozen=True, slots=True)
 class Cap:
-    """At most `limit` marketing contacts in any sliding `window_hours`; `channel` None means over all channels."""
+    """At most `limit` marketing contacts in any sliding `window_hours`, or in each local `calendar` period; exactly one is given.
+
+    It counts contacts on `channels` (none named: every channel) of `journeys` (none named: every journey). Weeks begin on Monday.
+    """
 
     id: str
+    name: BusinessName
     limit: int
-    window_hours: int
+    window_hours: int | None = None
+    calendar: Literal["day", "week", "month"] | None = None
+    channels: tuple[str, ...] = ()
+    journeys: tuple[str, ...] = ()
+
+    def counts(self, journey: str, channel: str) -> bool:
+        """Whether a contact of this journey on this channel is counted."""
+        return (not self.channels or channel in self.channels) and (not self.journeys or journey in self.journeys)
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """Something scarce over all customers: at most `limit` uses within any `per_days` (None: no end, only a price).
+
+    A treatment uses one unit if it fits every one of `channel`, `journey` and `offer` that is given. `price` is the
+    shadow price lambda: money one unit would earn elsewhere.
+    """
+
+    id: str
+    name: BusinessName
     channel: str | None = None
+    journey: str | None = None
+    offer: str | None = None
+    limit: int | None = None
+    per_days: int = 28
+    price: float = 0.0
+
+    def used_by(self, treatment: Treatment) -> bool:
+        """Whether one contact with this treatment uses a unit."""
+        offer = treatment.offer.id if treatment.offer else None
+        pairs = ((self.channel, treatment.channel), (self.journey, treatment.journey), (self.offer, offer))
+        return all(wanted in (None, given) for wanted, given in pairs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +138,11 @@ class ContactPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """How the winner is drawn: exploration and silence are bounded, the holdout is permanent by salted hash."""
+    """How the winner is drawn: exploration and silence are bounded, the holdout is permanent by salted hash.
+
+    `exploration` is the most that is not the favorite, silence included; `exploration_budget` the expected money that trying other
+    candidates may cost per decision, beside what the silence floor costs.
+    """
 
     exploration: float
     silence_floor: float
@@ -108,11 +150,16 @@ class Selection:
     greed: float
     exploration_budget: float
     salt_id: str
+    strategy: Literal["inverse_gap", "epsilon", "greedy", "uniform"] = "inverse_gap"
 
 
 @dataclass(frozen=True, slots=True)
 class Economics:
-    """Priors in money that hold until a model knows better."""
+    """Priors in money that hold until a model knows better.
+
+    `tier_value_prior` is what it is worth that a customer reaches the next loyalty tier. A point costs `point_value` when it is
+    redeemed; the share `breakage` never is.
+    """
 
     currency: str
     margin_rate: float
@@ -123,6 +170,9 @@ class Economics:
     attention_price_prior: float
     propensity_prior: float
     effect_window_days: int
+    tier_value_prior: float = 0.0
+    point_value: float = 0.0
+    breakage: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,3 +185,4 @@ class Policy:
     contact_policy: ContactPolicy
     selection: Selection
     economics: Economics
+    resources: Mapping[str, Resource] = field(default_factory=dict)

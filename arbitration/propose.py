@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from arbitration.domain import Candidate, Context, SendWindow, Treatment
-from arbitration.policy import Policy
+from arbitration.policy import Journey, Policy
 from arbitration.windows import presence, windows, zone_of
 
 ANY = "any"
@@ -21,9 +21,13 @@ _UTC_ZONE = ZoneInfo("UTC")
 
 def treatments(policy: Policy) -> tuple[Treatment, ...]:
     """Every treatment of the catalog, by journey id and then in the journey's own order."""
+    return tuple(one for _, journey in sorted(policy.journeys.items()) for one in treatments_of(journey))
+
+
+def treatments_of(journey: Journey) -> tuple[Treatment, ...]:
+    """The treatments of one journey in its own order."""
     return tuple(
-        Treatment(journey.id, line.channel, line.template, line.offer)
-        for _, journey in sorted(policy.journeys.items())
+        Treatment(journey.id, line.channel, line.template, line.offer, line.kind, line.route_to)
         for line in journey.treatments
     )
 

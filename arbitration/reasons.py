@@ -12,8 +12,9 @@ from arbitration.codec import encode
 from arbitration.domain import Arm, Estimates, FeatureValue, Plan, Ranked, Reason, Rejection, Treatment
 from arbitration.gates import GATES
 from arbitration.gates.case import Case
+from arbitration.value import value_unknown
 
-ORDER = {gate.code: at for at, gate in enumerate(GATES)}
+ORDER = {code: at for at, code in enumerate([*(gate.code for gate in GATES), value_unknown.__name__])}
 
 
 def reasons_of(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from arbitration.domain import Arm, Candidate, CustomerId, Value
@@ -45,25 +45,23 @@ class Chances:
 def chances(ranked: Sequence[tuple[Candidate, Value]], selection: Selection, *, holdout: bool = False) -> Chances:
     """The probability of every candidate and of silence; `ranked` is ordered by `decided_on`, best first.
 
-    The favorite is the best candidate, or silence when none is worth more than 0. Near-best candidates, one window per
-    treatment, are explored by inverse-gap weighting, p = 1 / (K + greed * gap) (Foster & Rakhlin 2020, "Beyond UCB",
-    SquareCB); then scaled down so that all that is not the favorite stays within `exploration`, and its expected loss
-    within `exploration_budget`. Silence keeps its floor, whatever that costs.
+    The favorite is the best candidate, or silence when none is worth more than 0; it gets what the strategy leaves. Only the best
+    window of each other treatment may be tried. Silence keeps its floor, whatever that costs.
     """
     nothing = (0,) * len(ranked)
     if holdout or not ranked:
         return Chances(nothing, ONE, None, holdout)
-    best = ranked[0][1].decided_on
-    exploit = 0 if best > 0 else None
-    best = max(best, 0.0)
-    floor = 0 if exploit is None else _ceil(selection.silence_floor * ONE)
-    gaps = {at: best - ranked[at][1].decided_on for at in _near_best(ranked, best, exploit)}
-    shares = _scaled(_inverse_gap(gaps, selection.greed), gaps, selection, floor / ONE, best)
-    units = [int(shares.get(at, 0.0) * ONE) for at in range(len(ranked))]
+    exploit = 0 if ranked[0][1].decided_on > 0 else None
+    others = _others(ranked, exploit)
+    tried = STRATEGIES[selection.strategy](ranked, others, selection)
+    units = [0] * len(ranked)
+    for at, share in tried.shares.items():
+        units[at] = int(share * ONE)
     if exploit is None:
         return Chances(tuple(units), ONE - sum(units), None)
-    units[exploit] = ONE - floor - sum(units)
-    return Chances(tuple(units), floor, exploit)
+    silence = _ceil(tried.silence * ONE)
+    units[exploit] = ONE - silence - sum(units)
+    return Chances(tuple(units), silence, exploit)
 
 
 def pick(chosen: Chances, draw: float) -> tuple[int | None, Arm]:
@@ -78,33 +76,71 @@ def pick(chosen: Chances, draw: float) -> tuple[int | None, Arm]:
     return None, "exploit" if chosen.exploit is None else "silence_floor"
 
 
-def _near_best(ranked: Sequence[tuple[Candidate, Value]], best: float, exploit: int | None) -> list[int]:
-    """The best window of each other treatment whose optimistic value reaches the favorite: it could be better."""
-    seen = set() if exploit is None else {ranked[exploit][0].treatment}
-    found = []
-    for at, (candidate, value) in enumerate(ranked):
-        if candidate.treatment not in seen:
-            seen.add(candidate.treatment)
-            if value.high > best:
-                found.append(at)
-    return found
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What a strategy gives to candidates that are not the favorite, by index, and to silence where silence is not the favorite."""
+
+    shares: Mapping[int, float]
+    silence: float
 
 
-def _inverse_gap(gaps: dict[int, float], greed: float) -> dict[int, float]:
+Ranking = Sequence[tuple[Candidate, Value]]
+Strategy = Callable[[Ranking, list[int], Selection], Tried]
+
+
+def inverse_gap(ranked: Ranking, others: list[int], selection: Selection) -> Tried:
+    """Near-best candidates by inverse-gap weighting, p = 1 / (K + greed * gap) (Foster & Rakhlin 2020, "Beyond UCB", SquareCB);
+    then scaled down so that all that is not the favorite stays within `exploration`, and the expected loss of trying
+    within `exploration_budget`. Near-best is who could be better than the favorite within one standard deviation.
+    """
+    best = max(ranked[0][1].decided_on, 0.0)
+    gaps = {at: best - ranked[at][1].decided_on for at in others if ranked[at][1].high > best}
     arms = len(gaps) + 1
-    return {at: 1.0 / (arms + greed * gap) for at, gap in gaps.items()}
-
-
-def _scaled(
-    weights: dict[int, float], gaps: dict[int, float], selection: Selection, floor: float, best: float
-) -> dict[int, float]:
-    """Weights times the largest factor up to 1 that keeps exploration and its expected loss within bounds."""
+    weights = {at: 1.0 / (arms + selection.greed * gap) for at, gap in gaps.items()}
     total = sum(weights.values())
     loss = sum(weight * gaps[at] for at, weight in weights.items())
-    room = max(0.0, selection.exploration - floor)
-    money = max(0.0, selection.exploration_budget - floor * best)
-    factor = min(1.0, room / total if total > 0 else 0.0, money / loss if loss > 0 else 1.0)
-    return {at: weight * factor for at, weight in weights.items()}
+    room = _room(ranked, selection)
+    factor = min(1.0, room / total if total > 0 else 0.0, selection.exploration_budget / loss if loss > 0 else 1.0)
+    return Tried({at: weight * factor for at, weight in weights.items()}, selection.silence_floor)
+
+
+def epsilon(ranked: Ranking, others: list[int], selection: Selection) -> Tried:
+    """All others alike, together `exploration`, whatever they may lose: for comparison."""
+    return Tried(dict.fromkeys(others, _room(ranked, selection) / max(1, len(others))), selection.silence_floor)
+
+
+def greedy(_: Ranking, __: list[int], selection: Selection) -> Tried:
+    """Nothing but the favorite, and silence as often as its floor asks: for comparison."""
+    return Tried({}, selection.silence_floor)
+
+
+def uniform(ranked: Ranking, others: list[int], selection: Selection) -> Tried:
+    """Every treatment and silence alike, as a randomized trial would; `exploration` does not bind it: for comparison."""
+    favorite = 1 if ranked[0][1].decided_on > 0 else 0
+    share = 1.0 / (len(others) + favorite + 1)
+    return Tried(dict.fromkeys(others, share), max(share, selection.silence_floor))
+
+
+STRATEGIES: Mapping[str, Strategy] = {
+    "inverse_gap": inverse_gap, "epsilon": epsilon, "greedy": greedy, "uniform": uniform
+}  # fmt: skip
+
+
+def _room(ranked: Ranking, selection: Selection) -> float:
+    """What `exploration` leaves beside the silence floor, which counts only where silence is not the favorite."""
+    floor = _ceil(selection.silence_floor * ONE) / ONE if ranked[0][1].decided_on > 0 else 0.0
+    return max(0.0, selection.exploration - floor)
+
+
+def _others(ranked: Ranking, exploit: int | None) -> list[int]:
+    """The best window of each treatment but the favorite's."""
+    seen = set() if exploit is None else {id(ranked[exploit][0].treatment)}
+    found = []
+    for at, (candidate, _) in enumerate(ranked):
+        if id(candidate.treatment) not in seen:
+            seen.add(id(candidate.treatment))
+            found.append(at)
+    return found
 
 
 def _ceil(units: float) -> int:

@@ -1,4 +1,4 @@
-"""Every sentence of an explanation, by reason code, in English and German. Both languages use the same facts.
+"""Every reason in English and German, by its code. Both languages use the same facts; what stands around is in `frames.py`.
 
 A gate's text is a clause that completes "... may not speak because ..." as well as it stands alone.
 """
@@ -42,9 +42,14 @@ GATE_TEXTS: Mapping[str, BusinessName] = {
     ),
     "quiet_hours": _both("It is quiet hours for the customer then", "Dann gilt für die Person Ruhezeit"),
     "channel_cap": _both("The limit for this channel is reached", "Die Grenze für diesen Kanal ist erreicht"),
+    "group_cap": _both("The limit for these journeys is reached", "Die Grenze für diese Journeys ist erreicht"),
     "overall_cap": _both("The limit over all channels is reached", "Die Grenze über alle Kanäle ist erreicht"),
     "cool_down": _both("This journey spoke a short while ago", "Diese Journey hat erst kürzlich gesprochen"),
     "exclusive_group": _both("A related journey is still running", "Eine verwandte Journey läuft noch"),
+    "channel_held": _both(
+        "The channel waits, because the customer is spoken to elsewhere",
+        "Der Kanal wartet, weil die Person anderswo angesprochen wird",
+    ),
     "channel_not_servable": _both(
         "The caller cannot serve this channel", "Der Aufrufer kann diesen Kanal nicht bedienen"
     ),
@@ -59,7 +64,14 @@ GATE_TEXTS: Mapping[str, BusinessName] = {
         "The journey would not be in the customer's interest", "Die Journey wäre nicht im Interesse der Person"
     ),
     "missing_feature": _both("Something the rule needs is unknown", "Etwas, das die Regel braucht, ist unbekannt"),
+    "out_of_stock": _both("Nothing is left of what this needs", "Davon ist nichts mehr übrig"),
+    "points_short": _both("The customer holds too few points", "Die Person hat zu wenige Punkte"),
 }
+
+STOP_TEXTS: Mapping[str, BusinessName] = {
+    "value_unknown": _both("Its value cannot be reckoned", "Der Wert lässt sich nicht berechnen"),
+}
+"""What stops a candidate after it has passed every gate."""
 
 SELECTION_TEXTS: Mapping[str, BusinessName] = {
     "worth_most": _both(
@@ -123,28 +135,6 @@ DEGRADED: Mapping[str, BusinessName] = {
     "stale_context": _both("a fresh view of the situation", "einen aktuellen Blick auf die Situation"),
 }
 
-FRAMES: Mapping[str, BusinessName] = {
-    "headline_act": _both("“{journey}” by {channel}, {send_at}", "„{journey}“ per {channel}, {send_at}"),
-    "headline_silence": _both("Silence", "Schweigen"),
-    "store_silence": _both("No contact now", "Jetzt kein Kontakt"),
-    "store_never": _both("Do not contact", "Nicht kontaktieren"),
-    "lost_by": _both("on the cautious side worth {lost_by} less", "vorsichtig gerechnet {lost_by} weniger wert"),
-    "not_drawn": _both("worth {lost_by} more, but not drawn", "{lost_by} mehr wert, aber nicht gezogen"),
-    "below_silence": _both("{lost_by} below silence", "{lost_by} unter Schweigen"),
-    "free_at": _both("free from {free_at}", "frei ab {free_at}"),
-    "missing": _both("missing: {missing}", "es fehlt: {missing}"),
-    "by": _both("because of {by}", "wegen {by}"),
-    "messages": _both("messages: {messages}", "Nachrichten: {messages}"),
-    "rule": _both("the rule is: {rule}", "die Regel lautet: {rule}"),
-    "and": _both("and", "und"),
-    "or": _both("or", "oder"),
-    "not": _both("not", "nicht"),
-    "raises": _both("{name} ({value}): raises {model}", "{name} ({value}): erhöht {model}"),
-    "lowers": _both("{name} ({value}): lowers {model}", "{name} ({value}): senkt {model}"),
-    "none": _both("{name} ({value}): does not move {model}", "{name} ({value}): verändert {model} nicht"),
-    "unknown": _both("unknown", "unbekannt"),
-}
-
 MODELS: Mapping[str, BusinessName] = {
     "churn_risk": _both(
         "the risk of no purchase in the next 28 days", "das Risiko, in den nächsten 28 Tagen nicht zu kaufen"
@@ -165,4 +155,5 @@ MISSING: Mapping[str, BusinessName] = {
     "consent_evidence": _both("evidence", "Nachweis"),
     "legal_basis": _both("a legal basis that fits", "eine passende Rechtsgrundlage"),
     "time_zone": _both("time zone", "Zeitzone"),
+    "stock": _both("what is left of it", "der Bestand"),
 }

@@ -1,32 +1,33 @@
 """What a candidate is worth: expected long-run incremental margin in the shop's currency, term by term.
 
-    net = tau * M + tau * delta (V+ - V-) - kappa - h_c * W_c - phi * g_c - sum_r lambda_r use_r + lever
+    net = tau * M + tau * delta (V+ - V-) + tau * progress - kappa - h_c * W_c - phi * g_c - sum_r lambda_r use_r + lever
 
-Silence is worth 0. Each estimate that is missing is replaced by the policy's prior, evidence tier 0.
+Silence is worth 0. Each estimate that is missing is replaced by the policy's prior, evidence tier 0. A treatment that suppresses a
+contact is worth that contact with the sign turned: it saves what the contact costs and loses what it brings.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from types import MappingProxyType
-from typing import NamedTuple
+from math import isfinite, nan
+from typing import NamedTuple, cast
 
-from arbitration.domain import Candidate, Estimate, Estimates, Offer, Treatment, Value
-from arbitration.policy import Channel, Policy
+from arbitration.domain import PARTS, Candidate, Estimate, Estimates, Offer, Treatment, Value
+from arbitration.policy import Channel, Economics, Policy
 
-NO_PRICES: Mapping[str, float] = MappingProxyType({})
 CAUTION = 0.5
 """Standard deviations of the effect by which the ranking number stays below the mean."""
+NO_TIMING = Estimate(1.0)
+Parts = tuple[float, float, float, float, float, float, float, float, float, float, float]
 
 
 @dataclass(frozen=True, slots=True)
 class Beliefs:
-    """The estimates that one candidate's value is made of, priors filled in."""
+    """The estimates that a treatment's value is made of, priors filled in."""
 
     effect: Estimate
     propensity: Estimate
-    timing: Estimate
     opt_out: Estimate
     reach: Estimate
 
@@ -39,32 +40,46 @@ class Valued(NamedTuple):
     propensity: Estimate
 
 
-def ranking(candidates: Iterable[Candidate], estimates: Estimates, policy: Policy) -> list[Valued]:
-    """Best `decided_on` first, earlier window first among equals."""
+def ranking(
+    candidates: Iterable[Candidate], estimates: Estimates, policy: Policy, *, without: str | None = None
+) -> list[Valued]:
+    """Best `decided_on` first, earlier window first among equals. `without` names a part that is taken as 0 (sensitivity)."""
+    worths: dict[int, Worth] = {}
     valued: list[Valued] = []
     for candidate in candidates:
-        believed = beliefs(candidate, estimates, policy)
-        valued.append(Valued(candidate, value_of(candidate, believed, estimates, policy), engagement(believed)))
+        treatment = candidate.treatment
+        worth = worths.get(id(treatment))
+        if worth is None:
+            worth = worths[id(treatment)] = Worth(treatment, estimates, policy, without)
+        valued.append(Valued(candidate, *worth.at(candidate.window.slot)))
     return sorted(valued, key=lambda it: (-it.value.decided_on, it.candidate.window.opens_at))
 
 
-def beliefs(candidate: Candidate, estimates: Estimates, policy: Policy) -> Beliefs:
-    """What is believed of the candidate. Timing plays no part where the customer is here, or the hour does not matter.
+def value_unknown(item: Valued) -> bool:
+    """Whether the value cannot be reckoned, because an estimate is no finite number; such a candidate never speaks."""
+    return not (isfinite(item.value.low) and isfinite(item.value.high) and isfinite(item.propensity.mean))
 
-    That a better hour raises purchases as much as engagement is an assumption; only engagement is measured by hour.
-    """
-    treatment = candidate.treatment
+
+def beliefs(treatment: Treatment, estimates: Estimates, policy: Policy) -> Beliefs:
+    """What is believed of the treatment."""
     journey, channel = policy.journeys[treatment.journey], policy.channels[treatment.channel]
     key = treatment.id
-    timed = channel.timing == "scheduled" and channel.hour_matters
-    timing = estimates.timing.get(str(candidate.window.slot)) if timed else None
     return Beliefs(
         effect=estimates.effect.get(key) or Estimate(journey.effect_prior, journey.effect_prior_sd),
         propensity=estimates.propensity.get(key) or Estimate(policy.economics.propensity_prior),
-        timing=timing or Estimate(1.0),
         opt_out=estimates.opt_out.get(channel.id) or Estimate(channel.opt_out_prior),
         reach=estimates.reach_value.get(channel.id) or Estimate(channel.reach_value_prior),
     )
+
+
+def timing_of(slot: int, channel: Channel, estimates: Estimates) -> Estimate:
+    """The window's relative engagement. It plays no part where the customer is here, or the hour does not matter.
+
+    That a better hour raises purchases as much as engagement is an assumption; only engagement is measured by hour.
+    """
+    if channel.timing != "scheduled" or not channel.hour_matters:
+        return NO_TIMING
+    return estimates.timing.get(str(slot)) or NO_TIMING
 
 
 def margin(tau: float, estimates: Estimates) -> float:
@@ -79,16 +94,37 @@ def future(tau: float, estimates: Estimates) -> float:
     return tau * estimates.recency_value.mean
 
 
+def progress(tau: float, estimates: Estimates) -> float:
+    """Tau times the value of coming closer to the next tier; effort grows near the goal (Kivetz, Urminsky & Zheng 2006)."""
+    return tau * estimates.tier_progress.mean
+
+
 def channel_cost(channel: Channel) -> float:
     """First part of kappa: money per contact."""
     return -channel.cost
 
 
-def incentive_cost(offer: Offer | None, tau: float, estimates: Estimates) -> float:
-    """Second part of kappa: the offer, paid to those who buy because of it and to those who would have bought anyway."""
-    if offer is None:
-        return 0.0
-    return -offer.face_value * offer.redemption * (estimates.base_purchase.mean + tau)
+def incentive_cost(offer: Offer | None, tau: float) -> float:
+    """Second part of kappa: the offer, paid to those who buy because of the contact."""
+    return 0.0 if offer is None else -offer.face_value * offer.redemption * tau
+
+
+def subsidy_cost(offer: Offer | None, estimates: Estimates) -> float:
+    """Third part of kappa: the same offer, paid to the sure buyers, who would have bought anyway."""
+    return 0.0 if offer is None else -offer.face_value * offer.redemption * estimates.base_purchase.mean
+
+
+def points_cost(offer: Offer | None, tau: float, estimates: Estimates, economics: Economics) -> float:
+    """What using the offer changes in the points liability, for all who buy."""
+    return 0.0 if offer is None else -points_price(offer, economics) * (estimates.base_purchase.mean + tau)
+
+
+def points_price(offer: Offer, economics: Economics) -> float:
+    """Money per buyer. Granted points become a liability less breakage; redeeming points pays out what was booked but for the
+    breakage, which is lost as income (IFRS 15, B39 to B47: material rights and unexercised rights).
+    """
+    share = 1.0 - economics.breakage if offer.points > 0 else economics.breakage
+    return abs(offer.points) * economics.point_value * share * offer.redemption
 
 
 def opt_out_cost(opt_out: Estimate, reach: Estimate) -> float:
@@ -101,57 +137,91 @@ def attention_cost(channel: Channel, estimates: Estimates) -> float:
     return -estimates.attention_price.mean * channel.pressure
 
 
-def shadow_cost(treatment: Treatment, prices: Mapping[str, float]) -> float:
-    """Sum of lambda_r over what the contact uses one unit of: `channel:<id>`, `journey:<id>`, `offer:<id>`."""
-    used = [f"channel:{treatment.channel}", f"journey:{treatment.journey}"]
-    if treatment.offer is not None:
-        used.append(f"offer:{treatment.offer.id}")
-    return -sum(prices.get(resource, 0.0) for resource in used)
+def shadow_cost(treatment: Treatment, policy: Policy) -> float:
+    """Sum of lambda_r over the scarce resources of which the contact uses a unit."""
+    return -sum(resource.price for resource in policy.resources.values() if resource.used_by(treatment))
 
 
-def value_of(
-    candidate: Candidate,
-    believed: Beliefs,
-    estimates: Estimates,
-    policy: Policy,
-    prices: Mapping[str, float] = NO_PRICES,
-) -> Value:
-    """The candidate's value and its parts. `net` is linear in tau, so its bounds follow from one slope."""
-    treatment = candidate.treatment
-    channel = policy.channels[treatment.channel]
-    tau, sd = believed.effect.mean * believed.timing.mean, believed.effect.sd * believed.timing.mean
-    parts = (
-        margin(tau, estimates),
-        future(tau, estimates),
-        channel_cost(channel),
-        incentive_cost(treatment.offer, tau, estimates),
-        opt_out_cost(believed.opt_out, believed.reach),
-        attention_cost(channel, estimates),
-        shadow_cost(treatment, prices) if prices else 0.0,
-        policy.journeys[treatment.journey].lever,
-    )
-    net = 0.0
-    for part in parts:
-        net += part
-    spread = abs(sd * _slope(treatment.offer, estimates))
-    return Value(*parts, net, net - spread, net + spread, net - CAUTION * spread, _tier(believed, estimates))
+class Worth:
+    """The value of one treatment as a function of the send window: only the incremental purchases depend on the hour."""
+
+    def __init__(self, treatment: Treatment, estimates: Estimates, policy: Policy, without: str | None = None) -> None:
+        self._offer, self._economics = treatment.offer, policy.economics
+        self._channel, self._estimates, self._without = policy.channels[treatment.channel], estimates, without
+        self.beliefs = beliefs(treatment, estimates, policy)
+        self._sign = -1.0 if treatment.kind == "suppress" else 1.0
+        self._fixed = (
+            self._sign * opt_out_cost(self.beliefs.opt_out, self.beliefs.reach),
+            self._sign * attention_cost(self._channel, estimates),
+            shadow_cost(treatment, policy) if policy.resources else 0.0,
+            policy.journeys[treatment.journey].lever,
+        )
+        self._cost = self._sign * channel_cost(self._channel)
+        self._subsidy = subsidy_cost(self._offer, estimates)
+        self._tiers = _tiers(self.beliefs, estimates)
+        self._slope = self._slope_of()
+        self._known: dict[float, tuple[Value, Estimate]] = {}
+
+    def at(self, slot: int) -> tuple[Value, Estimate]:
+        """Value and P(engage) in a window of that hour-of-week slot."""
+        factor = timing_of(slot, self._channel, self._estimates).mean
+        found = self._known.get(factor)
+        if found is None:
+            found = self._known[factor] = (self._value(factor), engagement(self.beliefs.propensity, factor))
+        return found
+
+    def _value(self, factor: float) -> Value:
+        """`net` is linear in tau, so its bounds follow from one slope."""
+        parts = self._parts(self._sign * self.beliefs.effect.mean * factor)
+        net = 0.0
+        for part in parts:
+            net += part
+        spread = abs(self.beliefs.effect.sd * factor * self._slope)
+        tier, tiers = self._tiers
+        return Value(*parts, net, net - spread, net + spread, net - CAUTION * spread, tier, tiers)
+
+    def _parts(self, tau: float) -> Parts:
+        """The parts in the order of `PARTS`."""
+        offer, estimates = self._offer, self._estimates
+        parts = (
+            margin(tau, estimates), future(tau, estimates), progress(tau, estimates), self._cost, incentive_cost(offer, tau),
+            self._subsidy, points_cost(offer, tau, estimates, self._economics), *self._fixed,
+        )  # fmt: skip
+        if self._without is None:
+            return parts
+        kept = (0.0 if name == self._without else part for name, part in zip(PARTS, parts, strict=True))
+        return cast(Parts, tuple(kept))
+
+    def _slope_of(self) -> float:
+        """Slope d net / d tau: money per incremental purchase. Negative when the offer costs more than a purchase earns; then more
+        effect loses more, and the pessimistic side is the other one.
+        """
+        per_purchase = {
+            "margin": self._estimates.basket_margin.mean,
+            "future": self._estimates.recency_value.mean,
+            "progress": self._estimates.tier_progress.mean,
+            "incentive_cost": incentive_cost(self._offer, 1.0),
+            "points_cost": 0.0 if self._offer is None else -points_price(self._offer, self._economics),
+        }
+        return sum(money for name, money in per_purchase.items() if name != self._without)
 
 
-def engagement(believed: Beliefs) -> Estimate:
-    """P(engage) with this candidate: the treatment's propensity times the window's relative engagement, within [0, 1]."""
-    base, factor = believed.propensity, believed.timing.mean
-    return Estimate(min(1.0, max(0.0, base.mean * factor)), base.sd * factor, base.source, base.tier)
+def engagement(propensity: Estimate, factor: float) -> Estimate:
+    """P(engage): the treatment's propensity times the window's relative engagement, within [0, 1]; unknown stays unknown."""
+    chance = propensity.mean * factor
+    mean = min(1.0, max(0.0, chance)) if isfinite(chance) else nan
+    return Estimate(mean, propensity.sd * factor, propensity.source, propensity.tier)
 
 
-def _slope(offer: Offer | None, estimates: Estimates) -> float:
-    """Slope d net / d tau: money per incremental purchase. Negative when the offer costs more than a purchase earns; then more
-    effect loses more, and the pessimistic side is the other one.
+def _tiers(used: Beliefs, estimates: Estimates) -> tuple[int, tuple[int, ...]]:
+    """The lowest tier among effect, opt-out and money, and the tier of each part in the order of `PARTS`.
+
+    Prices that the shop sets (costs, attention, levers) are no evidence: tier 0, and they do not lower the whole.
     """
-    paid = offer.face_value * offer.redemption if offer else 0.0
-    return estimates.basket_margin.mean + estimates.recency_value.mean - paid
-
-
-def _tier(believed: Beliefs, estimates: Estimates) -> int:
-    """Prices that the shop sets (attention, reachability) are no evidence and do not count."""
-    used = (believed.effect, believed.opt_out, estimates.basket_margin, estimates.recency_value)
-    return min(estimate.tier for estimate in used)
+    effect, base = used.effect.tier, estimates.base_purchase.tier
+    money, stake = estimates.basket_margin.tier, estimates.recency_value.tier
+    tiers = (
+        min(effect, money), min(effect, stake), min(effect, estimates.tier_progress.tier), 0, effect, base, min(effect, base),
+        min(used.opt_out.tier, used.reach.tier), estimates.attention_price.tier, 0, 0,
+    )  # fmt: skip
+    return min(effect, used.opt_out.tier, money, stake), tiers

@@ -35,9 +35,16 @@ def check_rule(text: str, kinds: Mapping[str, Kind]) -> None:
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """The mend for a name that does not exist."""
-    choices = sorted(known)
-    close = get_close_matches(name, choices, n=1)
-    return f"did you mean '{close[0]}'?" if close else f"known are: {', '.join(choices[:12])}"
+    choices = sorted(set(known))
+    close = close_to(name, choices)
+    if close is not None:
+        return f"did you mean '{close}'?"
+    return f"known are: {', '.join(choices[:12])}" if choices else "remove it"
+
+
+def close_to(name: str, known: Iterable[str]) -> str | None:
+    """The known name that a misspelled one most likely means."""
+    return next(iter(get_close_matches(name, sorted(known), n=1)), None)
 
 
 def _kind(node: ast.expr, kinds: Mapping[str, Kind]) -> Kind:

@@ -11,6 +11,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from arbitration.domain import Kind
+
 SCHEMA_FILE = Path(__file__).parent / "catalog.schema.json"
 
 Id = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,47}$")]
@@ -46,7 +48,14 @@ class ChannelPart(_Part):
         description="chance that one contact makes the customer opt out, until data says better"
     )
     reach_value_prior: Money = Field(description="money lost when the channel is lost, until data says better")
-    available: Rule = Field("True", description="rule over features; the channel is used only when it holds")
+    available: Rule = Field(
+        "True",
+        description="rule over features; the channel is used only when it holds, or when a caller names an immediate channel",
+    )
+    held: Rule = Field(
+        "False",
+        description="rule over features; while it holds, or is unknown, the channel waits (customer in a store)",
+    )
     hour_matters: bool = Field(True, description="people react differently by hour of sending; false for a letter")
 
 
@@ -56,14 +65,22 @@ class OfferPart(_Part):
     id: Id
     face_value: Money = Field(description="money it costs when used")
     redemption: Share = Field(1.0, description="share of buyers who use it")
+    points: Annotated[int, Field(ge=-1_000_000, le=1_000_000)] = Field(
+        0, description="points that using it grants (above 0) or redeems (below 0)"
+    )
 
 
 class TreatmentPart(_Part):
-    """One channel of a journey."""
+    """What a journey does on one channel."""
 
     channel: Id
     template: Id
     offer: OfferPart | None = None
+    kind: Kind = Field(
+        "message",
+        description="message, module (of web or app), reward, route (another journey takes over), suppress (a contact that would be made otherwise)",
+    )
+    route_to: Id | None = Field(None, description="for kind route: the journey that takes over")
 
 
 class JourneyPart(_Part):
@@ -88,22 +105,41 @@ class JourneyPart(_Part):
     effect_prior_sd: Annotated[float, Field(ge=0, le=1)] = Field(
         description="how unsure that is: one standard deviation"
     )
-    treatments: list[TreatmentPart] = Field(min_length=1)
+    treatments: list[TreatmentPart] = Field(min_length=1, max_length=40)
 
 
 class CapPart(_Part):
-    """At most `limit` marketing contacts in any `window_hours`."""
+    """At most `limit` marketing contacts in any `window_hours`, or in each calendar period of the customer; one of the two."""
 
     id: Id
+    name: NamePart
     limit: Annotated[int, Field(ge=1, le=1000)]
-    window_hours: Annotated[int, Field(ge=1, le=24 * 366)]
-    channel: Id | None = Field(None, description="leave out to count all channels together")
+    window_hours: Annotated[int, Field(ge=1, le=24 * 366)] | None = Field(None, description="any sliding window")
+    calendar: Literal["day", "week", "month"] | None = Field(
+        None, description="local calendar period; weeks begin on Monday"
+    )
+    channels: list[Id] = Field([], max_length=60, description="leave out to count every channel")
+    journeys: list[Id] = Field([], max_length=300, description="leave out to count every journey")
+
+
+class ResourcePart(_Part):
+    """Something scarce over all customers; a treatment uses one unit if it fits each of channel, journey and offer that is given."""
+
+    name: NamePart
+    channel: Id | None = None
+    journey: Id | None = None
+    offer: Id | None = None
+    limit: Annotated[int, Field(ge=1, le=1_000_000_000)] | None = Field(
+        None, description="most uses within per_days; leave out for a price alone"
+    )
+    per_days: Annotated[int, Field(ge=1, le=366)] = 28
+    price: Money = Field(0.0, description="shadow price: money that one unit would earn elsewhere")
 
 
 class ContactPolicyPart(_Part):
     """Caps and quiet hours, in the customer's own time zone."""
 
-    caps: list[CapPart]
+    caps: list[CapPart] = Field(max_length=200)
     quiet_from: HourOfDay
     quiet_to: HourOfDay
 
@@ -121,6 +157,9 @@ class SelectionPart(_Part):
     greed: Annotated[float, Field(ge=0)] = Field(description="how fast exploration falls with the money it may lose")
     exploration_budget: Money = Field(description="most money that exploration may cost per decision, on average")
     salt_id: Id = Field(description="name of the secret that draws and holdout depend on")
+    strategy: Literal["inverse_gap", "epsilon", "greedy", "uniform"] = Field(
+        "inverse_gap", description="how what is not the favorite is explored"
+    )
 
 
 class EconomicsPart(_Part):
@@ -135,16 +174,20 @@ class EconomicsPart(_Part):
     attention_price_prior: Money
     propensity_prior: Share
     effect_window_days: Annotated[int, Field(ge=1, le=366)]
+    tier_value_prior: Money = Field(0.0, description="what it is worth that a customer reaches the next loyalty tier")
+    point_value: Annotated[float, Field(ge=0, le=1000)] = Field(0.0, description="money a point costs when redeemed")
+    breakage: Share = Field(0.0, description="share of points that is never redeemed")
 
 
 class Catalog(_Part):
     """All files of one catalog together; each top-level key stands in one file."""
 
-    channels: dict[Id, ChannelPart] = Field(min_length=1)
-    journeys: dict[Id, JourneyPart] = Field(min_length=1)
+    channels: dict[Id, ChannelPart] = Field(min_length=1, max_length=60)
+    journeys: dict[Id, JourneyPart] = Field(min_length=1, max_length=300)
     contact_policy: ContactPolicyPart
     selection: SelectionPart
     economics: EconomicsPart
+    resources: dict[Id, ResourcePart] = Field({}, max_length=200)
 
 
 def json_schema() -> dict[str, Any]:

@@ -25,6 +25,7 @@ from serving.logs import log, where
 from serving.outcomes import report
 from serving.problems import Problem, from_error, internal, not_found
 from serving.reading import explanation_of, record_of
+from serving.replay import replay_of
 
 Handler = Callable[["Call"], Response]
 _READY_SECONDS = 0.8
@@ -49,6 +50,7 @@ def routes(console: Iterable[BaseRoute]) -> list[BaseRoute]:
         ),
         _route("GET", "/v1/decisions/{decision_id}", "read", _record),
         _route("GET", "/v1/decisions/{decision_id}/explanation", "read", _explanation),
+        _route("POST", "/v1/decisions/{decision_id}/replay", "read", _replay),
         _route("POST", "/v1/outcomes", "report", lambda call: _reply(report(call.runtime, call.body))),
         _route("GET", "/openapi.json", "read", _openapi),
         _route("GET", "/metrics", "metrics", _metrics),
@@ -98,6 +100,10 @@ def _record(call: Call) -> Response:
 
 def _explanation(call: Call) -> Response:
     return _reply((200, explanation_of(call.runtime, call.path["decision_id"], call.query)))
+
+
+def _replay(call: Call) -> Response:
+    return _reply((200, replay_of(call.runtime, call.path["decision_id"], call.body)))
 
 
 def _metrics(call: Call) -> Response:

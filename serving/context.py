@@ -60,8 +60,9 @@ def _expected(feature: Feature | None, value: float | bool | str) -> str | None:
 
 
 def standing_of(reading: Reading, policy: Policy, customer_id: str, now: datetime) -> Standing:
-    """Consents and contacts as far back as any cap, cool-down or horizon of the policy reaches."""
-    return reading.standing(customer_id, now - reach_of(policy), now)
+    """Consents, contacts as far back as any cap, cool-down or horizon of the policy reaches, and what is left of each stock."""
+    standing = reading.standing(customer_id, now - reach_of(policy), now)
+    return replace(standing, stock=reading.stock(policy, now))
 
 
 def build_context(runtime: Runtime, reading: Reading, request: DecisionRequest, now: datetime) -> Context:
@@ -80,6 +81,7 @@ def build_context(runtime: Runtime, reading: Reading, request: DecisionRequest, 
         triggers=tuple(Trigger(one.journey, one.occurred_at, one.expires_at, one.event_id) for one in request.triggers),
         channels=tuple(dict.fromkeys(request.channels)),
         holdout=in_holdout(runtime.salt, CustomerId(customer_id), runtime.policy.selection.holdout),
+        stock=standing.stock,
     )
     if barred(context):
         return context

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 from arbitration.codec import canonical_json
 from arbitration.decide import decide
 from arbitration.domain import Contact, Context, CustomerId, Decision, Estimates
+from arbitration.gates.case import Case
 from arbitration.selection import draw_of
 from serving.answers import answer_of
 from serving.auth import Client
 from serving.context import barred, build_context, check, standing_of
 from serving.estimates import attributions, estimates
-from serving.ledger.rows import Answer, DecisionRow, Standing
+from serving.ledger.rows import Answer
 from serving.ledger.store import Reading, Writing
 from serving.logs import log, pseudonym
 from serving.problems import FieldError, Problem
@@ -97,15 +98,15 @@ def _judge(runtime: Runtime, question: Question, context: Context, believed: Est
 
 
 def _commit(runtime: Runtime, question: Question, record: Record) -> Reply:
-    """Claim the request id, read again what caps and consents rest on, decide anew if that changed, write, commit."""
+    """Claim the request id, read again what caps, consents and stocks rest on, decide anew if that changed, write, commit."""
     context = record.context
     with runtime.ledger.writing() as ledger:
         earlier = ledger.answer_to(question.client, question.request.request_id)
         if earlier is not None:
             return _again(runtime, earlier, question)
         standing = standing_of(ledger, runtime.policy, context.customer_id, question.now)
-        if standing != Standing(context.consents, context.contacts):
-            context = replace(context, consents=standing.consents, contacts=standing.contacts)
+        if not standing.holds_in(context):
+            context = replace(context, consents=standing.consents, contacts=standing.contacts, stock=standing.stock)
             record = _judge(runtime, question, context, record.estimates)
         body = answer_of(record, runtime.policy).body()
         _write(ledger, runtime, question, record, body)
@@ -117,18 +118,14 @@ def _commit(runtime: Runtime, question: Question, record: Record) -> Reply:
 def _write(ledger: Writing, runtime: Runtime, question: Question, record: Record, body: bytes) -> None:
     decision = record.decision
     ledger.add_policy(runtime.policy.version, runtime.policy_bytes)
-    ledger.add_decision(
-        DecisionRow(
-            decision.decision_id, question.client, question.request.request_id, decision.customer_id,
-            decision.decided_at, record.mode, Answer(question.digest, 200, body), record.to_bytes(),
-        )
-    )  # fmt: skip
+    ledger.add_decision(record.to_row(question.request.request_id, Answer(question.digest, 200, body)))
     if record.mode == "live" and decision.plan.steps:
         step = decision.plan.steps[0]
         treatment = step.candidate.treatment
-        purpose = runtime.policy.journeys[treatment.journey].purpose
+        purpose = Case(record.context, runtime.policy, record.now).purpose(step.candidate)
         contact = Contact(treatment.journey, treatment.channel, step.send_at, purpose)
-        ledger.add_contact(decision.customer_id, contact, decision.decision_id, 0)
+        offer = treatment.offer.id if treatment.offer else None
+        ledger.add_contact(decision.customer_id, contact, decision.decision_id, 0, offer)
 
 
 def _again(runtime: Runtime, earlier: Answer, question: Question) -> Reply:

@@ -8,6 +8,9 @@ Sources, estimate by estimate:
     recency_value    delta (V+ - V-) = DELTA * annual margin * (P(stays | just bought) - P(stays | as of now)); annual margin =
                      2 * spend of 182 days * margin rate; both chances from the churn
                      model, the first for the same customer with one more purchase, made now
+    tier_progress    the catalog's value of the next tier * min(1, mean basket / money missing to it): progress is linear, and one
+                     more basket is a larger part of a shorter way (goal gradient: Kivetz, Urminsky & Zheng 2006, Journal of
+                     Marketing Research 43(1)); 0 at the top tier and where the way is not known
     attention_price  the catalog's price (no model yet)
     propensity       the channel model, for channels and journeys it has seen
     effect           cell effect * (1 + slope * (propensity / the cell's mean propensity - 1)), ratio within 1/4 and 4, the
@@ -74,6 +77,7 @@ def estimates(bundle: Bundle | None, policy: Policy, context: Context, now: date
         base_purchase=_base(bundle, context) if everything else prior.base_purchase,
         basket_margin=prior.basket_margin if money is None else money[0],
         recency_value=stake or prior.recency_value,
+        tier_progress=_tier_progress(policy, context) if "customer" in seen else prior.tier_progress,
         attention_price=prior.attention_price,
         propensity=dict(prior.propensity) | propensity,
         effect=_effects(bundle, policy, prior, propensity),
@@ -132,6 +136,16 @@ def _money(policy: Policy, context: Context) -> tuple[Estimate, float] | None:
         return None
     rate = policy.economics.margin_rate
     return Estimate(basket * rate, 0.0, "mean basket of 182 days", 2), spend * rate * DAYS_A_YEAR / WINDOW_DAYS
+
+
+def _tier_progress(policy: Policy, context: Context) -> Estimate:
+    """What one more purchase brings of the next tier's value. The value is the catalog's, so the tier is that of cell means."""
+    missing = _number(context.features.get("money_to_next_tier"))
+    basket = _number(context.features.get("basket_value_182d"))
+    if not (missing > 0 and basket > 0):  # NaN is neither: unknown, or the top tier
+        return Estimate(0.0, 0.0, "no way to a next tier is known")
+    share = min(1.0, basket / missing)
+    return Estimate(policy.economics.tier_value_prior * share, 0.0, "prior scaled by mean basket to next tier", 1)
 
 
 def _churn(bundle: Bundle, context: Context, money: tuple[Estimate, float] | None) -> tuple[Estimate, Estimate | None]:

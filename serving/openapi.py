@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from serving.answer_shapes import DecisionAnswer, OutcomeAnswer, ProblemBody
+from serving.answer_shapes import DecisionAnswer, OutcomeAnswer, ProblemBody, Shape
 from serving.schemas import DecisionRequest, OutcomeReport
 
 INTERFACE = "1.0.0"
@@ -20,14 +20,24 @@ _PROBLEMS = {
     "404": "No such decision",
     "413": "The body is larger than 1 MiB",
     "415": "Not application/json",
-    "422": "A field is wrong, or the request_id (the outcome's id) was used for another body",
+    "422": "A field is wrong, the request_id (the outcome's id) was used for another body, or a decision cannot be replayed",
     "503": "Not available at the moment; see Retry-After",
 }
 
 
+class ReplayAnswer(Shape):
+    """Whether the recorded inputs give the recorded decision again, byte for byte; else the JSON path that differs first."""
+
+    decision_id: str
+    identical: bool
+    first_difference: str | None = None
+
+
 def document() -> dict[str, Any]:
     """The whole document."""
-    models: list[type[BaseModel]] = [DecisionRequest, OutcomeReport, DecisionAnswer, OutcomeAnswer, ProblemBody]
+    models: list[type[BaseModel]] = [
+        DecisionRequest, OutcomeReport, DecisionAnswer, OutcomeAnswer, ReplayAnswer, ProblemBody
+    ]  # fmt: skip
     _, schemas = models_json_schema(
         [(model, "validation") for model in models[:2]] + [(model, "serialization") for model in models[2:]],
         ref_template="#/components/schemas/{model}",
@@ -57,6 +67,13 @@ def _paths() -> dict[str, Any]:
         "/v1/decisions/{decision_id}": {"get": _call("The record of a decision", parameters=decision)},
         "/v1/decisions/{decision_id}/explanation": {
             "get": _call("Why, for one reader and in one language", parameters=decision + reader)
+        },
+        "/v1/decisions/{decision_id}/replay": {
+            "post": _call(
+                "Decide again from the recorded inputs; the body is empty or {}",
+                answers="ReplayAnswer",
+                parameters=decision,
+            )
         },
         "/v1/outcomes": {
             "post": _call("Report what was observed; idempotent by source and id", "OutcomeReport", "OutcomeAnswer")

@@ -58,7 +58,7 @@ def _row(outcome: OutcomeReport, digest: str, now: datetime, *, matched: bool) -
 
 def _follow(ledger: Writing, decision: DecisionRow, outcome: OutcomeReport, now: datetime) -> None:
     """What the outcome changes for the next decision."""
-    steps = Record.from_bytes(decision.record).decision.plan.steps
+    steps = Record.from_row(decision).decision.plan.steps
     if outcome.step >= max(len(steps), 1) or (not steps and outcome.type != "converted"):
         expected = f"a step of the decision: 0 to {len(steps) - 1}" if steps else "only conversions follow from silence"
         raise invalid([FieldError("step" if steps else "type", expected)])

@@ -12,7 +12,7 @@ from arbitration.policy import Policy
 from serving.answers import answer_of, explanation
 from serving.openapi import LANGUAGES, READERS
 from serving.problems import FieldError, Problem, field_path, not_found
-from serving.records import Record
+from serving.records import Record, plain_record
 
 if TYPE_CHECKING:
     from serving.bootstrap import Runtime
@@ -33,7 +33,7 @@ def load(runtime: Runtime, decision_id: str) -> tuple[Record, Policy]:
         row = reading.decision(decision_id)
         if row is None:
             raise not_found("decision")
-        record = Record.from_bytes(row.record)
+        record = Record.from_row(row)
         version = record.decision.policy_version
         if version == runtime.policy.version:
             return record, runtime.policy
@@ -56,7 +56,7 @@ def record_of(runtime: Runtime, decision_id: str) -> bytes:
         for one in outcomes
     ]
     return canonical_json(
-        _without_nulls({"answer": json.loads(row.answer.body), "record": json.loads(row.record), "outcomes": seen})
+        _without_nulls({"answer": json.loads(row.answer.body), "record": plain_record(row), "outcomes": seen})
     )
 
 

@@ -1,4 +1,7 @@
-"""The record of a decision: all that went in and all that came out, enough to decide again and get the same bytes."""
+"""The record of a decision: all that went in and all that came out, enough to decide again and get the same bytes.
+
+It is kept in two parts: the inputs, and the decision, which names hundreds of candidates and is much longer.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +13,12 @@ from typing import Any
 from arbitration.codec import canonical_text, decode, encode
 from arbitration.decide import decide
 from arbitration.domain import Attribution, Context, Decision, Estimates
+from arbitration.errors import LedgerError
 from arbitration.policy import Policy
+from serving.comparison import summary_of
+from serving.ledger.rows import Answer, DecisionRow
 
-VERSION = 1
+VERSION = 2  # 2: values with eleven parts, stock and tier progress; inputs and decision apart
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,20 +43,25 @@ class Record:
     simulated: bool
     decision: Decision
 
-    def to_bytes(self) -> bytes:
-        """Canonical JSON."""
-        return canonical_text({"version": VERSION, **{name: encode(getattr(self, name)) for name in _FIELDS}})
+    def to_parts(self) -> tuple[bytes, bytes]:
+        """Inputs and decision as canonical JSON."""
+        inputs = {"version": VERSION, **{name: encode(getattr(self, name)) for name in _INPUTS}}
+        return canonical_text(inputs), canonical_text(encode(self.decision))
 
     @classmethod
-    def from_bytes(cls, body: bytes) -> Record:
-        """The record that `to_bytes` wrote."""
-        data = json.loads(body)
-        del data["version"]
+    def from_parts(cls, inputs: bytes, decision: bytes) -> Record:
+        """The record that `to_parts` wrote. Raises `LedgerError` when a program of another version wrote it."""
+        data = json.loads(inputs)
+        if (version := data.pop("version")) != VERSION:
+            raise LedgerError(
+                f"a record of version {version} cannot be read, this program reads version {VERSION}",
+                mend="use the program that wrote it",
+            )
         data["now"] = datetime.fromisoformat(data["now"])
         data["attributions"] = tuple(decode(Attribution, one) for one in data["attributions"])
-        for name, kind in (("context", Context), ("estimates", Estimates), ("decision", Decision)):
-            data[name] = decode(kind, data[name])
-        return cls(**data)
+        data["context"] = decode(Context, data["context"])
+        data["estimates"] = decode(Estimates, data["estimates"])
+        return cls(**data, decision=decode(Decision, json.loads(decision)))
 
     def decide_again(self, policy: Policy) -> Decision:
         """The decision that follows from the recorded inputs; equal to `decision` unless the rules have changed."""
@@ -63,5 +74,23 @@ class Record:
             draw=self.draw,
         )
 
+    def to_row(self, request_id: str, answer: Answer) -> DecisionRow:
+        """The record as the ledger keeps it, with the answer that was made from it."""
+        decision = self.decision
+        return DecisionRow(
+            decision.decision_id, self.client, request_id, decision.customer_id, decision.decided_at, self.mode, answer,
+            decision.policy_version, summary_of(decision), *self.to_parts(),
+        )  # fmt: skip
 
-_FIELDS = tuple(Record.__annotations__)
+    @classmethod
+    def from_row(cls, row: DecisionRow) -> Record:
+        """The record that a row of the ledger holds."""
+        return cls.from_parts(row.inputs, row.decision)
+
+
+def plain_record(row: DecisionRow) -> dict[str, Any]:
+    """The whole record as plain JSON values."""
+    return {**json.loads(row.inputs), "decision": json.loads(row.decision)}
+
+
+_INPUTS = tuple(name for name in Record.__annotations__ if name != "decision")

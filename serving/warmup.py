@@ -61,13 +61,13 @@ def warm_up(runtime: Runtime) -> None:
         for name in names:
             body = {"request_id": "rehearsal", "customer": {"id": name}, "mode": "dry_run"}
             question = question_of(runtime, _CLIENT, json.dumps(body).encode())
-            record = Record.from_bytes(consider(runtime, reading, question).to_bytes())
+            record = Record.from_parts(*consider(runtime, reading, question).to_parts())
             answer_of(record, runtime.policy).body()
             for lang in LANGS:
                 html("decision.html", lang, page=page_of(record, runtime.policy, lang))
                 for reader in READERS:
                     tell(record, runtime.policy, reader, lang)
-    Record.from_bytes(_with_everything(record).to_bytes())
+    Record.from_parts(*_with_everything(record).to_parts())
     decode(Policy, encode(runtime.policy))
     for lang in LANGS:
         html("list.html", lang, page=list_page(newest(runtime.ledger), runtime.policy, lang))

@@ -8,20 +8,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from itertools import groupby
+from typing import Literal
 
 from arbitration.domain import Candidate, Rejection, Stage
 from arbitration.gates import consent, contact_policy, eligibility
 from arbitration.gates.case import Case, Verdict
 
+Scope = Literal["customer", "channel", "journey", "treatment"]
+
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """A gate and its stage; `timed` says that the verdict depends on the send window and not on the treatment alone."""
+    """A gate and its stage, and on what its verdict depends.
+
+    `scope` names the part of the candidate it looks at, purpose included; `timed` says that it looks at the send window, too, and
+    `after_steps` that a plan's earlier steps may turn its yes into a no.
+    """
 
     stage: Stage
     check: Callable[[Candidate, Case], Verdict | None]
+    scope: Scope
     timed: bool = False
+    after_steps: bool = False
 
     @property
     def code(self) -> str:
@@ -30,30 +38,35 @@ class Gate:
 
 
 GATES: tuple[Gate, ...] = (
-    Gate("consent", consent.objection),
-    Gate("consent", consent.suppression),
-    Gate("eligibility", eligibility.unknown_journey),
-    Gate("consent", consent.pause, timed=True),
-    Gate("consent", consent.consent_missing, timed=True),
-    Gate("consent", consent.consent_denied, timed=True),
-    Gate("consent", consent.consent_withdrawn, timed=True),
-    Gate("consent", consent.consent_expired, timed=True),
-    Gate("consent", consent.consent_evidence_incomplete, timed=True),
-    Gate("contact_policy", contact_policy.unknown_time_zone),
-    Gate("contact_policy", contact_policy.quiet_hours, timed=True),
-    Gate("contact_policy", contact_policy.channel_cap, timed=True),
-    Gate("contact_policy", contact_policy.overall_cap, timed=True),
-    Gate("contact_policy", contact_policy.cool_down, timed=True),
-    Gate("contact_policy", contact_policy.exclusive_group, timed=True),
-    Gate("eligibility", eligibility.channel_not_servable),
-    Gate("eligibility", eligibility.channel_unavailable),
-    Gate("eligibility", eligibility.trigger_missing),
-    Gate("eligibility", eligibility.trigger_expired, timed=True),
-    Gate("eligibility", eligibility.not_eligible),
-    Gate("eligibility", eligibility.not_applicable),
-    Gate("eligibility", eligibility.not_suitable),
-    Gate("eligibility", eligibility.missing_feature),
+    Gate("consent", consent.objection, "customer"),
+    Gate("consent", consent.suppression, "customer"),
+    Gate("eligibility", eligibility.unknown_journey, "treatment"),
+    Gate("consent", consent.pause, "customer", timed=True),
+    Gate("consent", consent.consent_missing, "channel", timed=True),
+    Gate("consent", consent.consent_denied, "channel", timed=True),
+    Gate("consent", consent.consent_withdrawn, "channel", timed=True),
+    Gate("consent", consent.consent_expired, "channel", timed=True),
+    Gate("consent", consent.consent_evidence_incomplete, "channel", timed=True),
+    Gate("contact_policy", contact_policy.unknown_time_zone, "customer"),
+    Gate("contact_policy", contact_policy.quiet_hours, "channel", timed=True),
+    Gate("contact_policy", contact_policy.channel_cap, "channel", timed=True, after_steps=True),
+    Gate("contact_policy", contact_policy.group_cap, "treatment", timed=True, after_steps=True),
+    Gate("contact_policy", contact_policy.overall_cap, "channel", timed=True, after_steps=True),
+    Gate("contact_policy", contact_policy.cool_down, "treatment", timed=True, after_steps=True),
+    Gate("contact_policy", contact_policy.exclusive_group, "journey", timed=True, after_steps=True),
+    Gate("contact_policy", contact_policy.channel_held, "channel", timed=True),
+    Gate("eligibility", eligibility.channel_not_servable, "channel"),
+    Gate("eligibility", eligibility.channel_unavailable, "channel"),
+    Gate("eligibility", eligibility.trigger_missing, "journey"),
+    Gate("eligibility", eligibility.trigger_expired, "journey", timed=True),
+    Gate("eligibility", eligibility.not_eligible, "journey"),
+    Gate("eligibility", eligibility.not_applicable, "journey"),
+    Gate("eligibility", eligibility.not_suitable, "journey"),
+    Gate("eligibility", eligibility.missing_feature, "journey"),
+    Gate("eligibility", eligibility.out_of_stock, "treatment"),
+    Gate("eligibility", eligibility.points_short, "treatment"),
 )
+AFTER_STEPS = tuple(gate for gate in GATES if gate.after_steps)
 
 
 def rejection(candidate: Candidate, case: Case, gates: Iterable[Gate] = GATES) -> Rejection | None:
@@ -63,32 +76,3 @@ def rejection(candidate: Candidate, case: Case, gates: Iterable[Gate] = GATES) -
         if verdict is not None:
             return Rejection(candidate, gate.stage, gate.code, verdict.free_at, verdict.missing, verdict.by)
     return None
-
-
-def admit(candidates: Iterable[Candidate], case: Case) -> tuple[tuple[Candidate, ...], tuple[Rejection, ...]]:
-    """Candidates that passed, and rejections; the same answer as `rejection` for each, but gates that do not depend on
-    the window are asked once per treatment. Candidates of a treatment must stand together.
-    """
-    passed: list[Candidate] = []
-    rejected: list[Rejection] = []
-    for _, group in groupby(candidates, key=lambda candidate: id(candidate.treatment)):
-        windows = list(group)
-        gates = _remaining(windows[0], case)
-        for candidate in windows:
-            no = rejection(candidate, case, gates)
-            if no is None:
-                passed.append(candidate)
-            else:
-                rejected.append(no)
-    return tuple(passed), tuple(rejected)
-
-
-def _remaining(candidate: Candidate, case: Case) -> tuple[Gate, ...]:
-    """The gates still to ask for each window: the timed ones, up to and including the first fixed one that says no."""
-    remaining: list[Gate] = []
-    for gate in GATES:
-        if gate.timed:
-            remaining.append(gate)
-        elif gate.check(candidate, case) is not None:
-            return (*remaining, gate)
-    return tuple(remaining)

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 from arbitration.domain import Candidate, Contact, SendWindow
+from arbitration.expression import Unknown
+from arbitration.gates.calendar import begin_of, period_after, period_of
 from arbitration.gates.case import Case, Verdict
-from arbitration.policy import ContactPolicy
+from arbitration.policy import Cap, ContactPolicy
 
 _HOUR = timedelta(hours=1)
+_INSTANT = timedelta(microseconds=1)
+HELD = timedelta(hours=24)
+"""Windows that open sooner than this wait for a held channel: all that a decision may choose for its first contact."""
+VISIT = timedelta(hours=2)
+"""After this a held channel is worth asking for again."""
 
 
 def unknown_time_zone(_: Candidate, case: Case) -> Verdict | None:
@@ -28,13 +36,21 @@ def quiet_hours(candidate: Candidate, case: Case) -> Verdict | None:
 
 
 def channel_cap(candidate: Candidate, case: Case) -> Verdict | None:
-    """A cap on this channel would be exceeded."""
-    return _cap(candidate, case, overall=False)
+    """A cap on this channel, or on a group of channels, would be exceeded."""
+    return _first_full(
+        [cap for cap in case.policy.contact_policy.caps if cap.channels and not cap.journeys], candidate, case
+    )
+
+
+def group_cap(candidate: Candidate, case: Case) -> Verdict | None:
+    """A cap on a group of journeys would be exceeded."""
+    return _first_full([cap for cap in case.policy.contact_policy.caps if cap.journeys], candidate, case)
 
 
 def overall_cap(candidate: Candidate, case: Case) -> Verdict | None:
-    """A cap over all channels would be exceeded."""
-    return _cap(candidate, case, overall=True)
+    """A cap over all channels and journeys would be exceeded."""
+    caps = case.policy.contact_policy.caps
+    return _first_full([cap for cap in caps if not cap.channels and not cap.journeys], candidate, case)
 
 
 def cool_down(candidate: Candidate, case: Case) -> Verdict | None:
@@ -72,6 +88,19 @@ def exclusive_group(candidate: Candidate, case: Case) -> Verdict | None:
     return None
 
 
+def channel_held(candidate: Candidate, case: Case) -> Verdict | None:
+    """The channel waits while its `held` rule holds, because the customer is spoken to elsewhere: in a store the associate speaks.
+
+    Unknown is no. A plan's later step, a day on, is not held.
+    """
+    rule = case.channel(candidate).held
+    answer = case.holds(rule)
+    if answer is False or candidate.window.opens_at >= case.now + HELD:
+        return None
+    missing = answer.name if isinstance(answer, Unknown) else None
+    return Verdict(free_at=case.now + VISIT, missing=missing, by=None if missing else rule)
+
+
 def is_quiet(hour: int, contact_policy: ContactPolicy) -> bool:
     """Whether a local hour is quiet; the quiet hours may cross midnight."""
     start, end = contact_policy.quiet_from, contact_policy.quiet_to
@@ -82,7 +111,7 @@ def _samples(window: SendWindow) -> list[datetime]:
     """The opening, every hour after it, and the last instant: quiet hours start and end on the hour, so none slips through."""
     hours = int((window.closes_at - window.opens_at) / _HOUR)
     found = [window.opens_at + step * _HOUR for step in range(hours + 1)]
-    return [moment for moment in found if moment < window.closes_at] + [window.closes_at - timedelta(microseconds=1)]
+    return [moment for moment in found if moment < window.closes_at] + [window.closes_at - _INSTANT]
 
 
 def _quiet_end(local: datetime, contact_policy: ContactPolicy) -> datetime:
@@ -92,18 +121,39 @@ def _quiet_end(local: datetime, contact_policy: ContactPolicy) -> datetime:
     )
 
 
-def _cap(candidate: Candidate, case: Case, *, overall: bool) -> Verdict | None:
-    """Wherever in its window the contact falls, no sliding window of the cap may hold more than `limit`; service is free."""
-    if case.journey(candidate).purpose == "service":
+def _first_full(caps: Iterable[Cap], candidate: Candidate, case: Case) -> Verdict | None:
+    """The first cap that the contact would exceed, wherever in its window it falls; service messages are free."""
+    if case.purpose(candidate) == "service":
         return None
+    for cap in caps:
+        if cap.counts(candidate.treatment.journey, candidate.treatment.channel):
+            free_at = (
+                _free_of_window(cap, candidate, case) if cap.calendar is None else _free_of_period(cap, candidate, case)
+            )
+            if free_at is not None:
+                return Verdict(free_at=free_at, by=cap.id)
+    return None
+
+
+def _free_of_window(cap: Cap, candidate: Candidate, case: Case) -> datetime | None:
+    """No sliding window of the cap may hold more than `limit`: when the last full one has passed, None if none is full."""
     opens_at, closes_at = candidate.window.opens_at, candidate.window.closes_at
-    for cap in case.policy.contact_policy.caps:
-        if cap.channel != (None if overall else candidate.treatment.channel):
-            continue
-        length = timedelta(hours=cap.window_hours)
-        hits = [first for first, last in case.full_spans(cap) if max(last, opens_at) - min(first, closes_at) < length]
-        if hits:
-            return Verdict(free_at=max(hits) + length, by=cap.id)
+    length = timedelta(hours=cap.window_hours or 0)
+    hits = [first for first, last in case.full_spans(cap) if max(last, opens_at) - min(first, closes_at) < length]
+    return max(hits) + length if hits else None
+
+
+def _free_of_period(cap: Cap, candidate: Candidate, case: Case) -> datetime | None:
+    """The next local period with room for one more, None if the window's own has room."""
+    used, zone, calendar = case.used_periods(cap), case.zone, cap.calendar
+    if zone is None or calendar is None:
+        return None
+    for moment in (candidate.window.opens_at, candidate.window.closes_at - _INSTANT):
+        period = period_of(moment, zone, calendar)
+        if used[period] >= cap.limit:
+            while used[period] >= cap.limit:
+                period = period_after(period, calendar)
+            return begin_of(period, zone)
     return None
 
 

@@ -6,6 +6,9 @@ from arbitration.domain import Candidate
 from arbitration.expression import Unknown
 from arbitration.gates.case import NO, Case, Verdict
 
+POINTS = "points_balance"
+"""The feature that says how many points a customer holds."""
+
 
 def unknown_journey(candidate: Candidate, case: Case) -> Verdict | None:
     """The journey or the channel is not in the catalog."""
@@ -65,6 +68,28 @@ def missing_feature(candidate: Candidate, case: Case) -> Verdict | None:
         if isinstance(answer, Unknown):
             return Verdict(missing=answer.name)
     return None
+
+
+def out_of_stock(candidate: Candidate, case: Case) -> Verdict | None:
+    """A scarce resource that the contact would use is used up, over all customers; a stock that is not told is none."""
+    for resource in case.policy.resources.values():
+        if resource.limit is None or not resource.used_by(candidate.treatment):
+            continue
+        left = case.context.stock.get(resource.id)
+        if left is None or left <= 0:
+            return Verdict(missing="stock" if left is None else None, by=resource.id)
+    return None
+
+
+def points_short(candidate: Candidate, case: Case) -> Verdict | None:
+    """The reward costs more points than the customer holds."""
+    offer = candidate.treatment.offer
+    if offer is None or offer.points >= 0:
+        return None
+    answer = case.holds(f"{POINTS} >= {-offer.points}")
+    if isinstance(answer, Unknown):
+        return Verdict(missing=POINTS)
+    return None if answer else Verdict(by=offer.id)
 
 
 def _unless(rule: str, case: Case, *, when_unknown: bool = False) -> Verdict | None:

@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, create_engine, event, insert, select
 from sqlalchemy.exc import DBAPIError
@@ -36,6 +37,24 @@ def open_engine(path: Path) -> Engine:
     return engine
 
 
+def open_read_only(path: Path) -> Engine:
+    """The ledger at `path` for reading alone, also while a service writes to it; `LedgerError` when there is none."""
+    if not path.exists():
+        raise LedgerError("there is no ledger yet", where=str(path), mend="run: dirigent serve, and ask it something")
+    engine = create_engine(
+        f"sqlite:///file:{quote(str(path))}?mode=ro&uri=true",
+        isolation_level="AUTOCOMMIT",
+        connect_args={"timeout": BUSY_SECONDS},
+    )
+    try:
+        with connection_of(engine, path) as connection:
+            _check_version(connection, path)
+    except BaseException:
+        engine.dispose()
+        raise
+    return engine
+
+
 def _configure(connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:
     # WAL lets readers go on while one writes; FULL makes a commit survive a power cut, which WAL's default does not.
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
@@ -45,15 +64,19 @@ def _configure(connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:
 def _prepare(engine: Engine, path: Path) -> None:
     with transaction(engine, path) as connection:
         METADATA.create_all(connection)
-        found = connection.execute(select(schema_version.c.version)).scalar()
-        if found is None:
+        if connection.execute(select(schema_version.c.version)).first() is None:
             connection.execute(insert(schema_version).values(version=VERSION))
-        elif found != VERSION:
-            raise LedgerError(
-                f"has version {found}, this program reads version {VERSION}",
-                where=str(path),
-                mend="start the program that wrote it, or move the file away",
-            )
+        _check_version(connection, path)
+
+
+def _check_version(connection: Connection, path: Path) -> None:
+    found = connection.execute(select(schema_version.c.version)).scalar()
+    if found != VERSION:
+        raise LedgerError(
+            f"has version {found}, this program reads version {VERSION}",
+            where=str(path),
+            mend="start the program that wrote it, or move the file away",
+        )
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Table, delete, insert, select
 
 from arbitration.domain import SILENCE
 from arbitration.errors import StateError
-from arbitration.policy import Policy
+from arbitration.policy import Cap, Policy
 from features.home import Home
 from features.tables.store import open_tables
 from serving.ledger import schema
@@ -26,6 +26,7 @@ from serving.ledger.store import Ledger
 
 LEAST_REACH = timedelta(days=91)
 ENGAGED = ("opened", "clicked", "converted")
+_LONGEST_HOURS = {"day": 24, "week": 7 * 24, "month": 31 * 24}
 _BATCH = 20_000
 _CUSTOMERS = "SELECT customer_id, time_zone, locale FROM customers"
 _IDENTITIES = "SELECT alias_type, alias, epoch_us(valid_from) AS valid_from, customer_id FROM identities"
@@ -56,9 +57,14 @@ class Source:
 def reach_of(policy: Policy) -> timedelta:
     """How far back contacts matter: the longest cap, cool-down or horizon of the catalog, and 91 days at least."""
     journeys = policy.journeys.values()
-    hours = [cap.window_hours for cap in policy.contact_policy.caps]
+    hours = [_hours_of(cap) for cap in policy.contact_policy.caps]
     hours += [max(journey.cooldown_hours, journey.horizon_hours) for journey in journeys]
     return max(LEAST_REACH, *(timedelta(hours=length) for length in hours))
+
+
+def _hours_of(cap: Cap) -> int:
+    """How long a contact can count for a cap; a calendar period at its longest, and an hour more for a changed clock."""
+    return _LONGEST_HOURS[cap.calendar] + 1 if cap.calendar else cap.window_hours or 0
 
 
 def _sources(now: datetime, reach: timedelta, purposes: Mapping[str, str]) -> tuple[Source, ...]:

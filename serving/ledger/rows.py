@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
-from arbitration.domain import Consent, Contact
+from arbitration.domain import Consent, Contact, Context
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,18 @@ class Standing:
 
     consents: tuple[Consent, ...] = ()
     contacts: tuple[Contact, ...] = ()
+    stock: Mapping[str, int] = field(default_factory=dict)
+
+    def holds_in(self, context: Context) -> bool:
+        """Whether a decision on this context still stands. Of a stock it matters alone whether anything is left: a unit that
+        another customer took meanwhile changes no decision as long as it was not the last.
+        """
+        same = (self.consents, self.contacts) == (context.consents, context.contacts)
+        return same and _used_up(self.stock) == _used_up(context.stock)
+
+
+def _used_up(stock: Mapping[str, int]) -> dict[str, bool]:
+    return {resource: left <= 0 for resource, left in stock.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +48,26 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class Summary:
+    """What a policy holds for best in one decision, free of the draw: the favorite treatment, or None for silence.
+
+    `opens_at` is its send window, `net` and `decided_on` its value (0 for silence). `stopped` counts the treatments of which no window
+    may be used, by the gate that their most promising window did not pass.
+    """
+
+    favorite: str | None
+    opens_at: datetime | None
+    net: float
+    decided_on: float
+    stopped: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class DecisionRow:
-    """One decision: who asked, what was answered, and the record from which it can be decided again."""
+    """One decision: who asked, what was answered, what was best, and the record from which it can be decided again.
+
+    The record lies in two parts, so that what went in can be read without what came out, which is much longer.
+    """
 
     decision_id: str
     client: str
@@ -45,7 +76,10 @@ class DecisionRow:
     decided_at: datetime
     mode: str
     answer: Answer
-    record: bytes
+    policy_version: str
+    summary: Summary
+    inputs: bytes
+    decision: bytes
 
 
 @dataclass(frozen=True, slots=True)

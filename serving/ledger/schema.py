@@ -22,7 +22,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-VERSION = 2  # 2: records are compressed
+VERSION = 3  # 2: records are compressed; 3: inputs and decision apart, what was best as columns, offers of contacts
 METADATA = MetaData()
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -71,6 +71,7 @@ contacts = Table(
     Column("journey", String, nullable=False),
     Column("channel", String, nullable=False),
     Column("purpose", String, nullable=False),
+    Column("offer", String),
     Column("sent_at", BigInteger, nullable=False),
     Column("decision_id", String),
     Column("step", Integer),
@@ -78,6 +79,11 @@ contacts = Table(
     Column("engaged", Boolean),
     Column("origin", String, nullable=False),
     Index("contacts_of_customer", "customer_id", "sent_at"),
+    Index("contacts_of_decision", "decision_id", "channel"),
+    # One per way to name a scarce resource; the uses of one are counted before every decision.
+    Index("contacts_of_offer", "offer", "sent_at"),
+    Index("contacts_of_journey", "journey", "sent_at"),
+    Index("contacts_of_channel", "channel", "sent_at"),
 )
 
 policies = Table(
@@ -96,7 +102,14 @@ decisions = Table(
     Column("mode", String, nullable=False),
     Column("status", Integer, nullable=False),
     Column("answer", LargeBinary, nullable=False),
-    Column("record", LargeBinary, nullable=False),
+    Column("policy_version", String, nullable=False),
+    Column("favorite", String),
+    Column("opens_at", BigInteger),
+    Column("net", Float, nullable=False),
+    Column("decided_on", Float, nullable=False),
+    Column("stopped", String, nullable=False),
+    Column("inputs", LargeBinary, nullable=False),
+    Column("decision", LargeBinary, nullable=False),
     UniqueConstraint("client", "request_id", name="one_answer_per_request"),
     Index("decisions_of_customer", "customer_id", "decided_at"),
 )

@@ -14,11 +14,14 @@ from sqlalchemy import ColumnElement, Connection, Row, insert, select, true, upd
 
 from arbitration.domain import Consent, Contact
 from arbitration.errors import LedgerError
+from arbitration.policy import Policy
 from serving.ledger import schema
 from serving.ledger.engine import connection_of, open_engine, transaction
+from serving.ledger.packing import summary_in, summary_out
 from serving.ledger.rows import Answer, DecisionRow, OutcomeRow, Profile, Standing
 from serving.ledger.schema import from_micros, to_micros
 from serving.ledger.standing import consents_held, contacts_held
+from serving.ledger.stock import uses_of
 
 QUEUE_SECONDS = 10.0
 
@@ -46,6 +49,14 @@ class Reading:
         fits = (table.c.alias_type == alias_type) & (table.c.alias == alias) & (table.c.valid_from <= to_micros(at))
         row = self._first(select(table).where(fits).order_by(table.c.valid_from.desc()))
         return str(row.customer_id) if row else None
+
+    def stock(self, policy: Policy, now: datetime) -> dict[str, int]:
+        """Units left of every resource that has a limit, over all customers."""
+        return {
+            resource.id: resource.limit - uses_of(self._connection, resource, now)
+            for resource in policy.resources.values()
+            if resource.limit is not None
+        }
 
     def standing(self, customer_id: str, since: datetime, now: datetime) -> Standing:
         """Consents as they hold `now`, oldest first, and the contacts that were sent or reserved `since` and not released."""
@@ -78,11 +89,10 @@ class Reading:
         row = self._first(select(table).where(table.c.decision_id == decision_id))
         if row is None:
             return None
-        moment = from_micros(row.decided_at)
-        record = zlib.decompress(row.record)  # a record names hundreds of candidates and shrinks to a tenth
         return DecisionRow(
-            row.decision_id, row.client, row.request_id, row.customer_id, moment, row.mode, _answer(row), record
-        )
+            row.decision_id, row.client, row.request_id, row.customer_id, from_micros(row.decided_at), row.mode, _answer(row),
+            row.policy_version, summary_out(row), zlib.decompress(row.inputs), zlib.decompress(row.decision),
+        )  # fmt: skip
 
     def policy(self, version: str) -> bytes | None:
         """The policy that decided, as canonical JSON."""
@@ -121,15 +131,19 @@ class Writing(Reading):
                 decision_id=row.decision_id, client=row.client, request_id=row.request_id,
                 customer_id=row.customer_id, decided_at=to_micros(row.decided_at), mode=row.mode,
                 body_digest=row.answer.body_digest, status=row.answer.status, answer=row.answer.body,
-                record=zlib.compress(row.record),
+                policy_version=row.policy_version, **summary_in(row.summary),
+                # A record names hundreds of candidates and shrinks to a tenth.
+                inputs=zlib.compress(row.inputs), decision=zlib.compress(row.decision),
             )
         )  # fmt: skip
 
-    def add_contact(self, customer_id: str, contact: Contact, decision_id: str, step: int) -> None:
-        """Reserve a contact: from now on caps and cool-downs count it."""
+    def add_contact(
+        self, customer_id: str, contact: Contact, decision_id: str, step: int, offer: str | None = None
+    ) -> None:
+        """Reserve a contact and the offer it carries: from now on caps, cool-downs and stocks count it."""
         self._connection.execute(
             insert(schema.contacts).values(
-                customer_id=customer_id, journey=contact.journey, channel=contact.channel, purpose=contact.purpose,
+                customer_id=customer_id, journey=contact.journey, channel=contact.channel, purpose=contact.purpose, offer=offer,
                 sent_at=to_micros(contact.sent_at), decision_id=decision_id, step=step, origin="decision",
             )
         )  # fmt: skip

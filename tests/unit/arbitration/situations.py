@@ -42,6 +42,7 @@ FEATURES = {
     "cart_value": st.floats(0, 80),
     "cart_age_hours": st.floats(0, 100),
     "session_age_hours": st.floats(0, 2),
+    "in_store": st.sampled_from([0, 0, 0, 1]),
 }
 features = st.fixed_dictionaries(
     {name: st.one_of(values, values, values, st.none()) for name, values in FEATURES.items()}
@@ -72,6 +73,14 @@ def consents(draw: st.DrawFn, now: datetime) -> tuple[Consent, ...]:
     return (*draw(st.sampled_from([given, given, []])), *draw(st.lists(one, max_size=3)))
 
 
+stocks = st.one_of(
+    st.just(dict.fromkeys(POLICY.resources, 9)),
+    st.just(dict.fromkeys(POLICY.resources, 9)),
+    st.dictionaries(st.sampled_from(sorted(POLICY.resources) or ["none"]), st.integers(0, 2)),
+)
+"""Plenty, most of the time; otherwise scarce, used up or unknown."""
+
+
 @st.composite
 def contexts(draw: st.DrawFn, now: datetime) -> Context:
     journeys = sorted(POLICY.journeys)
@@ -97,11 +106,12 @@ def contexts(draw: st.DrawFn, now: datetime) -> Context:
         consents=draw(consents(now)),
         contacts=tuple(draw(st.lists(contact, max_size=4))),
         triggers=tuple(draw(st.one_of(st.just([]), st.just([]), st.lists(trigger, max_size=2)))),
-        channels=tuple(draw(st.sampled_from([[], [], ["email", "in_app"]]))),
+        channels=tuple(draw(st.sampled_from([[], [], ["email", "in_app"], ["pos_note", "receipt", "push"]]))),
         objected=draw(st.sampled_from([False] * 9 + [True])),
         suppressed=draw(st.sampled_from([False] * 9 + [True])),
         paused_until=draw(st.sampled_from([None, None, None, now + timedelta(hours=9)])),
         holdout=draw(st.sampled_from([False] * 9 + [True])),
+        stock=draw(stocks),
     )
 
 

@@ -4,36 +4,64 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import chi2
 
 from arbitration.domain import Candidate, CustomerId, SendWindow, Treatment, Value
-from arbitration.selection import ONE, chances, draw_of, in_holdout, pick
+from arbitration.selection import ONE, STRATEGIES, chances, draw_of, in_holdout, pick
 from tests.unit.arbitration.situations import NOW, POLICY
 
 SELECTION = POLICY.selection
+TREATMENTS = [Treatment("welcome", "push", f"t{number}") for number in range(6)]
 
 
 def option(number: int, decided_on: float, spread: float = 0.5, hour: int = 0) -> tuple[Candidate, Value]:
     opens_at = NOW + timedelta(hours=hour)
     window = SendWindow(opens_at, opens_at + timedelta(hours=1), 0)
     net = decided_on + spread / 2
-    value = Value(net, 0, 0, 0, 0, 0, 0, 0, net, net - spread, net + spread, decided_on, 0)
-    return Candidate(Treatment("welcome", "push", f"t{number}"), window), value
+    value = Value(net, *[0.0] * 10, net, net - spread, net + spread, decided_on, 0, (0,) * 11)
+    return Candidate(TREATMENTS[number], window), value
 
 
-@given(st.lists(st.tuples(st.integers(0, 5), st.floats(-1, 2), st.floats(0, 1)), max_size=12), st.booleans())
-def test_units_always_sum_to_one(options: list[tuple[int, float, float]], holdout: bool) -> None:
-    ranked = sorted((option(*one, hour=at) for at, one in enumerate(options)), key=lambda it: -it[1].decided_on)
-    chosen = chances(ranked, SELECTION, holdout=holdout)
+options = st.lists(st.tuples(st.integers(0, 5), st.floats(-1, 2), st.floats(0, 1)), max_size=12)
+
+
+def ranked_of(drawn: list[tuple[int, float, float]]) -> list[tuple[Candidate, Value]]:
+    return sorted((option(*one, hour=at) for at, one in enumerate(drawn)), key=lambda it: -it[1].decided_on)
+
+
+@given(options, st.booleans(), st.sampled_from(sorted(STRATEGIES)))
+def test_units_always_sum_to_one(drawn: list[tuple[int, float, float]], holdout: bool, strategy: Any) -> None:
+    ranked = ranked_of(drawn)
+    chosen = chances(ranked, replace(SELECTION, strategy=strategy), holdout=holdout)
     assert sum(chosen.units) + chosen.silence == ONE
     assert min((*chosen.units, chosen.silence)) >= 0
     assert chosen.silence >= SELECTION.silence_floor * ONE
     favorite = chosen.silence if chosen.exploit is None else chosen.units[chosen.exploit]
-    assert (ONE - favorite) / ONE <= SELECTION.exploration
+    assert strategy == "uniform" or (ONE - favorite) / ONE <= SELECTION.exploration
+    tried = [id(it.treatment) for (it, _), units in zip(ranked, chosen.units, strict=True) if units]
+    assert len(tried) == len(set(tried)), "at most one window per treatment"
+
+
+@given(options)
+def test_every_strategy_has_the_same_favorite_and_its_own_way_with_the_rest(
+    drawn: list[tuple[int, float, float]],
+) -> None:
+    ranked = ranked_of(drawn)
+    found = {name: chances(ranked, replace(SELECTION, strategy=name)) for name in STRATEGIES}  # type: ignore[arg-type]
+    assert len({it.exploit for it in found.values()}) == 1
+    exploit, greedy, uniform = found["greedy"].exploit, found["greedy"], found["uniform"]
+    assert all(units == 0 for at, units in enumerate(greedy.units) if at != exploit)
+    shares = [units for units in uniform.units if units]
+    if shares:
+        assert max(shares) - min(shares) <= len(TREATMENTS) + 1, "equal but for rounding"
 
 
 def test_nearer_to_the_best_is_explored_more() -> None:
@@ -51,7 +79,7 @@ def test_the_money_budget_binds_before_the_share_does() -> None:
     generous = chances(ranked, replace(SELECTION, exploration_budget=1.0)).units[1]
     tight = chances(ranked, replace(SELECTION, exploration_budget=0.006)).units[1]
     assert 0 < tight < generous
-    assert tight / ONE * 0.4 + 0.01 * 0.5 <= 0.006
+    assert tight / ONE * 0.4 <= 0.006
 
 
 def test_silence_is_the_favorite_when_nothing_is_worth_more_than_nothing() -> None:
@@ -80,3 +108,23 @@ def test_the_holdout_has_its_share_and_does_not_follow_the_draw() -> None:
     assert all(in_holdout(b"salt", customer, 0.05) for customer in held), "a larger share keeps the members"
     assert 0.3 < sum(draw_of(b"salt", customer) for customer in held) / len(held) < 0.7
     assert not any(in_holdout(b"salt", customer, 0.0) for customer in ids)
+
+
+@pytest.mark.parametrize("strategy", sorted(STRATEGIES))
+def test_over_200_000_decisions_the_realized_frequencies_are_the_logged_ones(strategy: Any) -> None:
+    """Chi-square, p > 0.01; the draws are those of real decision ids."""
+    ranked = ranked_of([(0, 0.30, 0.5), (1, 0.29, 0.5), (2, 0.25, 0.5), (3, 0.1, 0.5), (4, -0.2, 0.1)])
+    chosen = chances(ranked, replace(SELECTION, strategy=strategy))
+    total = 200_000
+    seen = Counter(pick(chosen, draw_of(b"salt", f"d-{number}"))[0] for number in range(total))
+    expected = {at: units / ONE * total for at, units in enumerate(chosen.units) if units}
+    expected[None] = chosen.silence / ONE * total  # type: ignore[index]
+    assert set(seen) <= set(expected), "nothing is chosen whose probability is 0"
+    statistic = sum((seen[at] - wanted) ** 2 / wanted for at, wanted in expected.items())
+    assert chi2.sf(statistic, len(expected) - 1) > 0.01
+
+
+def test_the_chi_square_test_can_fail() -> None:
+    assert (
+        chi2.sf(sum((seen - wanted) ** 2 / wanted for seen, wanted in ((2_300, 2_000), (197_700, 198_000))), 1) < 0.01
+    )

@@ -18,15 +18,11 @@ from catalog.loading import EXAMPLE, load_catalog
 from catalog.schema import SCHEMA_FILE, schema_text
 
 JOURNEYS = {
-    "welcome",
-    "earn_to_redeem",
-    "tier_upgrade",
-    "reward_expiry",
-    "churn_recovery",
-    "win_back",
-    "cart_recovery",
-    "post_purchase",
-}
+    "welcome", "earn_to_redeem", "tier_upgrade", "near_next_tier", "reward_expiry", "churn_recovery", "win_back", "cart_recovery",
+    "post_purchase", "sure_buyer", "open_case", "care",
+}  # fmt: skip
+MESSAGES = ("push", "email", "sms", "direct_mail")
+PLACES = {"in_app", "home_tile", "web_banner", "pos_note", "receipt", "call_hint", "paid_media", "handover"}
 Edit = Callable[[str, str, str], Path]
 
 
@@ -48,11 +44,33 @@ def edited(tmp_path: Path) -> Edit:
 def test_the_example_has_the_shop() -> None:
     policy = load_catalog(EXAMPLE)
     assert set(policy.journeys) == JOURNEYS
-    assert set(policy.channels) == {"push", "email", "sms", "in_app", "direct_mail"}
+    assert set(policy.channels) == {*MESSAGES, *PLACES}
+    assert {name for name, channel in policy.channels.items() if channel.timing == "immediate"} == PLACES
+    assert {name for name, channel in policy.channels.items() if channel.held != "False"} == {"push", "sms"}
     assert (policy.contact_policy.quiet_from, policy.contact_policy.quiet_to) == (21, 8)
     assert not policy.channels["direct_mail"].needs_consent
-    assert all(0.01 <= journey.effect_prior <= 0.05 for journey in policy.journeys.values())
+    assert all(0.005 <= journey.effect_prior <= 0.05 for journey in policy.journeys.values())
     assert policy.journeys["cart_recovery"].eligible == "cart_open == 1"
+
+
+def test_the_caps_of_the_example_count_messages_apart_from_places() -> None:
+    caps = {cap.id: cap for cap in load_catalog(EXAMPLE).contact_policy.caps}
+    assert caps["one_message_a_day"].channels == caps["three_messages_a_week"].channels == MESSAGES
+    assert not any(set(cap.channels) & PLACES and set(cap.channels) & set(MESSAGES) for cap in caps.values())
+    assert caps["letter_one_a_month"].calendar == "month"
+    assert caps["tier_two_a_week"].journeys == ("tier_upgrade", "near_next_tier")
+
+
+def test_every_kind_of_treatment_and_both_kinds_of_resource_are_in_the_example() -> None:
+    policy = load_catalog(EXAMPLE)
+    lines = [line for journey in policy.journeys.values() for line in journey.treatments]
+    assert {line.kind for line in lines} == {"message", "module", "reward", "route", "suppress"}
+    assert {line.offer.points for line in lines if line.kind == "reward" and line.offer} == {-500}
+    assert [line.route_to for line in lines if line.kind == "route"] == ["care"]
+    assert {resource.id: resource.price > 0 for resource in policy.resources.values()} == {
+        "coupon_3_stock": False,
+        "call_capacity": True,
+    }
 
 
 def test_the_version_is_the_digest_of_what_was_said_and_not_of_how_it_was_written(edited: Edit) -> None:
@@ -90,8 +108,29 @@ MISTAKES = {
     "indentation": ("journeys.yaml", "    horizon_hours: 168\n    cooldown_hours: 336", "   horizon_hours: 168\n    cooldown_hours: 336", "the indentation differs", "check indentation"),
     "decimal comma": ("channels.yaml", "    pressure: 0.8", "    pressure: 0,8", "found '0,8'", "write 0.8"),
     "unknown channel": ("journeys.yaml", "{channel: push, template: reward_ready}", "{channel: pusch, template: reward_ready}", "there is no channel 'pusch'", "did you mean 'push'"),
-    "cap on unknown channel": ("contact_policy.yaml", "channel: sms}", "channel: smss}", "there is no channel 'smss'", "did you mean 'sms'"),
-    "double cap": ("contact_policy.yaml", "id: three_a_week", "id: one_a_day", "'one_a_day' stands here twice", "keep one"),
+    "cap on unknown channel": ("contact_policy.yaml", "channels: [sms]", "channels: [smss]", "there is no channel 'smss'", "did you mean 'sms'"),
+    "double cap": ("contact_policy.yaml", "id: three_messages_a_week", "id: one_message_a_day", "'one_message_a_day' stands here twice", "keep one"),
+    "cap on unknown journey": ("contact_policy.yaml", "[tier_upgrade,", "[tier_upgrad,", "there is no journey 'tier_upgrad'", "did you mean 'tier_upgrade'"),
+    "channel twice in a cap": ("contact_policy.yaml", "[in_app, home_tile]", "[in_app, in_app]", "'in_app' stands here twice", "keep one"),
+    "cap without a time": ("contact_policy.yaml", " calendar: month,", "", "does not say in what time", "add 'window_hours: 168' or"),
+    "cap with two times": ("contact_policy.yaml", "calendar: month,", "calendar: month, window_hours: 24,", "both window_hours and calendar", "keep one"),
+    "unknown calendar": ("contact_policy.yaml", "calendar: month", "calendar: year", "'day', 'week' or 'month', found 'year'", "correct"),
+    "cap without a name": ("contact_policy.yaml", "name: {en: One SMS a week, de: Eine SMS in der Woche}, ", "", "name is missing", "add 'name:'"),
+    "resource on unknown offer": ("resources.yaml", "offer: coupon_3", "offer: coupon_33", "there is no offer 'coupon_33'", "did you mean 'coupon_3'"),
+    "resource on unknown channel": ("resources.yaml", "channel: call_hint", "channel: cal_hint", "there is no channel 'cal_hint'", "did you mean 'call_hint'"),
+    "resource without end": ("resources.yaml", "limit: 300", "limit: 0", "greater than or equal to 1, found 0", "correct"),
+    "route to unknown journey": ("journeys.yaml", "route_to: care", "route_to: caer", "there is no journey 'caer'", "did you mean 'care'"),
+    "route to nowhere": ("journeys.yaml", ", route_to: care", "", "does not say where to", "add 'route_to:'"),
+    "route to itself": ("journeys.yaml", "route_to: care", "route_to: open_case", "'open_case' routes to itself", "name the journey"),
+    "message that routes": ("journeys.yaml", "template: tier_close}", "template: tier_close, route_to: care}", "a message routes nowhere", "write 'kind: route'"),
+    "suppression with an offer": ("journeys.yaml", "kind: suppress}", "kind: suppress, offer: {id: a, face_value: 1.0}}", "brings no offer", "remove the offer"),
+    "reward without an offer": ("journeys.yaml", "template: tier_close}", "template: tier_close, kind: reward}", "a reward needs an offer", "add 'offer:'"),
+    "points beside the offer": ("journeys.yaml", "template: tier_close}", "template: tier_close, points: -500}", "there is no setting 'points'", "known are"),
+    "points in parts": ("journeys.yaml", "points: 20}", "points: 20.5}", "valid integer, found 20.5", "correct"),
+    "unknown kind": ("journeys.yaml", "kind: suppress}", "kind: supress}", "found 'supress'", "correct"),
+    "unknown strategy": ("economics.yaml", "strategy: inverse_gap", "strategy: bold", "found 'bold'", "correct"),
+    "rule of a held channel": ("channels.yaml", "held: in_store == 1", "held: in_stor == 1", "held: there is no feature 'in_stor'", "did you mean 'in_store'"),
+    "held is no question": ("channels.yaml", "held: in_store == 1", "held: in_store", "not a yes-or-no question", "compare it"),
     "double treatment": ("journeys.yaml", "{channel: push, template: welcome_short}", "{channel: email, template: welcome_letter}", "stands here twice", "keep one"),
     "floor above exploration": ("economics.yaml", "silence_floor: 0.01", "silence_floor: 0.2", "above exploration", "lower it"),
     "bad identifier": ("journeys.yaml", "  win_back:", "  Win Back:", "match pattern", "correct"),
@@ -125,6 +164,68 @@ def test_a_mistake_is_told_with_its_place_and_mend(edited: Edit, mistake: tuple[
     at_parent = error.what.endswith("is missing") and int(line) < expected
     second = old in new and "twice" in error.what and int(line) == expected + 1
     assert int(line) == expected or at_parent or second or "check" in error.mend
+
+
+def test_all_mistakes_of_a_load_are_told_in_the_order_of_files_and_lines(edited: Edit) -> None:
+    folder = edited("channels.yaml", "    pressure: 0.8", "    presure: 0.8")
+    for file, old, new in (
+        ("channels.yaml", "cost: 0.03", "cost: dear"),
+        ("contact_policy.yaml", "channels: [sms]", "channels: [smss]"),
+        ("economics.yaml", "silence_floor: 0.01", "silence_floor: 0.2"),
+        ("journeys.yaml", "eligible: tier_level < 2", "eligible: teir_level < 2"),
+        ("journeys.yaml", "applicable: recency_days > 56", "applicable: recency > 56"),
+    ):
+        text = (folder / file).read_text(encoding="utf-8")
+        (folder / file).write_text(text.replace(old, new, 1), encoding="utf-8")
+    with pytest.raises(CatalogError) as caught:
+        load_catalog(folder)
+    lines = str(caught.value).splitlines()
+    whats = [
+        "no setting 'presure'",
+        "found 'dear'",
+        "no channel 'smss'",
+        "above exploration",
+        "'teir_level'",
+        "'recency'",
+    ]
+    assert [what in line for what, line in zip(whats, lines, strict=True)] == [True] * 6
+    places = [re.match(r"(.*):(\d+):(\d+): ", line) for line in lines]
+    assert all(places)
+    found = [(place[1], int(place[2])) for place in places if place]
+    assert found == sorted(found)
+
+
+def test_a_file_that_cannot_be_read_does_not_hide_the_mistakes_of_the_others(edited: Edit) -> None:
+    folder = edited("channels.yaml", "    cost: 0.001", "    cost: [0.001")
+    policy = folder / "contact_policy.yaml"
+    policy.write_text(policy.read_text(encoding="utf-8").replace("quiet_to: 8", "quiet_to: 25"), encoding="utf-8")
+    with pytest.raises(CatalogError) as caught:
+        load_catalog(folder)
+    lines = str(caught.value).splitlines()
+    assert len(lines) == 2
+    assert "channels.yaml" in lines[0]
+    assert "quiet_to" in lines[1]
+
+
+@pytest.mark.parametrize("part", ["channels", "journeys", "contact_policy", "resources", "selection"])
+@pytest.mark.parametrize("content", ["5", "[a, 5, {}]", "{a: 5, 7: {x: []}, treatments: {}}", "", "{a: {treatments: [5, {channel: [], kind: {}}]}}"])  # fmt: skip
+def test_whatever_stands_in_a_part_is_a_mistake_and_no_crash(edited: Edit, part: str, content: str) -> None:
+    folder = edited("economics.yaml", "economics:", "economics:")
+    for file in folder.glob("*.yaml"):
+        if f"\n{part}:" in file.read_text(encoding="utf-8"):
+            file.unlink()
+    (folder / "part.yaml").write_text(f"{part}: {content}\n", encoding="utf-8")
+    with pytest.raises(CatalogError):
+        load_catalog(folder)
+
+
+def test_a_catalog_beyond_all_measure_is_refused(edited: Edit) -> None:
+    folder = edited("economics.yaml", "economics:", "economics:")
+    lines = "\n".join(f"      - {{channel: push, template: t{number}}}" for number in range(41))
+    text = (folder / "journeys.yaml").read_text(encoding="utf-8")
+    (folder / "journeys.yaml").write_text(text.rstrip() + "\n" + lines + "\n", encoding="utf-8")
+    with pytest.raises(CatalogError, match="at most 40 items"):
+        load_catalog(folder)
 
 
 def test_the_column_of_a_rule_points_into_the_rule(edited: Edit) -> None:

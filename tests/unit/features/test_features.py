@@ -115,6 +115,17 @@ def test_a_cart_is_open_until_something_is_bought(tables: duckdb.DuckDBPyConnect
     assert (view(tables, "context")["cart_open"], view(tables, "context")["cart_value"]) == (0, 0)
 
 
+def test_a_customer_is_in_a_store_for_an_hour_and_known_not_to_be_otherwise(tables: duckdb.DuckDBPyConnection) -> None:
+    assert view(tables, "context")["in_store"] == 0
+    happen(tables, 0.5 / 24, "purchase", properties='{"items": 3}')  # an order in the app
+    assert view(tables, "context")["in_store"] == 0
+    happen(tables, 0.9 / 24, "store_visit")
+    assert view(tables, "context")["in_store"] == 1
+    assert view(tables, "context", NOW + timedelta(hours=0.2))["in_store"] == 0
+    happen(tables, 0.2 / 24, "purchase", properties='{"store": "7"}')
+    assert view(tables, "context", NOW + timedelta(hours=0.2))["in_store"] == 1
+
+
 def test_hours_are_local_on_both_sides_of_a_clock_change(tables: duckdb.DuckDBPyConnection) -> None:
     tables.execute("UPDATE customers SET created_at = TIMESTAMPTZ '2020-01-01'")
     for moment in ("2020-03-28 15:30:00+00", "2020-03-30 15:30:00+00"):  # 16:30 and, after the change, 17:30 in Berlin

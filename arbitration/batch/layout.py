@@ -1,0 +1,110 @@
+"""A policy as numbers: which column stands for which channel, journey and treatment, and what a treatment costs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from arbitration.batch.clock import INSTANT, hours
+from arbitration.domain import Treatment
+from arbitration.expression import compile_expression
+from arbitration.gates import GATES
+from arbitration.gates.eligibility import POINTS
+from arbitration.policy import Journey, Policy
+from arbitration.propose import FIRST_WITHIN, treatments
+from arbitration.value import channel_cost, points_price, shadow_cost
+
+Array = npt.NDArray[Any]
+CODES = {gate.code: np.int8(at) for at, gate in enumerate(GATES)}
+"""Position of every gate in the funnel, by reason code."""
+PASSED = np.int8(len(GATES) + 1)
+"""Stands for a candidate that every gate let pass; `len(GATES)` is left to values that cannot be reckoned."""
+PRESENT = 0
+"""The window set of the one window in which a customer is present; the others are horizons of scheduled channels."""
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """What the value of each treatment is made of besides estimates, in the order of the treatments."""
+
+    sign: Array
+    channel: Array
+    paid: Array
+    granted: Array
+    offered: Array
+    pressure: Array
+    shadow: Array
+    lever: Array
+
+
+class Layout:
+    """The order of everything: `treatments` as proposed, `journeys` and `channels` by id.
+
+    `sets` holds the horizons (microseconds) of window sets from 1 on; `treatment_set` is each treatment's.
+    """
+
+    def __init__(self, policy: Policy) -> None:
+        self.policy = policy
+        self.treatments: tuple[Treatment, ...] = treatments(policy)
+        self.journeys: tuple[str, ...] = tuple(sorted(policy.journeys))
+        caps = policy.contact_policy.caps
+        named = {channel for cap in caps for channel in cap.channels} - set(policy.channels)
+        self.channels: tuple[str, ...] = (*sorted(policy.channels), *sorted(named))
+        self.journey_at = {journey: at for at, journey in enumerate(self.journeys)}
+        self.channel_at = {channel: at for at, channel in enumerate(self.channels)}
+        self.treatment_at: dict[str, list[int]] = {}
+        for at, treatment in enumerate(self.treatments):
+            self.treatment_at.setdefault(treatment.id, []).append(at)
+        self.channel_of = np.array([self.channel_at[it.channel] for it in self.treatments], dtype=np.int64)
+        self.journey_of = np.array([self.journey_at[it.journey] for it in self.treatments], dtype=np.int64)
+        self.service_of = [it.kind == "suppress" or self.journey(it).purpose == "service" for it in self.treatments]
+        self.scheduled_of = [policy.channels[it.channel].timing == "scheduled" for it in self.treatments]
+        self.timed_of = np.array(
+            [s and policy.channels[it.channel].hour_matters for s, it in zip(self.scheduled_of, self.treatments, strict=True)],
+            dtype=bool,
+        )
+        self.wait_of = np.array([hours(policy.channels[it.channel].wait_hours) for it in self.treatments], dtype=np.int64)
+        self.horizon_of = np.array([hours(policy.journeys[it].horizon_hours) for it in self.journeys], dtype=np.int64)
+        self.rest_of = np.array([hours(policy.journeys[it].cooldown_hours) for it in self.journeys], dtype=np.int64)
+        first = [min(FIRST_WITHIN // INSTANT, int(horizon)) for horizon in self.horizon_of]
+        self.sets = sorted({first[j] for j, s in zip(self.journey_of, self.scheduled_of, strict=True) if s})
+        self.treatment_set = [
+            1 + self.sets.index(first[j]) if s else PRESENT
+            for j, s in zip(self.journey_of, self.scheduled_of, strict=True)
+        ]
+        self.costs = self._costs()
+
+    def journey(self, treatment: Treatment) -> Journey:
+        """The treatment's journey."""
+        return self.policy.journeys[treatment.journey]
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """Every feature that a rule of the policy reads, and what a redeemed reward needs."""
+        journeys, channels = self.policy.journeys.values(), self.policy.channels.values()
+        rules = [rule for it in journeys for rule in (it.eligible, it.applicable, it.suitable)]
+        rules += [rule for it in channels for rule in (it.available, it.held)]
+        names = {name for rule in rules for name in compile_expression(rule).names}
+        return tuple(sorted(names | {POINTS}))
+
+    def _costs(self) -> Costs:
+        economics, listed = self.policy.economics, self.treatments
+        offers = [it.offer for it in listed]
+        channels = [self.policy.channels[it.channel] for it in listed]
+        sign = [-1.0 if it.kind == "suppress" else 1.0 for it in listed]
+        columns = (
+            sign,
+            [s * channel_cost(channel) for s, channel in zip(sign, channels, strict=True)],
+            [-offer.face_value * offer.redemption if offer else 0.0 for offer in offers],
+            [-points_price(offer, economics) if offer else 0.0 for offer in offers],
+            [float(offer is not None) for offer in offers],
+            [channel.pressure for channel in channels],
+            [shadow_cost(it, self.policy) if self.policy.resources else 0.0 for it in listed],
+            [self.journey(it).lever for it in listed],
+        )
+        return Costs(*(np.array(column, dtype=np.float64) for column in columns))
+
+

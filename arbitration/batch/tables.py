@@ -1,0 +1,87 @@
+"""What an audience is made of: flat columns for what a customer has many of, with one offset per row.
+
+The records of row `i` stand from `offsets[i]` to `offsets[i + 1]`. Moments are datetime64[us] in UTC, NaT where there is none.
+Channels and journeys are positions in the layout's sorted ids, -1 for one that the catalog does not know.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+STATES = ("granted", "denied", "withdrawn")
+BASES = ("consent", "existing_customer_7_3", "contract", "none")
+
+
+@dataclass(frozen=True, slots=True)
+class Consents:
+    """Records of consent: `state` and `basis` are positions in `STATES` and `BASES`, `evidence` says whether there is any."""
+
+    offsets: Array
+    channel: Array
+    service: Array
+    state: Array
+    basis: Array
+    evidence: Array
+    valid_from: Array
+    valid_to: Array
+
+
+@dataclass(frozen=True, slots=True)
+class Contacts:
+    """Contacts made or reserved: `engaged` is 1 for yes, 0 for known not to have engaged, -1 for unknown."""
+
+    offsets: Array
+    journey: Array
+    channel: Array
+    sent_at: Array
+    service: Array
+    engaged: Array
+
+
+@dataclass(frozen=True, slots=True)
+class Triggers:
+    """Triggers; `unknown` names those whose journey is not in the catalog, as (row, journey)."""
+
+    offsets: Array
+    journey: Array
+    expires_at: Array
+    unknown: tuple[tuple[int, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Believed:
+    """Means of the estimates with priors filled in, and the effect's standard deviation: one line per row.
+
+    `effect`, `effect_sd` and `propensity` have a column per treatment in the order of `treatments(policy)`, `timing` one per
+    slot (42; 1.0 is neutral), `opt_out` and `reach_value` one per channel, by id.
+    """
+
+    effect: Array
+    effect_sd: Array
+    propensity: Array
+    timing: Array
+    opt_out: Array
+    reach_value: Array
+    base_purchase: Array
+    basket_margin: Array
+    recency_value: Array
+    attention_price: Array
+    tier_progress: Array
+
+
+def counts(offsets: Array) -> Array:
+    """How many records each row has."""
+    return np.diff(offsets)
+
+
+def ragged(offsets: Array, rows: Array) -> tuple[Array, Array]:
+    """Positions of the records of some rows, in order, and the new offsets."""
+    length = counts(offsets)[rows]
+    starts = np.concatenate([[0], np.cumsum(length)])
+    where = np.arange(starts[-1]) + np.repeat(offsets[rows] - starts[:-1], length)
+    return where, starts

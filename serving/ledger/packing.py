@@ -1,0 +1,28 @@
+"""The summary of a decision as columns of the ledger, and back."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from sqlalchemy import Row
+
+from serving.ledger.rows import Summary
+from serving.ledger.schema import from_micros, to_micros
+
+
+def summary_in(summary: Summary) -> dict[str, Any]:
+    """The columns of a summary."""
+    return {
+        "favorite": summary.favorite,
+        "opens_at": to_micros(summary.opens_at) if summary.opens_at else None,
+        "net": summary.net,
+        "decided_on": summary.decided_on,
+        "stopped": json.dumps(summary.stopped, sort_keys=True, separators=(",", ":")),
+    }
+
+
+def summary_out(row: Row[Any]) -> Summary:
+    """The summary that a row holds."""
+    opens_at = None if row.opens_at is None else from_micros(row.opens_at)
+    return Summary(row.favorite, opens_at, row.net, row.decided_on, json.loads(row.stopped))
