@@ -40,7 +40,7 @@ CAP_CODES = frozenset({"channel_cap", "group_cap", "overall_cap"})
 PROOF_CODES = frozenset(
     {"consent_denied", "consent_withdrawn", "consent_expired", "consent_evidence_incomplete"}
 )  # fmt: skip
-SAY_IT_ALL = frozenset({"consent_missing", "unknown_time_zone"})
+SAY_IT_ALL = frozenset({"consent_missing", "unknown_time_zone", "value_unknown"})
 """Codes whose sentence already names what is missing."""
 _DETAILS = ("missing", "by", "limit", "resource", "proof", "rule", "needed", "here", "free_at", "messages")
 
@@ -75,7 +75,10 @@ def explain(
 def contact_summary(contact: Contact, policy: Policy, lang: Lang) -> str:
     """A contact in at most four words: journey and channel."""
     journey, channel = policy.journeys.get(contact.journey), policy.channels.get(contact.channel)
-    names = [one.name if one else BusinessName(known, known) for one, known in ((journey, contact.journey), (channel, contact.channel))]
+    names = [
+        one.name if one else BusinessName(known, known)
+        for one, known in ((journey, contact.journey), (channel, contact.channel))
+    ]
     said = [name.de if lang == "de" else name.en for name in names]
     return _four_words(*said)
 

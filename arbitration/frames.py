@@ -56,6 +56,8 @@ FRAMES: Mapping[str, BusinessName] = {
     "lowers": _both("{name} ({value}): lowers {model}", "{name} ({value}): senkt {model}"),
     "none": _both("{name} ({value}): does not move {model}", "{name} ({value}): verändert {model} nicht"),
     "unknown": _both("unknown", "unbekannt"),
+    "yes": _both("yes", "ja"),
+    "no": _both("no", "nein"),
     "marketing": _both("marketing", "Werbung"),
     "service": _both("service", "Service"),
 }
@@ -100,7 +102,9 @@ CHANGES: Mapping[str, BusinessName] = {
         "With a lever of {after} instead of {before} on “{journey}”, {choice} would come first.",
         "Mit einer Gewichtung von {after} statt {before} für „{journey}“ läge {choice} vorn.",
     ),
-    "held": _both("What the models believe was kept as it is.", "Die Schätzungen der Modelle blieben dabei unverändert."),
+    "held": _both(
+        "What the models believe was kept as it is.", "Die Schätzungen der Modelle blieben dabei unverändert."
+    ),
     "ahead": _both(
         "On the cautious side {choice} is {margin} ahead of {rival}; the effect is uncertain by ± {spread}.",
         "Vorsichtig gerechnet liegt {choice} um {margin} vor {rival}; die Wirkung ist um ± {spread} unsicher.",
@@ -114,17 +118,39 @@ CHANGES: Mapping[str, BusinessName] = {
 """What would change the decision, for people who set it up. `choice` is a treatment or silence."""
 
 CUSTOMER: Mapping[str, BusinessName] = {
-    "about": _both("This message is about: {journey}.", "In dieser Nachricht geht es um: {journey}."),
+    "about": _both("This is about: {journey}.", "Hier geht es um: {journey}."),
     "nothing": _both("There is no message for you at the moment.", "Zurzeit gibt es keine Nachricht für Sie."),
-    "objection": _both(
+    "how_to_object": _both(
         "You can object to such messages at any time in your account, or with the link in every message.",
         "Sie können solchen Nachrichten jederzeit widersprechen: in Ihrem Konto oder über den Link in jeder Nachricht.",
     ),
+    "consent_held": _both(
+        "We may use {channel}, because of: {basis}.", "Wir dürfen {channel} nutzen, Grundlage: {basis}."
+    ),
+    "no_consent_needed": _both(
+        "{channel} needs no consent; you can say no.", "{channel} braucht keine Einwilligung; Sie können Nein sagen."
+    ),
+    "holdout": _both(
+        "You belong to a group that gets no messages, so that we can compare.",
+        "Sie gehören zu einer Gruppe, die zum Vergleich keine Nachrichten bekommt.",
+    ),
+    "cold_start": _both("We know nothing of you yet.", "Wir wissen noch nichts über Sie."),
+    "objection": _both(
+        "You objected to marketing; nothing was evaluated.",
+        "Sie haben Werbung widersprochen; nichts wurde ausgewertet.",
+    ),
+    "suppression": _both(
+        "You are on the list of people we do not contact; nothing was evaluated.",
+        "Sie stehen auf der Liste der Personen, die wir nicht ansprechen; nichts wurde ausgewertet.",
+    ),
     "consent": _both("If you allowed us to use {channel}, {then}.", "Wenn Sie uns {channel} erlaubten, {then}."),
-    "time": _both("From {after} on, {then}.", "Ab {after} {then}."),
+    "time": _both("Later, at {after}, {then}.", "Später ({after}) {then}."),
     "recency_days": _both("If you bought something today, {then}.", "Wenn Sie heute etwas kauften, {then}."),
     "session_age_hours": _both("If you opened our app now, {then}.", "Wenn Sie jetzt unsere App öffneten, {then}."),
-    "store_visit_age_hours": _both("If you visited a store now, {then}.", "Wenn Sie jetzt eine Filiale besuchten, {then}."),
+    "store_visit_age_hours": _both(
+        "If you visited a store now, {then}.", "Wenn Sie jetzt eine Filiale besuchten, {then}."
+    ),
+    "in_store": _both("If you were in a store now, {then}.", "Wenn Sie jetzt in einer Filiale wären, {then}."),
     "cart_open": _both("If your cart were filled, {then}.", "Wenn Ihr Warenkorb gefüllt wäre, {then}."),
     "points_balance": _both("If you held {after} points, {then}.", "Wenn Sie {after} Punkte hätten, {then}."),
     "message": _both(

@@ -14,13 +14,14 @@ from arbitration.expression import compile_expression
 from arbitration.frames import CHANGES, FRAMES
 from arbitration.policy import BusinessName, JourneyTreatment, Policy
 from arbitration.texts import BASES, DEGRADED, MISSING
-from arbitration.wording import moment, money, plain, share
+from arbitration.wording import localized, moment, money, plain, share
 
 _MONEY = frozenset({"net", "decided_on", "lost_by", "stake", "plan_value"})
 _SHARES = frozenset({"risk", "probability"})
 _MOMENTS = frozenset({"send_at", "free_at"})
 _SIGNS = (("<=", "≤"), (">=", "≥"), ("==", "="), ("!=", "≠"))
-_WORD = re.compile(r"'[^']*'|\"[^\"]*\"|[A-Za-z_][A-Za-z_0-9.]*")
+_WORD = re.compile(r"'[^']*'|\"[^\"]*\"|[A-Za-z_][A-Za-z_0-9.]*|[0-9.]+")
+"""What is said otherwise within a rule: texts stay, names and numbers are put into the language."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,11 @@ class Naming:
         """An amount in the shop's currency."""
         return money(amount, self.policy.economics.currency, self.lang)
 
+    def price(self, amount: float) -> str:
+        """Money that people set, in whole cents where it is."""
+        digits = 2 if round(amount, 2) == amount else None
+        return money(amount, self.policy.economics.currency, self.lang, digits=digits)
+
     def moment(self, iso: str) -> str:
         """A moment on the customer's clock."""
         return moment(datetime.fromisoformat(iso), self.decision.time_zone, self.lang)
@@ -108,6 +114,8 @@ class Naming:
 
         def word(found: re.Match[str]) -> str:
             name = found[0]
+            if name[0].isdigit():
+                return localized(name, self.lang)
             return self.say(FRAMES[name]) if name in ("and", "or", "not") else self.feature(name)
 
         return _WORD.sub(word, rule)
@@ -115,12 +123,13 @@ class Naming:
     def here(self, rule: str) -> str:
         """The customer's own values of what the rule reads: one by itself, several with their names; empty if none is known."""
         try:
-            read = [name for name in compile_expression(rule).names if self.features.get(name) is not None]
+            read = compile_expression(rule).names
         except ExpressionError:
             return ""
+        known = {name: plain(self.features[name], self.lang) for name in read if self.features.get(name) is not None}
         if len(read) == 1:
-            return plain(self.features[read[0]], self.lang)
-        return ", ".join(f"{self.feature(name)} {plain(self.features[name], self.lang)}" for name in read)
+            return "".join(known.values())
+        return ", ".join(f"{self.feature(name)} {value}" for name, value in known.items())
 
     def title(self, treatment: Treatment) -> str:
         """`journey, channel`; the template is added where a journey has several on one channel."""

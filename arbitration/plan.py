@@ -6,26 +6,40 @@ Valued by backward induction: V_k = q_k + (1 - p_k) * V_{k+1}, with q_k the step
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
-from arbitration.domain import Candidate, Contact, Estimates, Plan, PlanStep, Ranked
+from arbitration.domain import Candidate, Contact, Estimates, Plan, PlanStep, Ranked, Treatment
 from arbitration.gates import AFTER_STEPS, rejection
-from arbitration.gates.admission import admit
+from arbitration.gates.admission import Desk
+from arbitration.gates.calendar import span
 from arbitration.gates.case import Case
 from arbitration.propose import send_windows, treatments_of
-from arbitration.value import Valued, ranking, value_unknown
+from arbitration.value import Worth
 
 MOST_CHANNELS = 8
+PLAN_WITHIN = timedelta(days=14)
+"""The longest horizon that a catalog may give."""
 ENDS = ("route", "suppress")
 """Kinds of treatment after which nothing follows."""
 STOP_IF = ("converted", "unsubscribed", "complained", "consent_withdrawn")
 ADVANCE_IF = "not_engaged"
 NO_PLAN = Plan(steps=(), expected_value=0.0)
-Chain = tuple[Valued, ...]
-Rivals = dict[str, list[Valued]]
-"""Channel -> candidates for a later step, most worth first."""
+
+
+class Option(NamedTuple):
+    """A step that may be taken: its net value, the chance of engagement, and the candidate."""
+
+    net: float
+    chance: float
+    candidate: Candidate
+
+
+Chain = tuple[Option, ...]
+Rivals = dict[str, list[Option]]
+"""Channel -> options for a later step, most worth first."""
 
 
 def plan_of(winner: Ranked | None, case: Case, estimates: Estimates) -> Plan:
@@ -34,15 +48,14 @@ def plan_of(winner: Ranked | None, case: Case, estimates: Estimates) -> Plan:
     """
     if winner is None:
         return NO_PLAN
-    first = Valued(winner.candidate, winner.value, winner.propensity)
+    first = Option(winner.value.net, winner.propensity.mean, winner.candidate)
     best: Chain = (first,)
     worth = expected_value(best)
     rivals = _rivals(first.candidate, case, estimates)
+    then = _after((first,), case)
     for second in _seconds(first, rivals, case):
         rest = _without(rivals, second)
-        if worth >= _bound(first, second, rest):
-            continue
-        if not _passes(second, (first,), case):
+        if worth >= _bound(first, second, rest) or not _passes(second, then):
             continue
         for chain in ((first, second), *_thirds(first, second, rest, case)):
             found = expected_value(chain)
@@ -52,79 +65,92 @@ def plan_of(winner: Ranked | None, case: Case, estimates: Estimates) -> Plan:
     return Plan(tuple(_step(item, case, expires_at) for item in best), worth)
 
 
-def _seconds(first: Valued, rivals: Rivals, case: Case) -> Iterator[Valued]:
+def _seconds(first: Option, rivals: Rivals, case: Case) -> Iterator[Option]:
     """All second steps, by channel id, most worth first."""
     ready = _ready(first, case)
     for channel in sorted(rivals):
         yield from (item for item in rivals[channel] if item.candidate.window.opens_at >= ready)
 
 
-def _thirds(first: Valued, second: Valued, rest: Rivals, case: Case) -> Iterator[Chain]:
+def _thirds(first: Option, second: Option, rest: Rivals, case: Case) -> Iterator[Chain]:
     """For every other channel the best third step that passes all gates after the first two."""
-    ready = _ready(second, case)
+    ready, then = _ready(second, case), _after((first, second), case)
     for channel in sorted(rest):
         for third in rest[channel]:
-            if third.candidate.window.opens_at >= ready and _passes(third, (first, second), case):
+            if third.candidate.window.opens_at >= ready and _passes(third, then):
                 yield first, second, third
                 break
 
 
-def _bound(first: Valued, second: Valued, rest: Rivals) -> float:
+def _bound(first: Option, second: Option, rest: Rivals) -> float:
     """No chain of these two is worth more: as if the dearest third step could always follow. Most windows end here."""
-    third = max((items[0].value.net for items in rest.values()), default=0.0)
-    return first.value.net + (1.0 - first.propensity.mean) * (
-        second.value.net + (1.0 - second.propensity.mean) * max(0.0, third)
-    )
+    third = max((items[0].net for items in rest.values()), default=0.0)
+    return first.net + (1.0 - first.chance) * (second.net + (1.0 - second.chance) * max(0.0, third))
 
 
-def _without(rivals: Rivals, second: Valued) -> Rivals:
+def _without(rivals: Rivals, second: Option) -> Rivals:
     channel = second.candidate.treatment.channel
     return {name: items for name, items in rivals.items() if name != channel}
 
 
-def _passes(item: Valued, earlier: Chain, case: Case) -> bool:
-    """Whether the step still passes the gates with the earlier steps counted as contacts."""
-    later = replace(case, steps=tuple(_contact(one.candidate, case) for one in earlier))
-    return rejection(item.candidate, later, AFTER_STEPS) is None
+def _after(earlier: Chain, case: Case) -> Case:
+    """The case with the earlier steps counted as contacts."""
+    return replace(case, steps=tuple(_contact(one.candidate, case) for one in earlier))
 
 
-def _ready(item: Valued, case: Case) -> datetime:
+def _passes(item: Option, then: Case) -> bool:
+    """Whether an option, which passed all gates by itself, still passes after the earlier steps."""
+    return rejection(item.candidate, then, AFTER_STEPS) is None
+
+
+def _ready(item: Option, case: Case) -> datetime:
     """When the wait for a reaction to this step is over."""
-    return item.candidate.window.opens_at + timedelta(hours=case.channel(item.candidate).wait_hours)
+    return item.candidate.window.opens_at + span(case.channel(item.candidate).wait_hours)
 
 
 def expected_value(chain: Chain) -> float:
     """V_1 by backward induction."""
     value = 0.0
     for item in reversed(chain):
-        value = item.value.net + (1.0 - item.propensity.mean) * value
+        value = item.net + (1.0 - item.chance) * value
     return value
 
 
 def _rivals(first: Candidate, case: Case, estimates: Estimates) -> Rivals:
-    """Other channels of the winner's journey -> their worthwhile candidates until the plan expires, best first.
+    """Other channels of the winner's journey -> their worthwhile options until the plan expires that pass all gates by themselves.
 
     An immediate channel is no fallback: nobody knows now whether the customer will be there then. Nothing follows a hand-over to
     another journey or a suppression. Of very many channels the `MOST_CHANNELS` worth most are looked at.
     """
     if case.zone is None or first.treatment.kind in ENDS:
         return {}
-    ready = first.window.opens_at + timedelta(hours=case.channel(first).wait_hours)
-    choices = send_windows(case.policy, case.zone, ready, _expires_at(first, case))
-    candidates = [
-        Candidate(treatment, window)
-        for treatment in treatments_of(case.journey(first))
-        if treatment.channel != first.treatment.channel
-        and treatment.kind not in ENDS
-        and case.policy.channels[treatment.channel].timing == "scheduled"
-        for window in choices
-    ]
-    passed, _ = admit(candidates, case)  # earlier steps only forbid more
+    choices = send_windows(case.policy, case.zone, _ready(Option(0.0, 0.0, first), case), _expires_at(first, case))
+    desk, options = Desk(case), list[Option]()
+    for treatment in treatments_of(case.journey(first)):
+        if treatment.channel != first.treatment.channel and _may_follow(treatment, case):
+            open_now = [one for window in choices if desk.passes(one := Candidate(treatment, window))]
+            options += _options(open_now, Worth(treatment, estimates, case.policy))
     rivals: Rivals = {}
-    for item in sorted(ranking(passed, estimates, case.policy), key=lambda it: -it.value.net):
-        if item.value.decided_on > 0 and not value_unknown(item):
-            rivals.setdefault(item.candidate.treatment.channel, []).append(item)
+    for item in sorted(options, key=lambda it: (-it.net, it.candidate.window.opens_at)):
+        rivals.setdefault(item.candidate.treatment.channel, []).append(item)
     return dict(list(rivals.items())[:MOST_CHANNELS])
+
+
+def _may_follow(treatment: Treatment, case: Case) -> bool:
+    channel = case.policy.channels.get(treatment.channel)
+    return treatment.kind not in ENDS and channel is not None and channel.timing == "scheduled"
+
+
+def _options(candidates: Iterable[Candidate], worth: Worth) -> Iterator[Option]:
+    """Those of a treatment's candidates that are worth more than silence, cautiously reckoned."""
+    seen: dict[int, tuple[float, float, float] | None] = {}
+    for candidate in candidates:
+        slot = candidate.window.slot
+        if slot not in seen:
+            seen[slot] = worth.glance(slot)
+        glance = seen[slot]
+        if glance is not None and glance[1] > 0:
+            yield Option(glance[0], glance[2], candidate)
 
 
 def _contact(candidate: Candidate, case: Case) -> Contact:
@@ -135,15 +161,15 @@ def _contact(candidate: Candidate, case: Case) -> Contact:
     )
 
 
-def _step(item: Valued, case: Case, expires_at: datetime) -> PlanStep:
+def _step(item: Option, case: Case, expires_at: datetime) -> PlanStep:
     wait = case.channel(item.candidate).wait_hours
     opens_at = item.candidate.window.opens_at
-    return PlanStep(item.candidate, opens_at, wait, ADVANCE_IF, STOP_IF, expires_at, item.value.net)
+    return PlanStep(item.candidate, opens_at, wait, ADVANCE_IF, STOP_IF, expires_at, item.net)
 
 
 def _expires_at(candidate: Candidate, case: Case) -> datetime:
     """The end of the journey's horizon, or the last of its triggers' ends if all of them end."""
-    horizon = case.now + timedelta(hours=case.journey(candidate).horizon_hours)
+    horizon = case.now + min(span(case.journey(candidate).horizon_hours), PLAN_WITHIN)
     ends = [trigger.expires_at for trigger in case.triggers(candidate)]
     known = [end for end in ends if end is not None]
     return min(horizon, max(known)) if known and len(known) == len(ends) else horizon

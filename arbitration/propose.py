@@ -10,12 +10,14 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from arbitration.domain import Candidate, Context, SendWindow, Treatment
+from arbitration.gates.calendar import span
 from arbitration.policy import Journey, Policy
 from arbitration.windows import presence, windows, zone_of
 
 ANY = "any"
 """Channel and template of the one candidate that stands for a trigger whose journey the catalog does not know."""
 FIRST_WITHIN = timedelta(hours=24)
+HOURS = 24
 _UTC_ZONE = ZoneInfo("UTC")
 
 
@@ -43,8 +45,12 @@ def propose(context: Context, policy: Policy, now: datetime) -> tuple[Candidate,
     by_end: dict[datetime, tuple[SendWindow, ...]] = {}
     found = []
     for treatment in treatments(policy):
-        scheduled = policy.channels[treatment.channel].timing == "scheduled"
-        until = here.opens_at + min(FIRST_WITHIN, timedelta(hours=policy.journeys[treatment.journey].horizon_hours))
+        journey, channel = policy.journeys.get(treatment.journey), policy.channels.get(treatment.channel)
+        if journey is None or channel is None:  # a gate says so
+            found.append(Candidate(treatment, here))
+            continue
+        scheduled = channel.timing == "scheduled"
+        until = here.opens_at + min(FIRST_WITHIN, span(journey.horizon_hours))
         if zone is not None and scheduled and until not in by_end:
             by_end[until] = send_windows(policy, zone, here.opens_at, until)
         choices = by_end[until] if zone is not None and scheduled else (here,)
@@ -55,4 +61,5 @@ def propose(context: Context, policy: Policy, now: datetime) -> tuple[Candidate,
 
 def send_windows(policy: Policy, zone: ZoneInfo, now: datetime, until: datetime) -> tuple[SendWindow, ...]:
     """The windows of a scheduled channel; blocks are split where quiet hours begin and end, so that none straddles them."""
-    return windows(now, until, zone, (policy.contact_policy.quiet_from, policy.contact_policy.quiet_to))
+    cuts = (policy.contact_policy.quiet_from, policy.contact_policy.quiet_to)
+    return windows(now, until, zone, [hour for hour in cuts if 0 <= hour < HOURS])

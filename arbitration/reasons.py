@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from math import isfinite
 
 from arbitration.codec import encode
 from arbitration.domain import Arm, Estimates, FeatureValue, Plan, Ranked, Reason, Rejection, Treatment
@@ -29,7 +30,7 @@ def reasons_of(
 ) -> tuple[Reason, ...]:
     """The reasons of a decision that was evaluated, most important first."""
     found = _of_winner(case, winner, arm, ranked, plan) if winner else _of_silence(case, arm, ranked, rejections)
-    if winner and estimates.churn_risk.tier > 0:
+    if winner and estimates.churn_risk.tier > 0 and _finite(estimates):
         facts: dict[str, FeatureValue] = {"risk": estimates.churn_risk.mean, "stake": estimates.recency_value.mean}
         found.append(Reason("churn_stake", {**facts, "currency": case.policy.economics.currency}))
     if not case.context.known:
@@ -37,6 +38,10 @@ def reasons_of(
     if case.context.degraded and case.context.known:
         found.append(Reason("degraded", {"names": ", ".join(case.context.degraded)}))
     return tuple(found)
+
+
+def _finite(estimates: Estimates) -> bool:
+    return isfinite(estimates.churn_risk.mean) and isfinite(estimates.recency_value.mean)
 
 
 def _of_winner(case: Case, winner: Ranked, arm: Arm, ranked: Sequence[Ranked], plan: Plan) -> list[Reason]:

@@ -8,13 +8,14 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from arbitration.domain import Arm, Candidate, CustomerId, Value
 from arbitration.policy import Selection
 
 ONE = 1 << 20
 _DRAW_BITS = 53
+DEAREST = 1e9
 
 
 def draw_of(salt: bytes, decision_id: str) -> float:
@@ -48,6 +49,7 @@ def chances(ranked: Sequence[tuple[Candidate, Value]], selection: Selection, *, 
     The favorite is the best candidate, or silence when none is worth more than 0; it gets what the strategy leaves. Only the best
     window of each other treatment may be tried. Silence keeps its floor, whatever that costs.
     """
+    selection = _bounded(selection)
     nothing = (0,) * len(ranked)
     if holdout or not ranked:
         return Chances(nothing, ONE, None, holdout)
@@ -116,14 +118,29 @@ def greedy(_: Ranking, __: list[int], selection: Selection) -> Tried:
 
 def uniform(ranked: Ranking, others: list[int], selection: Selection) -> Tried:
     """Every treatment and silence alike, as a randomized trial would; `exploration` does not bind it: for comparison."""
-    favorite = 1 if ranked[0][1].decided_on > 0 else 0
-    share = 1.0 / (len(others) + favorite + 1)
-    return Tried(dict.fromkeys(others, share), max(share, selection.silence_floor))
+    contacts = len(others) + (1 if ranked[0][1].decided_on > 0 else 0)
+    silence = max(1.0 / (contacts + 1), selection.silence_floor)
+    return Tried(dict.fromkeys(others, (1.0 - silence) / contacts), silence)
 
 
 STRATEGIES: Mapping[str, Strategy] = {
     "inverse_gap": inverse_gap, "epsilon": epsilon, "greedy": greedy, "uniform": uniform
 }  # fmt: skip
+
+
+def _bounded(selection: Selection) -> Selection:
+    """Shares within [0, 1] and no negative prices, whatever a policy that no catalog would allow says; no number is 0."""
+    return replace(
+        selection,
+        exploration=_clipped(selection.exploration),
+        silence_floor=_clipped(selection.silence_floor),
+        greed=_clipped(selection.greed, DEAREST),
+        exploration_budget=_clipped(selection.exploration_budget, DEAREST),
+    )
+
+
+def _clipped(number: float, most: float = 1.0) -> float:
+    return min(most, max(0.0, number)) if number == number else 0.0  # noqa: PLR0124 - NaN
 
 
 def _room(ranked: Ranking, selection: Selection) -> float:

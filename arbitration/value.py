@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from math import isfinite, nan
 from typing import NamedTuple, cast
 
@@ -19,6 +20,8 @@ from arbitration.policy import Channel, Economics, Policy
 CAUTION = 0.5
 """Standard deviations of the effect by which the ranking number stays below the mean."""
 NO_TIMING = Estimate(1.0)
+LARGEST = 1e300
+"""Money beyond this is no value: sums of a few of them must still be numbers."""
 Parts = tuple[float, float, float, float, float, float, float, float, float, float, float]
 
 
@@ -52,12 +55,24 @@ def ranking(
         if worth is None:
             worth = worths[id(treatment)] = Worth(treatment, estimates, policy, without)
         valued.append(Valued(candidate, *worth.at(candidate.window.slot)))
-    return sorted(valued, key=lambda it: (-it.value.decided_on, it.candidate.window.opens_at))
+    return sorted(valued, key=_place)
 
 
 def value_unknown(item: Valued) -> bool:
     """Whether the value cannot be reckoned, because an estimate is no finite number; such a candidate never speaks."""
-    return not (isfinite(item.value.low) and isfinite(item.value.high) and isfinite(item.propensity.mean))
+    value, chance = item.value, item.propensity
+    return not (_reckoned(value.low, value.high) and isfinite(chance.mean) and isfinite(chance.sd))
+
+
+def _reckoned(low: float, high: float) -> bool:
+    return -LARGEST < low and high < LARGEST
+
+
+def _place(item: Valued) -> tuple[bool, float, datetime]:
+    """What is no number has no place among numbers, and would keep them from being sorted: it comes last."""
+    decided_on = item.value.decided_on
+    known = decided_on == decided_on  # noqa: PLR0124 - NaN
+    return not known, -decided_on if known else 0.0, item.candidate.window.opens_at
 
 
 def beliefs(treatment: Treatment, estimates: Estimates, policy: Policy) -> Beliefs:
@@ -170,15 +185,26 @@ class Worth:
             found = self._known[factor] = (self._value(factor), engagement(self.beliefs.propensity, factor))
         return found
 
+    def glance(self, slot: int) -> tuple[float, float, float] | None:
+        """`net`, `decided_on` and P(engage) alone, for those who look at many windows; None where the value is unknown."""
+        factor = timing_of(slot, self._channel, self._estimates).mean
+        _, net, spread = self._sums(factor)
+        chance = chance_of(self.beliefs.propensity, factor)
+        known = _reckoned(net - spread, net + spread) and isfinite(chance)
+        return (net, net - CAUTION * spread, chance) if known else None
+
     def _value(self, factor: float) -> Value:
-        """`net` is linear in tau, so its bounds follow from one slope."""
+        parts, net, spread = self._sums(factor)
+        tier, tiers = self._tiers
+        return Value(*parts, net, net - spread, net + spread, net - CAUTION * spread, tier, tiers)
+
+    def _sums(self, factor: float) -> tuple[Parts, float, float]:
+        """Parts, net and one standard deviation of it: `net` is linear in tau, so its spread follows from one slope."""
         parts = self._parts(self._sign * self.beliefs.effect.mean * factor)
         net = 0.0
         for part in parts:
             net += part
-        spread = abs(self.beliefs.effect.sd * factor * self._slope)
-        tier, tiers = self._tiers
-        return Value(*parts, net, net - spread, net + spread, net - CAUTION * spread, tier, tiers)
+        return parts, net, abs(self.beliefs.effect.sd * factor * self._slope)
 
     def _parts(self, tau: float) -> Parts:
         """The parts in the order of `PARTS`."""
@@ -207,10 +233,14 @@ class Worth:
 
 
 def engagement(propensity: Estimate, factor: float) -> Estimate:
-    """P(engage): the treatment's propensity times the window's relative engagement, within [0, 1]; unknown stays unknown."""
+    """P(engage): the treatment's propensity times the window's relative engagement."""
+    return Estimate(chance_of(propensity, factor), propensity.sd * factor, propensity.source, propensity.tier)
+
+
+def chance_of(propensity: Estimate, factor: float) -> float:
+    """The mean of `engagement`, within [0, 1]; unknown stays unknown."""
     chance = propensity.mean * factor
-    mean = min(1.0, max(0.0, chance)) if isfinite(chance) else nan
-    return Estimate(mean, propensity.sd * factor, propensity.source, propensity.tier)
+    return min(1.0, max(0.0, chance)) if isfinite(chance) else nan
 
 
 def _tiers(used: Beliefs, estimates: Estimates) -> tuple[int, tuple[int, ...]]:

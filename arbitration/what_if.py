@@ -1,14 +1,15 @@
-"""Sensitivity and counterfactuals in words: in full for people who set decisions up, and in plain words for the customer."""
+"""Sensitivity and counterfactuals in words, for people who set decisions up; `customer.py` has the customer's."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from arbitration.domain import SILENCE, FeatureValue
+from arbitration.domain import FeatureValue
 from arbitration.explanation import Change, Counterfactual, Drop, Sensitivity
-from arbitration.frames import CHANGES, CUSTOMER, PARTS_NAMED
+from arbitration.frames import CHANGES, PARTS_NAMED
 from arbitration.naming import Naming
+from arbitration.thresholds import FLAGS
 from arbitration.wording import plain
 
 
@@ -29,11 +30,6 @@ def changed(given: Iterable[Counterfactual], naming: Naming) -> tuple[Counterfac
     return tuple(replace(one, sentence=_changed(one, naming)) for one in given)
 
 
-def personal(given: Iterable[Counterfactual], naming: Naming) -> tuple[str, ...]:
-    """What would change the decision, for the customer: their own consent, time and behavior, nothing else."""
-    return tuple(dict.fromkeys(_personal(one, naming) for one in given if _concerns(one.change)))
-
-
 def capital(sentence: str) -> str:
     """The sentence with a capital at its beginning."""
     return sentence[:1].upper() + sentence[1:]
@@ -47,25 +43,27 @@ def _drop(drop: Drop, naming: Naming) -> str:
 
 def _changed(one: Counterfactual, naming: Naming) -> str:
     change = one.change
-    facts = {"choice": naming.choice(one.favorite), **_values(change, naming), **_what(change, naming)}
+    facts = {"choice": naming.choice(one.favorite), **values(change, naming), **what(change, naming)}
     told = naming.say(CHANGES[change.kind]).format(**facts)
     return f"{told} {naming.say(CHANGES['held'])}" if one.held else told
 
 
-def _values(change: Change, naming: Naming) -> dict[str, str]:
+def values(change: Change, naming: Naming) -> dict[str, str]:
     """Before and after as people read them."""
 
     def shown(value: FeatureValue) -> str:
         if change.kind in ("time", "contact") and isinstance(value, str):
             return naming.moment(value)
         if change.kind == "lever" and isinstance(value, (int, float)):
-            return naming.money(value)
+            return naming.price(value)
+        if change.what in FLAGS and value is not None:
+            return naming.frame("yes" if value else "no")
         return plain(value, naming.lang)
 
     return {"before": shown(change.before), "after": shown(change.after)}
 
 
-def _what(change: Change, naming: Naming) -> Mapping[str, str]:
+def what(change: Change, naming: Naming) -> Mapping[str, str]:
     """What is changed, by its name."""
     first, _, second = change.what.partition("/")
     if change.kind == "consent":
@@ -77,27 +75,3 @@ def _what(change: Change, naming: Naming) -> Mapping[str, str]:
         "cap": naming.cap(change.what),
         "journey": naming.journey(change.what),
     }
-
-
-def _concerns(change: Change) -> bool:
-    """Whether the change is the customer's own and can be said to them."""
-    if change.kind != "feature":
-        return change.kind in ("consent", "time")
-    return change.what in CUSTOMER and change.after != 0 or change.what.endswith(("_days", "_hours"))
-
-
-def _personal(one: Counterfactual, naming: Naming) -> str:
-    change = one.change
-    key = change.what if change.kind == "feature" else change.kind
-    facts = {**_values(change, naming), **_what(change, naming), "then": _then(one.favorite, naming)}
-    return naming.say(CUSTOMER[key]).format(**facts)
-
-
-def _then(favorite: str, naming: Naming) -> str:
-    if favorite == SILENCE:
-        return naming.say(CUSTOMER["silence"])
-    journey, channel, template = favorite.split("/", 2)
-    line = next(line for line in naming.lines(journey, channel) if line.template == template)
-    facts = {"journey": journey, "channel": channel, "route_to": line.route_to or ""}
-    told = {name: naming.fact(name, value) for name, value in facts.items()}
-    return naming.say(CUSTOMER[line.kind]).format(**told)

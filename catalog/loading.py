@@ -18,7 +18,7 @@ from arbitration.policy import Policy
 from catalog.agreement import disagreements
 from catalog.rules import close_to, did_you_mean
 from catalog.schema import Catalog
-from catalog.sources import Finding, Place, Sources, Spot, read_all
+from catalog.sources import Finding, Place, Sources, Spot, read_all, read_over
 
 EXAMPLE = Path(__file__).parent / "example"
 
@@ -28,9 +28,18 @@ def load_catalog(path: Path) -> Policy:
     return read_catalog(path)[0]
 
 
+def load_over(path: Path, file: Path) -> Policy:
+    """The same with one file laid over the folder: each of its top-level keys takes the place of the folder's."""
+    return _checked(read_over(path, file))
+
+
 def read_catalog(path: Path) -> tuple[Policy, Sources]:
     """The same with the files, for checks that say where something stands."""
     sources = read_all(path)
+    return _checked(sources), sources
+
+
+def _checked(sources: Sources) -> Policy:
     data = sources.data()
     mistakes = [*sources.unread]
     try:
@@ -40,7 +49,7 @@ def read_catalog(path: Path) -> tuple[Policy, Sources]:
     mistakes += disagreements(data, sources)
     if mistakes:
         raise _error(mistakes)
-    return _policy(catalog), sources
+    return _policy(catalog)
 
 
 def _error(mistakes: Iterable[Finding]) -> CatalogError:

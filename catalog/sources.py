@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +105,14 @@ def read_all(folder: Path) -> Sources:
             else:
                 by_key[key] = source
     return Sources(folder, by_key, tuple(unread))
+
+
+def read_over(folder: Path, file: Path) -> Sources:
+    """The files of the folder with one more, whose top-level keys take the place of theirs: a change that is only tried."""
+    base, source = read_all(folder), _read(file)
+    if isinstance(source, Finding):
+        return replace(base, unread=(*base.unread, source))
+    return replace(base, by_key={**base.by_key, **{str(key): source for key in source.content}})
 
 
 def _read(file: Path) -> Source | Finding:

@@ -29,12 +29,13 @@ def _acts(*journeys: str) -> Callable[[Answer], bool]:
 STORIES: tuple[tuple[str, Callable[[Answer], bool]], ...] = (
     ("has a fallback plan", lambda a: len(a["plan"]) > 1),
     ("lapsing", _acts("churn_recovery", "win_back")),
-    ("near the next tier", _acts("tier_upgrade")),
+    ("near the next tier", _acts("tier_upgrade", "near_next_tier")),
     ("has a reward to redeem", _acts("earn_to_redeem")),
     ("points about to lapse", _acts("reward_expiry")),
     ("left a cart", _acts("cart_recovery")),
     ("just bought", _acts("post_purchase")),
     ("new", _acts("welcome")),
+    ("has an open support case", _acts("open_case")),
     ("silence wins", lambda a: a["outcome"] == "silence" and a["arm"] == "exploit" and bool(a["alternatives"])),
     ("held out for measurement", lambda a: a["arm"] == "holdout"),
 )

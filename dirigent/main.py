@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from arbitration.errors import DirigentError, StateError
-from dirigent import catalog, decide, demo, features, import_, key, promote, serve, simulate, train
+from dirigent import catalog, decide, demo, features, import_, key, promote, replay, serve, simulate, train
 
 app = typer.Typer(
     name="dirigent",
@@ -26,6 +26,7 @@ app.command("train")(train.train_models)
 app.command("promote")(promote.promote_models)
 app.command("serve")(serve.serve_decisions)
 app.command("decide")(decide.ask)
+app.command("replay")(replay.replay_decisions)
 app.command("key")(key.create)
 app.add_typer(catalog.app, name="catalog")
 app.command("demo")(demo.run_demo)

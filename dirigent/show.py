@@ -13,8 +13,11 @@ from dirigent.terminal import console
 PARTS = {
     "margin": "margin",
     "future": "stays",
+    "progress": "tier",
     "channel_cost": "channel",
     "incentive_cost": "incentive",
+    "subsidy_cost": "subsidy",
+    "points_cost": "points",
     "opt_out_cost": "opt-out",
     "attention_cost": "attention",
     "shadow_cost": "budget",

@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, PlainSerializer
 
+from arbitration.domain import Kind
+
 
 def _utc(moment: datetime) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
@@ -40,7 +42,10 @@ class Window(Shape):
 
 
 class ExpectedValue(Shape):
-    """Expected incremental money: the net, the cautious value that ranks, the range of one standard deviation, the parts."""
+    """Expected incremental money: the net, the cautious value that ranks, the range of one standard deviation, the parts.
+
+    `tiers` says for each part what it rests on: 0 rules and priors, 1 cell means, 2 an individual model.
+    """
 
     currency: str
     net: float
@@ -48,15 +53,21 @@ class ExpectedValue(Shape):
     low: float
     high: float
     parts: dict[str, float]
+    tiers: dict[str, int]
 
 
 class Action(Shape):
-    """What to do now. `send_at` is UTC, `send_at_local` the same moment in the customer's time zone."""
+    """What to do now: send a message, show a module, present a reward, route to another journey, or suppress a contact.
+
+    `send_at` is UTC, `send_at_local` the same moment in the customer's time zone.
+    """
 
     journey: str
     treatment: str
     channel: str
     template: str
+    kind: Kind
+    route_to: str | None = None
     offer: str | None = None
     send_at: Moment
     send_at_local: str | None = None
@@ -74,6 +85,7 @@ class Step(Shape):
     journey: str
     treatment: str
     channel: str
+    kind: Kind
     send_at: Moment
     send_at_local: str | None = None
     window: Window

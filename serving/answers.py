@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
 
 from arbitration.domain import (
+    PARTS,
     SILENCE,
     Candidate,
     Decision,
@@ -34,14 +34,12 @@ from serving.answer_shapes import (
     Window,
 )
 from serving.records import Record
+from serving.weighing import UNWEIGHED, Weighed
 
 NAMES = dict(business_names()) | {
     "journey": BusinessName(en="Journey", de="Journey"),  # inputs of the channel model that are no features
     "channel": BusinessName(en="Channel", de="Kanal"),
 }
-PARTS = (
-    "margin", "future", "channel_cost", "incentive_cost", "opt_out_cost", "attention_cost", "shadow_cost", "lever"
-)  # fmt: skip
 
 
 def answer_of(record: Record, policy: Policy) -> DecisionAnswer:
@@ -71,10 +69,18 @@ def answer_of(record: Record, policy: Policy) -> DecisionAnswer:
     )
 
 
-def explanation(record: Record, policy: Policy, lang: str) -> Explanation:
-    """The decision in words, with the features' business names."""
-    language: Literal["de", "en"] = "de" if lang == "de" else "en"
-    return explain(record.decision, policy, names=NAMES, attributions=record.attributions, lang=language)
+def explanation(record: Record, policy: Policy, lang: str, weighed: Weighed = UNWEIGHED) -> Explanation:
+    """The decision in words, with the features' business names and, where it was weighed, what would change it."""
+    return explain(
+        record.decision,
+        policy,
+        names=NAMES,
+        attributions=record.attributions,
+        lang="de" if lang == "de" else "en",
+        features=record.context.features,
+        sensitivity=weighed.sensitivity,
+        counterfactuals=weighed.counterfactuals,
+    )
 
 
 def _prose(told: Explanation) -> str:
@@ -100,6 +106,8 @@ def _action(record: Record, policy: Policy) -> Action | None:
         treatment=treatment.id,
         channel=treatment.channel,
         template=treatment.template,
+        kind=treatment.kind,
+        route_to=treatment.route_to,
         offer=treatment.offer.id if treatment.offer else None,
         send_at=send_at,
         send_at_local=local(send_at, record.context.time_zone),
@@ -112,10 +120,10 @@ def _action(record: Record, policy: Policy) -> Action | None:
 
 
 def _expected(value: Value, currency: str) -> ExpectedValue:
-    parts = {part: getattr(value, part) for part in PARTS}
     return ExpectedValue(
-        currency=currency, net=value.net, cautious=value.decided_on, low=value.low, high=value.high, parts=parts
-    )
+        currency=currency, net=value.net, cautious=value.decided_on, low=value.low, high=value.high,
+        parts={part: getattr(value, part) for part in PARTS}, tiers=dict(zip(PARTS, value.tiers, strict=True)),
+    )  # fmt: skip
 
 
 def _window(window: SendWindow) -> Window:
@@ -129,6 +137,7 @@ def _steps(record: Record) -> list[Step]:
             journey=step.candidate.treatment.journey,
             treatment=step.candidate.treatment.id,
             channel=step.candidate.treatment.channel,
+            kind=step.candidate.treatment.kind,
             send_at=step.send_at,
             send_at_local=local(step.send_at, record.context.time_zone),
             window=_window(step.candidate.window),

@@ -9,19 +9,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from math import fsum
 from typing import Any
 
-from arbitration.codec import decode
-from arbitration.decide import decide
-from arbitration.domain import SILENCE, Context, Decision, Estimates
+from arbitration.domain import SILENCE
 from arbitration.policy import Policy
-from arbitration.reasons import furthest
+from serving.favorites import Row, summaries
 from serving.ledger.rows import Summary
 
-Row = Mapping[str, Any]
-"""Encoded inputs of one decision: `context`, `estimates`, `now`, `draw` and `decision_id` as plain JSON values."""
 EXAMPLES = 10
 
 
@@ -55,7 +50,7 @@ class Move:
 class BlastRadius:
     """What changes from one policy to another. Treatments are ids, silence is `silence`; money is of favorites, expected and net.
 
-    `moves` holds (before, after) of favorites that differ. Where the favorite stays, `retimed` have another send window and
+    `simulated`: some of the records rest on simulated rows. `moves` holds (before, after) of favorites that differ. Where the favorite stays, `retimed` have another send window and
     `revalued` another value. `stopped_before` and `stopped_after` count treatments that a gate stopped, by gate.
     """
 
@@ -67,6 +62,7 @@ class BlastRadius:
     net_after: float = 0.0
     stopped_before: Mapping[str, int] = field(default_factory=dict)
     stopped_after: Mapping[str, int] = field(default_factory=dict)
+    simulated: bool = False
     examples: tuple[Change, ...] = ()
 
     @property
@@ -96,6 +92,7 @@ class BlastRadius:
         """The same as plain JSON values, for machines."""
         return {
             "records": self.records,
+            "simulated": self.simulated,
             "changed": self.changed,
             "retimed": self.retimed,
             "revalued": self.revalued,
@@ -110,18 +107,6 @@ class BlastRadius:
             "gates": {code: {"before": before, "after": after} for code, (before, after) in self.gates.items()},
             "examples": [{name: getattr(one, name) for name in Change.__slots__} for one in self.examples],
         }  # fmt: skip
-
-
-def summary_of(decision: Decision) -> Summary:
-    """What the policy held for best in a decision, and what its gates stopped."""
-    competing = {item.candidate.treatment for item in decision.ranked}
-    stops = [no for no in furthest(decision.rejections) if no.candidate.treatment not in competing]
-    stopped = dict(sorted(Counter(no.code for no in stops).items()))
-    best = decision.ranked[0] if decision.ranked and decision.arm != "holdout" else None
-    if best is None or best.value.decided_on <= 0:
-        return Summary(None, None, 0.0, 0.0, stopped)
-    candidate = best.candidate
-    return Summary(candidate.treatment.id, candidate.window.opens_at, best.value.net, best.value.decided_on, stopped)
 
 
 def blast_radius(rows: Sequence[Row], old: Policy, new: Policy, *, examples: int = EXAMPLES) -> BlastRadius:
@@ -154,6 +139,7 @@ def compared(
         net_after=fsum(one.net for one in after),
         stopped_before=_counted(one.stopped for one in before),
         stopped_after=_counted(one.stopped for one in after),
+        simulated=any(row.get("simulated", False) for row in rows),
         examples=tuple(changes[:examples]),
     )
 
@@ -174,6 +160,7 @@ def together(parts: Iterable[BlastRadius], *, examples: int = EXAMPLES) -> Blast
         net_after=fsum(part.net_after for part in found),
         stopped_before=_counted(part.stopped_before for part in found),
         stopped_after=_counted(part.stopped_after for part in found),
+        simulated=any(part.simulated for part in found),
         examples=tuple(change for part in found for change in part.examples)[:examples],
     )
 
@@ -192,16 +179,3 @@ def _counted(parts: Iterable[Mapping[str, int]]) -> dict[str, int]:
     for part in parts:
         counted.update(part)
     return dict(sorted(counted.items()))
-
-
-def summaries(rows: Sequence[Row], policy: Policy) -> list[Summary]:
-    """What the policy holds for best in each row, decided one by one."""
-    return [
-        summary_of(
-            decide(
-                decode(Context, row["context"]), decode(Estimates, row["estimates"]), policy,
-                decision_id=row["decision_id"], now=datetime.fromisoformat(row["now"]), draw=row["draw"],
-            )
-        )
-        for row in rows
-    ]  # fmt: skip

@@ -7,7 +7,8 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from serving.answer_shapes import DecisionAnswer, OutcomeAnswer, ProblemBody, Shape
+from serving.answer_shapes import DecisionAnswer, OutcomeAnswer, ProblemBody
+from serving.replay import ReplayAnswer
 from serving.schemas import DecisionRequest, OutcomeReport
 
 INTERFACE = "1.0.0"
@@ -23,14 +24,6 @@ _PROBLEMS = {
     "422": "A field is wrong, the request_id (the outcome's id) was used for another body, or a decision cannot be replayed",
     "503": "Not available at the moment; see Retry-After",
 }
-
-
-class ReplayAnswer(Shape):
-    """Whether the recorded inputs give the recorded decision again, byte for byte; else the JSON path that differs first."""
-
-    decision_id: str
-    identical: bool
-    first_difference: str | None = None
 
 
 def document() -> dict[str, Any]:

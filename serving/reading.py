@@ -7,24 +7,20 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from arbitration.codec import canonical_json, decode, encode
+from arbitration.customer import for_customer
 from arbitration.errors import LedgerError
+from arbitration.explain import contact_summary
+from arbitration.explanation import Lang
 from arbitration.policy import Policy
 from serving.answers import answer_of, explanation
+from serving.context import barred
 from serving.openapi import LANGUAGES, READERS
 from serving.problems import FieldError, Problem, field_path, not_found
 from serving.records import Record, plain_record
+from serving.weighing import UNWEIGHED, Weighed, weigh
 
 if TYPE_CHECKING:
     from serving.bootstrap import Runtime
-
-# Reasons that say something to the person themselves; the others speak of money and ranks.
-_PERSONAL = ("consent_held", "no_consent_needed", "holdout", "cold_start", "objection", "suppression")
-_ABOUT = {"en": "This message is about: {}.", "de": "In dieser Nachricht geht es um: {}."}
-_NOTHING = {"en": "There is no message for you at the moment.", "de": "Zurzeit gibt es keine Nachricht für Sie."}
-_OBJECT = {
-    "en": "You can object to such messages at any time in your account, or with the link in every message.",
-    "de": "Sie können solchen Nachrichten jederzeit widersprechen: in Ihrem Konto oder über den Link in jeder Nachricht.",
-}
 
 
 def load(runtime: Runtime, decision_id: str) -> tuple[Record, Policy]:
@@ -68,13 +64,14 @@ def explanation_of(runtime: Runtime, decision_id: str, query: Mapping[str, str])
     if unknown:
         raise _wrong([FieldError(field_path([unknown[0]]), "no such parameter")])
     record, policy = load(runtime, decision_id)
+    weighed = UNWEIGHED if reader == "associate" else weigh(record, policy, runtime.bundle)
     told = {"decision_id": decision_id, "lang": lang, "for": reader, "simulated": record.simulated}
-    return canonical_json(_without_nulls(told | tell(record, policy, reader, lang)))
+    return canonical_json(_without_nulls(told | tell(record, policy, reader, lang, weighed)))
 
 
-def tell(record: Record, policy: Policy, reader: str, lang: str) -> dict[str, Any]:
-    """What one of `READERS` gets to read."""
-    return _READER[reader](record, policy, lang)
+def tell(record: Record, policy: Policy, reader: str, lang: str, weighed: Weighed = UNWEIGHED) -> dict[str, Any]:
+    """What one of `READERS` gets to read; `weighed` is what would change the decision (`serving.weighing`)."""
+    return _READER[reader](record, policy, "de" if lang == "de" else "en", weighed)
 
 
 def _choice(query: Mapping[str, str], name: str, allowed: tuple[str, ...]) -> str:
@@ -89,25 +86,28 @@ def _wrong(errors: list[FieldError]) -> Problem:
     return Problem(400, "invalid-parameter", "The request has wrong parameters", f"Correct: {names}.", errors=errors)
 
 
-def _for_marketer(record: Record, policy: Policy, lang: str) -> dict[str, Any]:
-    told = explanation(record, policy, lang)
+def _for_marketer(record: Record, policy: Policy, lang: Lang, weighed: Weighed) -> dict[str, Any]:
+    told = explanation(record, policy, lang, weighed)
     answer = answer_of(record, policy).model_dump(mode="json", exclude_none=True)
     return {
         "headline": told.headline,
         "sentences": list(told.sentences),
         "contributions": encode(told.contributions),
         "why_not": encode(told.why_not),
+        "sensitivity": encode(told.sensitivity),
+        "counterfactuals": encode(told.counterfactuals),
         "expected_value": answer.get("action", {}).get("expected_value"),
         "plan": answer["plan"],
         "degraded": answer["degraded"],
     }
 
 
-def _for_scientist(record: Record, policy: Policy, lang: str) -> dict[str, Any]:
-    return _for_marketer(record, policy, lang) | {
+def _for_scientist(record: Record, policy: Policy, lang: Lang, weighed: Weighed) -> dict[str, Any]:
+    return _for_marketer(record, policy, lang, weighed) | {
         "attributions": encode(record.attributions),
         "estimates": encode(record.estimates),
         "features": encode(record.context.features),
+        "values": {item.candidate.id: encode(item.value) for item in record.decision.ranked},
         "probabilities": {item.candidate.id: item.probability for item in record.decision.ranked},
         "silence_probability": record.decision.silence_probability,
         "draw": record.draw,
@@ -116,23 +116,32 @@ def _for_scientist(record: Record, policy: Policy, lang: str) -> dict[str, Any]:
     }
 
 
-def _for_associate(record: Record, policy: Policy, lang: str) -> dict[str, Any]:
-    told, answer = explanation(record, policy, lang), answer_of(record, policy)
-    action = {"journey": answer.action.journey, "channel": answer.action.channel} if answer.action else None
-    return {"store_summary": told.store_summary, "action": action}
+def _for_associate(record: Record, policy: Policy, lang: Lang, _: Weighed) -> dict[str, Any]:
+    """What to do and what was said last, each in four words; nothing of who must not be contacted."""
+    told, action, context = explanation(record, policy, lang), answer_of(record, policy).action, record.context
+    best = action.model_dump(include={"journey", "channel", "kind", "route_to"}) if action else None
+    return {
+        "store_summary": told.store_summary,
+        "next_best_action": best and best | {"text": told.headline},
+        "last_contact": None if barred(context) else _last_contact(record, policy, lang),
+        "tier": context.features.get("tier_level"),
+    }
 
 
-def _for_customer(record: Record, policy: Policy, lang: str) -> dict[str, Any]:
-    """One plain sentence, at most two reasons that concern the person, and how to object."""
-    told, winner = explanation(record, policy, lang), record.decision.winner
-    goal = policy.journeys[winner.candidate.treatment.journey].goal if winner else None
-    first = _ABOUT[lang].format(goal.de if lang == "de" else goal.en) if goal else _NOTHING[lang]
-    reasons = zip(record.decision.reasons, told.sentences, strict=True)
-    personal = [sentence for reason, sentence in reasons if reason.code in _PERSONAL]
-    return {"reasons": [first, *personal[:2]], "objection": _OBJECT[lang]}
+def _last_contact(record: Record, policy: Policy, lang: Lang) -> dict[str, Any] | None:
+    """The newest contact that was made before the decision."""
+    made = [contact for contact in record.context.contacts if contact.sent_at <= record.now]
+    last = max(made, key=lambda contact: contact.sent_at, default=None)
+    return {"summary": contact_summary(last, policy, lang), "sent_at": encode(last.sent_at)} if last else None
 
 
-_READER: Mapping[str, Callable[[Record, Policy, str], dict[str, Any]]] = {
+def _for_customer(record: Record, policy: Policy, lang: Lang, weighed: Weighed) -> dict[str, Any]:
+    """At most three reasons that concern the person, what would change it, and how to object."""
+    told = for_customer(record.decision, policy, weighed.counterfactuals, lang)
+    return {"reasons": list(told.reasons), "what_would_change_it": list(told.changes), "objection": told.objection}
+
+
+_READER: Mapping[str, Callable[[Record, Policy, Lang, Weighed], dict[str, Any]]] = {
     "marketer": _for_marketer,
     "scientist": _for_scientist,
     "associate": _for_associate,

@@ -15,7 +15,7 @@ from arbitration.decide import decide
 from arbitration.domain import Attribution, Context, Decision, Estimates
 from arbitration.errors import LedgerError
 from arbitration.policy import Policy
-from serving.comparison import summary_of
+from serving.favorites import summary_of
 from serving.ledger.rows import Answer, DecisionRow
 
 VERSION = 2  # 2: values with eleven parts, stock and tier progress; inputs and decision apart

@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from arbitration.codec import canonical_json, canonical_text, decode, encode
+from arbitration.codec import canonical_text, decode, encode
 from arbitration.decide import decide
 from arbitration.domain import Context, Decision, Estimates
 from arbitration.errors import DirigentError, InputError
 from arbitration.policy import Policy
 from serving import strict_json
-from serving.comparison import summary_of
+from serving.answer_shapes import Shape
+from serving.favorites import summary_of
 from serving.ledger.archive import Archive, Kept
 from serving.problems import FieldError, Problem, invalid, not_found
 from serving.records import VERSION
@@ -47,6 +48,14 @@ class Replayed:
     def identical(self) -> bool:
         """Whether the same bytes followed."""
         return self.first_difference is None and self.failure is None
+
+
+class ReplayAnswer(Shape):
+    """Whether the recorded inputs give the recorded decision again, byte for byte; else the JSON path that differs first."""
+
+    decision_id: str
+    identical: bool
+    first_difference: str | None = None
 
 
 class Unreplayable(Exception):
@@ -167,5 +176,6 @@ def replay_of(runtime: Runtime, decision_id: str, body: bytes) -> bytes:
     if done.failure is not None:
         detail = f"It cannot be decided again: {done.failure}."
         raise Problem(422, "not-replayable", "The decision cannot be replayed", detail)
-    told: dict[str, Any] = {"decision_id": decision_id, "identical": done.identical}
-    return canonical_json(told | ({"first_difference": done.first_difference} if done.first_difference else {}))
+    return ReplayAnswer(
+        decision_id=decision_id, identical=done.identical, first_difference=done.first_difference
+    ).body()

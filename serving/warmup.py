@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from arbitration.codec import decode, encode
 from arbitration.domain import (
+    PARTS,
     Attribution,
     Candidate,
     Consent,
@@ -81,7 +82,7 @@ def _with_everything(record: Record) -> Record:
     """A record in which every kind of thing occurs once, because a type's hints are evaluated when it is first read."""
     now = record.now
     candidate = Candidate(Treatment("journey", "channel", "template", Offer("offer", 1.0)), SendWindow(now, now, 0))
-    ranked = Ranked(candidate, Value(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0), Estimate(0.0), 0.0)
+    ranked = Ranked(candidate, Value(*(0.0,) * 15, tier=0, tiers=(0,) * len(PARTS)), Estimate(0.0), 0.0)
     step = PlanStep(candidate, now, 0.0, "", (), now, 0.0)
     return replace(
         record,

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from arbitration.batch.clock import NEVER, Windows, hours, micros
 from arbitration.batch.layout import Layout
 from arbitration.batch.people import People, Sent
+from arbitration.batch.tables import begins
 from arbitration.gates.calendar import Calendar, begin_of
 from arbitration.policy import Cap
 from arbitration.windows import zone_of
@@ -48,7 +49,7 @@ def sliding(cap: Cap, sent: Sent, now: Array, windows: Windows) -> Array | None:
         return None
     row, first, last = row[runs], first[runs, None], last[runs, None]
     hits = np.maximum(last, windows.opens[row]) - np.minimum(first, windows.closes[row]) < length
-    starts = np.flatnonzero(np.diff(row, prepend=-1))
+    starts = begins(row)
     free = np.full(windows.opens.shape, NEVER)
     free[row[starts]] = np.maximum.reduceat(np.where(hits, first + length, NEVER), starts, axis=0)
     return free
@@ -69,7 +70,7 @@ class Periods:
         """The period without room in which a window opens, else the one in which it closes, NEVER if both have room."""
         if not len(self._row):
             return None
-        starts = np.flatnonzero(np.diff(self._row, prepend=-1))
+        starts = begins(self._row)
         rows = self._row[starts]
         found = np.full(windows.opens.shape, NEVER)
         for day in (windows.last_day, windows.day) if windows.last_day is not windows.day else (windows.day,):
@@ -112,5 +113,3 @@ def _begin(time_zone: str, day: int) -> int:
     zone = zone_of(time_zone)
     assert zone is not None, "only customers with a time zone have periods"  # noqa: S101
     return micros(begin_of((_EPOCH_DAY + day).item(), zone))
-
-

@@ -14,9 +14,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from arbitration.gates.calendar import span
 from arbitration.gates.contact_policy import _quiet_end as quiet_end
 from arbitration.gates.contact_policy import is_quiet
 from arbitration.policy import ContactPolicy
+from arbitration.propose import HOURS
 from arbitration.windows import BLOCK_HOURS, PRESENCE, SHORTEST, windows, zone_of
 
 Array = npt.NDArray[Any]
@@ -36,8 +38,8 @@ def micros(moment: datetime) -> int:
 
 
 def hours(length: float) -> int:
-    """Microseconds of so many hours, rounded as `timedelta` rounds."""
-    return timedelta(hours=length) // INSTANT
+    """Microseconds of so many hours, as `arbitration.gates.calendar.span` counts them."""
+    return span(length) // INSTANT
 
 
 def moment_of(instant: int) -> datetime:
@@ -64,7 +66,8 @@ def month_of_blocks(time_zone: str, quiet_from: int, quiet_to: int, month: int) 
     """The blocks of one month (months since 1970), with a day on either side."""
     zone = zone_of(time_zone)
     assert zone is not None, "only known zones have blocks"  # noqa: S101
-    cuts, rules = (quiet_from, quiet_to), ContactPolicy((), quiet_from, quiet_to)
+    cuts = [hour for hour in (quiet_from, quiet_to) if 0 <= hour < HOURS]
+    rules = ContactPolicy((), quiet_from, quiet_to)
     since, until = _first_of(month) - timedelta(days=1), _first_of(month + 1) + timedelta(days=1)
     found = windows(since, until, zone, cuts)[1:]
     plain = all(a.closes_at == b.opens_at for a, b in zip(found, found[1:], strict=False))
@@ -112,6 +115,16 @@ class Windows:
     quiet: Array
     real: Array
 
+    def only(self, rows: Array) -> Windows:
+        """The windows of some rows."""
+        return Windows(*(getattr(self, name)[rows] for name in Windows.__slots__))
+
+    def times(self, copies: int) -> Windows:
+        """Each window so many times over, side by side."""
+        if copies == 1:
+            return self
+        return Windows(*(np.repeat(getattr(self, name), copies, axis=1) for name in Windows.__slots__))
+
 
 class Clock:
     """The blocks of all time zones of an audience, one after the other."""
@@ -127,10 +140,10 @@ class Clock:
             size += len(parts[-1].opens)
             self._first.append(size)
         join = np.concatenate
-        self._opens = join([*(part.opens for part in parts), [FAR]]) if parts else np.array([FAR])
-        self._slot = join([part.slot for part in parts]) if parts else np.zeros(0, np.int8)
-        self._day = join([part.day for part in parts]) if parts else np.zeros(0, np.int64)
-        self._quiet = join([part.quiet for part in parts]) if parts else np.zeros(0, np.int64)
+        self._opens = join([*(part.opens for part in parts), np.array([FAR])])
+        self._slot = join([part.slot for part in parts])
+        self._day = join([part.day for part in parts])
+        self._quiet = join([part.quiet for part in parts])
 
     def locate(self, zone: Array, moment: Array) -> Array:
         """Position of the block that holds each moment, in that row's zone."""
@@ -166,10 +179,15 @@ class Clock:
         start, closes = self.locate(zone, now), now + PRESENCE // INSTANT
         last_day = self._day[self.locate(zone, closes - 1)]
         columns = (now, closes, self._slot[start], self._day[start], last_day)
-        return Windows(*(column[:, None] for column in columns), np.full((len(now), 1), NEVER), np.ones((len(now), 1), bool))
+        return Windows(
+            *(column[:, None] for column in columns), np.full((len(now), 1), NEVER), np.ones((len(now), 1), bool)
+        )
 
 
 def _merged(blocks: Sequence[Blocks]) -> Blocks:
+    if not blocks:
+        none = np.zeros(0, dtype=np.int64)
+        return Blocks(none, np.zeros(0, dtype=np.int8), none, none, plain=True)
     opens = np.concatenate([block.opens for block in blocks])
     opens, keep = np.unique(opens, return_index=True)
     slot, day, quiet = (

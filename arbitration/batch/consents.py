@@ -12,11 +12,16 @@ import numpy.typing as npt
 from arbitration.batch.clock import NEVER, Windows
 from arbitration.batch.layout import CODES, PASSED
 from arbitration.batch.people import People, instants
-from arbitration.batch.tables import BASES, STATES, counts, ragged
+from arbitration.batch.tables import BASES, STATES, begins, counts, ragged
 
 Array = npt.NDArray[Any]
 _DENIED, _WITHDRAWN = STATES.index("denied"), STATES.index("withdrawn")
-_FITS = np.array([[basis in ("consent", "existing_customer_7_3") for basis in BASES], [basis in ("consent", "contract") for basis in BASES]])
+_FITS = np.array(
+    [
+        [basis in ("consent", "existing_customer_7_3") for basis in BASES],
+        [basis in ("consent", "contract") for basis in BASES],
+    ]
+)
 _EXISTING = BASES.index("existing_customer_7_3")
 EMAIL = "email"
 """The one channel that the existing-customer exception is for."""
@@ -57,7 +62,9 @@ class Permission:
         state, basis = consents.state[where], consents.basis[where]
         refuses = np.full(len(where), PASSED)
         if needed:
-            fits = _FITS[int(service)][basis] & ((basis != _EXISTING) | (self._people.layout.channels[channel] == EMAIL))
+            fits = _FITS[int(service)][basis] & (
+                (basis != _EXISTING) | (self._people.layout.channels[channel] == EMAIL)
+            )
             refuses[~(consents.evidence[where] & fits)] = CODES["consent_evidence_incomplete"]
         refuses[state == _DENIED] = CODES["consent_denied"]
         refuses[state == _WITHDRAWN] = CODES["consent_withdrawn"]
@@ -71,7 +78,7 @@ class Permission:
         found = np.full(windows.opens.shape, CODES["consent_missing"] if needed else PASSED)
         if not len(records.row):
             return found
-        starts = np.flatnonzero(np.diff(records.row, prepend=-1))
+        starts = begins(records.row)
         rows = records.row[starts]
         opens = windows.opens[rows]
         early = records.valid_from <= self._people.now[records.row]
@@ -79,7 +86,9 @@ class Permission:
             held = (np.append(starts[1:], len(records.row)) - 1)[:, None]
             none = np.zeros((1, 1), dtype=bool)
         else:
-            begun = np.add.reduceat(records.valid_from[:, None] <= windows.opens[records.row], starts, axis=0, dtype=np.int64)
+            begun = np.add.reduceat(
+                records.valid_from[:, None] <= windows.opens[records.row], starts, axis=0, dtype=np.int64
+            )
             held, none = np.maximum(starts[:, None] + begun - 1, 0), begun == 0
         valid_to = records.valid_to[held]
         expired = (valid_to != NEVER) & (valid_to <= opens)

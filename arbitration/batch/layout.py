@@ -13,7 +13,7 @@ from arbitration.domain import Treatment
 from arbitration.expression import compile_expression
 from arbitration.gates import GATES
 from arbitration.gates.eligibility import POINTS
-from arbitration.policy import Journey, Policy
+from arbitration.policy import Cap, Journey, Policy
 from arbitration.propose import FIRST_WITHIN, treatments
 from arbitration.value import channel_cost, points_price, shadow_cost
 
@@ -22,6 +22,7 @@ CODES = {gate.code: np.int8(at) for at, gate in enumerate(GATES)}
 """Position of every gate in the funnel, by reason code."""
 PASSED = np.int8(len(GATES) + 1)
 """Stands for a candidate that every gate let pass; `len(GATES)` is left to values that cannot be reckoned."""
+CAP_GATES = ("channel_cap", "group_cap", "overall_cap")
 PRESENT = 0
 """The window set of the one window in which a customer is present; the others are horizons of scheduled channels."""
 
@@ -43,7 +44,8 @@ class Costs:
 class Layout:
     """The order of everything: `treatments` as proposed, `journeys` and `channels` by id.
 
-    `sets` holds the horizons (microseconds) of window sets from 1 on; `treatment_set` is each treatment's.
+    `sets` holds the horizons (microseconds) of window sets from 1 on; `treatment_set` is each treatment's. `waits` are microseconds that
+    each channel waits for a reaction; none, at the last place, for one that the catalog no longer has.
     """
 
     def __init__(self, policy: Policy) -> None:
@@ -63,10 +65,12 @@ class Layout:
         self.service_of = [it.kind == "suppress" or self.journey(it).purpose == "service" for it in self.treatments]
         self.scheduled_of = [policy.channels[it.channel].timing == "scheduled" for it in self.treatments]
         self.timed_of = np.array(
-            [s and policy.channels[it.channel].hour_matters for s, it in zip(self.scheduled_of, self.treatments, strict=True)],
+            [
+                s and policy.channels[it.channel].hour_matters
+                for s, it in zip(self.scheduled_of, self.treatments, strict=True)
+            ],
             dtype=bool,
         )
-        self.wait_of = np.array([hours(policy.channels[it.channel].wait_hours) for it in self.treatments], dtype=np.int64)
         self.horizon_of = np.array([hours(policy.journeys[it].horizon_hours) for it in self.journeys], dtype=np.int64)
         self.rest_of = np.array([hours(policy.journeys[it].cooldown_hours) for it in self.journeys], dtype=np.int64)
         first = [min(FIRST_WITHIN // INSTANT, int(horizon)) for horizon in self.horizon_of]
@@ -75,11 +79,31 @@ class Layout:
             1 + self.sets.index(first[j]) if s else PRESENT
             for j, s in zip(self.journey_of, self.scheduled_of, strict=True)
         ]
+        self.waits = np.array(
+            [hours(policy.channels[it].wait_hours) if it in policy.channels else 0 for it in self.channels] + [0],
+            dtype=np.int64,
+        )
+        self.wait_of = self.waits[self.channel_of]
         self.costs = self._costs()
+        self.caps_of = {gate: [at for at, cap in enumerate(caps) if _gate_of(cap) == gate] for gate in CAP_GATES}
+        self.cap_counts = [
+            np.array([[cap.counts(j, c) for c in self.channels] for j in self.journeys], dtype=bool).reshape(
+                len(self.journeys), len(self.channels)
+            )
+            for cap in caps
+        ]
 
     def journey(self, treatment: Treatment) -> Journey:
         """The treatment's journey."""
         return self.policy.journeys[treatment.journey]
+
+    def rivals_of(self, journey: int) -> list[int]:
+        """The other journeys of the journey's exclusive group."""
+        known = self.policy.journeys
+        group = known[self.journeys[journey]].exclusive_group
+        return [
+            at for at, it in enumerate(self.journeys) if at != journey and group and known[it].exclusive_group == group
+        ]
 
     @property
     def features(self) -> tuple[str, ...]:
@@ -108,3 +132,5 @@ class Layout:
         return Costs(*(np.array(column, dtype=np.float64) for column in columns))
 
 
+def _gate_of(cap: Cap) -> str:
+    return "group_cap" if cap.journeys else "channel_cap" if cap.channels else "overall_cap"

@@ -48,6 +48,10 @@ class People:
         self.zone = np.where(self.zoned, audience.zone[rows], len(audience.zones))
         self._answers: dict[str, Answers] = {}
 
+    def some(self, rows: Array) -> People:
+        """Some of these rows as people of their own."""
+        return People(self.audience, self.layout, self.clock, self.rows[rows])
+
     @cached_property
     def sent(self) -> Sent:
         """All contacts."""
@@ -58,7 +62,12 @@ class People:
         order = np.lexsort((at, row))
         where, row, at = where[order], row[order], at[order]
         return Sent(
-            row, at, contacts.journey[where], contacts.channel[where], ~contacts.service[where], contacts.engaged[where] == 0
+            row,
+            at,
+            contacts.journey[where],
+            contacts.channel[where],
+            ~contacts.service[where],
+            contacts.engaged[where] == 0,
         )
 
     @cached_property

@@ -73,10 +73,25 @@ class Believed:
     attention_price: Array
     tier_progress: Array
 
+    def only(self, rows: Array) -> Believed:
+        """The estimates of some rows."""
+        return Believed(*(getattr(self, name)[rows] for name in Believed.__slots__))
+
 
 def counts(offsets: Array) -> Array:
     """How many records each row has."""
     return np.diff(offsets)
+
+
+def begins(rows: Array) -> Array:
+    """Where each run of equal rows begins."""
+    if not len(rows):
+        return np.zeros(0, dtype=np.int64)
+    changes = np.empty(len(rows), dtype=bool)
+    changes[0] = True
+    np.not_equal(rows[1:], rows[:-1], out=changes[1:])
+    found: Array = changes.nonzero()[0]
+    return found
 
 
 def ragged(offsets: Array, rows: Array) -> tuple[Array, Array]:

@@ -11,11 +11,14 @@ from collections.abc import Iterable
 from arbitration.domain import Candidate, Rejection, Treatment
 from arbitration.gates import GATES, Gate, Scope, rejection
 from arbitration.gates.case import Case, Verdict
+from arbitration.gates.steady import STEADY
 
 No = tuple[int, Verdict]
 """The position of a gate in `GATES`, and what it said."""
 Asked = tuple[tuple[int, Gate], ...]
-PASSED: No = (len(GATES), Verdict())
+PASSES = len(GATES)
+PASSED: No = (PASSES, Verdict())
+NAMES = [(gate.stage, gate.code) for gate in GATES]
 
 
 def _asked(scope: Scope, *, timed: bool) -> Asked:
@@ -29,17 +32,16 @@ TIMED = {scope: _asked(scope, timed=True) for scope in SCOPES}
 
 def admit(candidates: Iterable[Candidate], case: Case) -> tuple[tuple[Candidate, ...], tuple[Rejection, ...]]:
     """Candidates that passed, and rejections. Candidates of a treatment share its object, those of a window the window's."""
-    desk = Desk(case)
-    asked = list(candidates)
+    desk, asked = Desk(case), list(candidates)  # the list keeps treatments and windows, whose identity counts, alive
     passed: list[Candidate] = []
     rejected: list[Rejection] = []
     for candidate in asked:
         at, verdict = desk.answer(candidate)
-        if at < len(GATES):
-            gate = GATES[at]
-            rejected.append(Rejection(candidate, gate.stage, gate.code, verdict.free_at, verdict.missing, verdict.by))
-        else:
+        if at == PASSES:
             passed.append(candidate)
+        else:
+            stage, code = NAMES[at]
+            rejected.append(Rejection(candidate, stage, code, verdict.free_at, verdict.missing, verdict.by))
     return tuple(passed), tuple(rejected)
 
 
@@ -49,36 +51,63 @@ class Desk:
     def __init__(self, case: Case) -> None:
         self._case = case
         self._fixed: dict[object, No] = {}
-        self._timed: dict[object, dict[int, No]] = {}
-        self._plans: dict[int, tuple[No, list[tuple[Asked, dict[int, No]]]]] = {}
+        self._timed: dict[object, Table] = {}
+        self._treatment: Treatment | None = None
+        self._first, self._tables = PASSED, list[Table]()
 
     def answer(self, candidate: Candidate) -> No:
-        """The first gate that says no, or `PASSED`."""
-        treatment, window = candidate.treatment, candidate.window
-        known = self._plans.get(id(treatment))
-        if known is None:
-            known = self._plans[id(treatment)] = self._prepared(candidate)
-        first, tables = known
-        for gates, table in tables:
-            no = table.get(id(window))
-            if no is None:
-                no = table[id(window)] = _first(gates, candidate, self._case)
-            if no[0] < first[0]:
-                first = no
+        """The first gate that says no, or `PASSED`. Candidates of a treatment had better come together."""
+        if candidate.treatment is not self._treatment:
+            self._treatment = candidate.treatment
+            self._first, self._tables = self._prepared(candidate)
+        first = self._first
+        for table in self._tables:
+            if table.begins < first[0]:
+                window = id(candidate.window)
+                no = table.said.get(window)
+                if no is None:
+                    no = table.said[window] = _first(table.gates, candidate, self._case)
+                if no[0] < first[0]:
+                    first = no
         return first
 
-    def _prepared(self, candidate: Candidate) -> tuple[No, list[tuple[Asked, dict[int, No]]]]:
+    def passes(self, candidate: Candidate) -> bool:
+        """Whether no gate says no."""
+        return self.answer(candidate)[0] == PASSES
+
+    def _prepared(self, candidate: Candidate) -> tuple[No, list[Table]]:
         """The first fixed no of a treatment, and per scope the gates to ask for each of its windows."""
         if rejection(candidate, self._case, [GATES[UNKNOWN_JOURNEY]]):
             return _first(tuple(enumerate(GATES[: UNKNOWN_JOURNEY + 1])), candidate, self._case), []
         first, tables = PASSED, []
         for scope, key in _keys(candidate.treatment, self._case.purpose(candidate)):
             if key not in self._fixed:
-                self._fixed[key] = _first(FIXED[scope], candidate, self._case)
-            first = min(first, self._fixed[key], key=_position)
-            if TIMED[scope]:
-                tables.append((TIMED[scope], self._timed.setdefault(key, {})))
+                once, each = _split(scope, candidate, self._case)
+                self._fixed[key] = _first(once, candidate, self._case)
+                self._timed[key] = Table(each)
+            if self._fixed[key][0] < first[0]:
+                first = self._fixed[key]
+            if self._timed[key].gates:
+                tables.append(self._timed[key])
         return first, tables
+
+
+class Table:
+    """Gates that look at the window, and what they said of each so far, by the window's identity."""
+
+    def __init__(self, gates: Asked) -> None:
+        self.gates = gates
+        self.begins = gates[0][0] if gates else PASSES
+        self.said: dict[int, No] = {}
+
+
+def _split(scope: Scope, candidate: Candidate, case: Case) -> tuple[Asked, Asked]:
+    """The gates of a scope to ask once, and those to ask for each window."""
+    once, each = list(FIXED[scope]), list[tuple[int, Gate]]()
+    for at, gate in TIMED[scope]:
+        steady = STEADY.get(gate.code)
+        (once if steady is not None and steady(candidate, case) else each).append((at, gate))
+    return tuple(sorted(once, key=_position)), tuple(each)
 
 
 UNKNOWN_JOURNEY = next(at for at, gate in enumerate(GATES) if gate.code == "unknown_journey")
@@ -101,5 +130,5 @@ def _first(gates: Asked, candidate: Candidate, case: Case) -> No:
     return PASSED
 
 
-def _position(no: No) -> int:
-    return no[0]
+def _position(asked: tuple[int, Gate]) -> int:
+    return asked[0]

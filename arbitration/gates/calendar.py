@@ -1,4 +1,7 @@
-"""Calendar periods on the customer's own clock: days, weeks from Monday, months. A period is named by its first day."""
+"""Calendar periods on the customer's own clock: days, weeks from Monday, months. A period is named by its first day.
+
+Time itself has an end in Python, and records say "forever" with a date near it: what lies further out counts as the edge.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,21 @@ from typing import Literal
 from zoneinfo import ZoneInfo
 
 Calendar = Literal["day", "week", "month"]
+EARLIEST, LATEST = datetime(1000, 1, 1, tzinfo=UTC), datetime(8000, 1, 1, tzinfo=UTC)
+"""Between these every sum of a moment and a `span` exists, in every time zone."""
+LONGEST = timedelta(days=365_000)
+
+
+def within(moment: datetime) -> datetime:
+    """The moment, or the edge of time that it lies beyond."""
+    return min(max(moment, EARLIEST), LATEST)
+
+
+def span(hours: float | None) -> timedelta:
+    """Hours as a stretch of time; what is no number, or too many, never ends, and less than none is none."""
+    if hours is None or not hours < LONGEST.days * 24:
+        return LONGEST
+    return timedelta(hours=max(0, hours))
 
 
 def period_of(moment: datetime, zone: ZoneInfo, calendar: Calendar) -> date:

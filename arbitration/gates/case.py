@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
 from functools import cached_property
 from zoneinfo import ZoneInfo
 
 from arbitration.domain import Candidate, Consent, Contact, Context, Purpose, Trigger
+from arbitration.errors import ExpressionError
 from arbitration.expression import Unknown, compile_expression
-from arbitration.gates.calendar import period_of
+from arbitration.gates.calendar import EARLIEST, LATEST, period_of, span, within
 from arbitration.policy import Cap, Channel, Journey, Policy
 from arbitration.windows import zone_of
 
@@ -60,9 +62,20 @@ class Case:
         return zone_of(self.context.time_zone)
 
     @cached_property
+    def quiet(self) -> dict[tuple[datetime, datetime], datetime | None]:
+        """What the gate for quiet hours found out so far: a window's two ends -> when the quiet ends, None if it is not quiet."""
+        return {}
+
+    @cached_property
     def contacts(self) -> tuple[Contact, ...]:
         """Contacts and plan steps in time order."""
-        return tuple(sorted((*self.context.contacts, *self.steps), key=lambda contact: contact.sent_at))
+        known = [it if EARLIEST <= it.sent_at <= LATEST else _placed(it) for it in self.context.contacts]
+        return tuple(sorted((*known, *self.steps), key=lambda contact: contact.sent_at))
+
+    @cached_property
+    def spoken(self) -> frozenset[str]:
+        """Journeys that have spoken, or will."""
+        return frozenset(contact.journey for contact in self.contacts)
 
     @cached_property
     def _records(self) -> dict[tuple[str, str], list[Consent]]:
@@ -71,44 +84,59 @@ class Case:
             records.setdefault((record.channel, record.purpose), []).append(record)
         return records
 
+    def consents(self, candidate: Candidate) -> Sequence[Consent]:
+        """All records for the candidate's channel and purpose, oldest first, at equal times the stricter one last."""
+        return self._records.get((candidate.treatment.channel, self.purpose(candidate)), ())
+
     def consent(self, candidate: Candidate) -> Consent | None:
         """The last record for the candidate's channel and purpose that holds when its window opens; the stricter of two."""
-        key = (candidate.treatment.channel, self.purpose(candidate))
         found = None
-        for record in self._records.get(key, ()):
+        for record in self.consents(candidate):
             if record.valid_from <= candidate.window.opens_at:
                 found = record
         return found
 
     @cached_property
-    def _full(self) -> dict[str, list[tuple[datetime, datetime]]]:
+    def _full(self) -> dict[int, list[tuple[datetime, datetime]]]:
         caps = self.policy.contact_policy.caps
-        return {cap.id: self._spans(cap, cap.window_hours) for cap in caps if cap.window_hours is not None}
+        return {id(cap): self._spans(cap) for cap in caps if cap.calendar is None}
 
     def full_spans(self, cap: Cap) -> list[tuple[datetime, datetime]]:
         """First and last moment of every run of contacts that uses a sliding cap up and can still matter from now on."""
-        return self._full[cap.id]
+        return self._full[id(cap)]
 
-    def _spans(self, cap: Cap, window_hours: int) -> list[tuple[datetime, datetime]]:
-        length = timedelta(hours=window_hours)
+    def _spans(self, cap: Cap) -> list[tuple[datetime, datetime]]:
+        length = span(cap.window_hours)
         counted = self._counted(cap)
         runs = zip(counted, counted[cap.limit - 1 :], strict=False)
         return [(first, last) for first, last in runs if last - first < length and self.now - first < length]
 
     @cached_property
-    def _used(self) -> dict[str, Counter[date]]:
+    def _used(self) -> dict[int, Counter[date]]:
         zone, caps = self.zone, self.policy.contact_policy.caps
         if zone is None:
             return {}
         return {
-            cap.id: Counter(period_of(moment, zone, cap.calendar) for moment in self._counted(cap))
+            id(cap): Counter(period_of(moment, zone, cap.calendar) for moment in self._counted(cap))
             for cap in caps
             if cap.calendar is not None
         }
 
     def used_periods(self, cap: Cap) -> Counter[date]:
         """First day of a local calendar period -> contacts that a calendar cap counts there; empty without a time zone."""
-        return self._used.get(cap.id, Counter())
+        return self._used.get(id(cap), Counter())
+
+    @cached_property
+    def filled(self) -> tuple[Cap, ...]:
+        """The caps that are full at some time from now on; the others stop nobody."""
+        return tuple(cap for cap in self.policy.contact_policy.caps if self._ever_full(cap))
+
+    def _ever_full(self, cap: Cap) -> bool:
+        if cap.limit < 1:
+            return True
+        if cap.calendar is None:
+            return bool(self.full_spans(cap))
+        return any(used >= cap.limit for used in self.used_periods(cap).values())
 
     def _counted(self, cap: Cap) -> list[datetime]:
         """The moments of the contacts that a cap counts, in time order."""
@@ -125,5 +153,12 @@ class Case:
     def holds(self, rule: str) -> bool | Unknown:
         """A rule's answer for this customer; rules do not depend on the candidate, so each is asked once."""
         if rule not in self._rules:
-            self._rules[rule] = compile_expression(rule)(self.context.features)
+            try:
+                self._rules[rule] = compile_expression(rule)(self.context.features)
+            except (ExpressionError, RecursionError):  # the catalog refuses such a rule; here it can only fail closed
+                self._rules[rule] = Unknown(rule)
         return self._rules[rule]
+
+
+def _placed(contact: Contact) -> Contact:
+    return replace(contact, sent_at=within(contact.sent_at))

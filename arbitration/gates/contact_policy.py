@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from arbitration.domain import Candidate, Contact, SendWindow
 from arbitration.expression import Unknown
-from arbitration.gates.calendar import begin_of, period_after, period_of
+from arbitration.gates.calendar import begin_of, period_after, period_of, span
 from arbitration.gates.case import Case, Verdict
 from arbitration.policy import Cap, ContactPolicy
 
@@ -28,28 +29,35 @@ def quiet_hours(candidate: Candidate, case: Case) -> Verdict | None:
     """Some part of the window lies in local quiet hours; a customer who is present is not disturbed by an answer."""
     if case.zone is None or case.channel(candidate).timing == "immediate":
         return None
-    for moment in _samples(candidate.window):
-        local = moment.astimezone(case.zone)
-        if is_quiet(local.hour, case.policy.contact_policy):
-            return Verdict(free_at=_quiet_end(local, case.policy.contact_policy))
+    ends = (candidate.window.opens_at, candidate.window.closes_at)
+    if ends not in case.quiet:
+        case.quiet[ends] = _quiet_until(candidate.window, case.zone, case.policy.contact_policy)
+    free_at = case.quiet[ends]
+    return None if free_at is None else Verdict(free_at=free_at)
+
+
+def _quiet_until(window: SendWindow, zone: ZoneInfo, contact_policy: ContactPolicy) -> datetime | None:
+    """When the quiet hours end that the window touches first; None if it touches none."""
+    for moment in _samples(window):
+        local = moment.astimezone(zone)
+        if is_quiet(local.hour, contact_policy):
+            return _quiet_end(local, contact_policy)
     return None
 
 
 def channel_cap(candidate: Candidate, case: Case) -> Verdict | None:
     """A cap on this channel, or on a group of channels, would be exceeded."""
-    return _first_full(
-        [cap for cap in case.policy.contact_policy.caps if cap.channels and not cap.journeys], candidate, case
-    )
+    return _first_full([cap for cap in case.filled if cap.channels and not cap.journeys], candidate, case)
 
 
 def group_cap(candidate: Candidate, case: Case) -> Verdict | None:
     """A cap on a group of journeys would be exceeded."""
-    return _first_full([cap for cap in case.policy.contact_policy.caps if cap.journeys], candidate, case)
+    return _first_full([cap for cap in case.filled if cap.journeys], candidate, case)
 
 
 def overall_cap(candidate: Candidate, case: Case) -> Verdict | None:
     """A cap over all channels and journeys would be exceeded."""
-    caps = case.policy.contact_policy.caps
+    caps = case.filled
     return _first_full([cap for cap in caps if not cap.channels and not cap.journeys], candidate, case)
 
 
@@ -60,14 +68,14 @@ def cool_down(candidate: Candidate, case: Case) -> Verdict | None:
     customer is known not to have engaged with any contact of the run.
     """
     journey, opens_at = case.journey(candidate), candidate.window.opens_at
-    rest = timedelta(hours=journey.cooldown_hours)
+    rest = span(journey.cooldown_hours)
     run = [it for it in case.contacts if it.journey == journey.id and opens_at - it.sent_at < rest]
     if not run:
         return None
     last = run[-1]
-    waited = opens_at >= last.sent_at + timedelta(hours=_wait(last, case))
+    waited = opens_at >= last.sent_at + span(_wait(last, case))
     fresh = candidate.treatment.channel not in {contact.channel for contact in run}
-    within = opens_at < run[0].sent_at + timedelta(hours=journey.horizon_hours)
+    within = opens_at < run[0].sent_at + span(journey.horizon_hours)
     if fresh and within and waited and all(contact.engaged is False for contact in run):
         return None
     return Verdict(free_at=last.sent_at + rest)
@@ -78,14 +86,18 @@ def exclusive_group(candidate: Candidate, case: Case) -> Verdict | None:
     own = case.journey(candidate)
     if own.exclusive_group is None:
         return None
-    for contact in reversed(case.contacts):
+    running: list[tuple[datetime, str]] = []
+    for contact in case.contacts:
         other = case.policy.journeys.get(contact.journey)
         if other is None or other.id == own.id or other.exclusive_group != own.exclusive_group:
             continue
-        ends_at = contact.sent_at + timedelta(hours=other.horizon_hours)
+        ends_at = contact.sent_at + span(other.horizon_hours)
         if candidate.window.opens_at < ends_at:
-            return Verdict(free_at=ends_at, by=other.id)
-    return None
+            running.append((ends_at, other.id))
+    if not running:
+        return None
+    ends_at, by = max(running)
+    return Verdict(free_at=ends_at, by=by)
 
 
 def channel_held(candidate: Candidate, case: Case) -> Verdict | None:
@@ -115,10 +127,9 @@ def _samples(window: SendWindow) -> list[datetime]:
 
 
 def _quiet_end(local: datetime, contact_policy: ContactPolicy) -> datetime:
-    day = timedelta(days=1 if local.hour >= contact_policy.quiet_to else 0)
-    return (
-        (local + day).replace(hour=contact_policy.quiet_to, minute=0, second=0, microsecond=0, fold=0).astimezone(UTC)
-    )
+    hour = contact_policy.quiet_to % 24
+    day = timedelta(days=1 if local.hour >= hour else 0)
+    return (local + day).replace(hour=hour, minute=0, second=0, microsecond=0, fold=0).astimezone(UTC)
 
 
 def _first_full(caps: Iterable[Cap], candidate: Candidate, case: Case) -> Verdict | None:
@@ -127,6 +138,8 @@ def _first_full(caps: Iterable[Cap], candidate: Candidate, case: Case) -> Verdic
         return None
     for cap in caps:
         if cap.counts(candidate.treatment.journey, candidate.treatment.channel):
+            if cap.limit < 1:
+                return Verdict(by=cap.id)
             free_at = (
                 _free_of_window(cap, candidate, case) if cap.calendar is None else _free_of_period(cap, candidate, case)
             )
@@ -138,7 +151,7 @@ def _first_full(caps: Iterable[Cap], candidate: Candidate, case: Case) -> Verdic
 def _free_of_window(cap: Cap, candidate: Candidate, case: Case) -> datetime | None:
     """No sliding window of the cap may hold more than `limit`: when the last full one has passed, None if none is full."""
     opens_at, closes_at = candidate.window.opens_at, candidate.window.closes_at
-    length = timedelta(hours=cap.window_hours or 0)
+    length = span(cap.window_hours)
     hits = [first for first, last in case.full_spans(cap) if max(last, opens_at) - min(first, closes_at) < length]
     return max(hits) + length if hits else None
 

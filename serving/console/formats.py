@@ -1,26 +1,23 @@
-"""Numbers, money and moments as people of a language write them (Babel holds the rules).
+"""Numbers, money and moments on a page. Amounts are written by `arbitration.wording`, as in the sentences; Babel writes moments.
 
-Money names its currency by code and English dates are written day first, as in the sentences of `arbitration.explain`.
+Within an amount the space does not break, so that a line never ends between a number and its unit.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from typing import Literal, cast
 
-from babel import Locale
 from babel.dates import format_date, format_datetime, format_time
-from babel.numbers import format_currency, format_decimal, format_percent
 
 from arbitration.windows import zone_of
+from arbitration.wording import localized, money, share, sign
 
 Lang = Literal["en", "de"]
 LANGS: tuple[Lang, ...] = ("en", "de")
-MINUS = "\N{MINUS SIGN}"
+NO_BREAK = "\N{NO-BREAK SPACE}"
 _LOCALE = {"en": "en_GB", "de": "de"}
-_MONEY = {"en": "¤¤\N{NO-BREAK SPACE}#,##0.{}", "de": "#,##0.{}\N{NO-BREAK SPACE}¤¤"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,33 +43,21 @@ class Formats:
     def _locale(self) -> str:
         return _LOCALE[self.lang]
 
-    def money(self, value: float, digits: int = 2, *, signed: bool = False) -> str:
-        """`USD 0.12`, `0,12 USD`; with `signed` always a plus or minus sign, except for what rounds to zero."""
-        rounded = round(value, digits) + 0.0
-        pattern = _MONEY[self.lang].format("0" * digits)
-        text = format_currency(abs(rounded), self.currency, format=pattern, locale=self._locale, currency_digits=False)
-        return _sign(rounded, signed=signed) + text
+    def money(self, value: float, digits: int | None = None, *, signed: bool = False) -> str:
+        """`USD 0.123`, `0,123 USD`; with `signed` always a plus or minus sign, except for what rounds to zero."""
+        return money(value, self.currency, self.lang, digits=digits, signed=signed).replace(" ", NO_BREAK)
 
     def number(self, value: float, digits: int = 2, *, signed: bool = False, padded: bool = False) -> str:
         """At most `digits` decimals; trailing zeros are left out unless `signed` or `padded`, so that columns line up."""
         rounded = round(value, digits) + 0.0
-        decimals = ("0" if signed or padded else "#") * digits
-        pattern = f"#,##0.{decimals}" if digits else "#,##0"
-        return _sign(rounded, signed=signed) + format_decimal(abs(rounded), format=pattern, locale=self._locale)
+        text = f"{abs(rounded):,.{digits}f}"
+        if digits and not (signed or padded):
+            text = text.rstrip("0").rstrip(".")
+        return sign(rounded, signed=signed) + localized(text, self.lang)
 
-    def percent(self, share: float, digits: int = 1) -> str:
+    def percent(self, part: float, digits: int = 1) -> str:
         """A share as percent; what is not quite 0 or 100 never reads as if it were."""
-        smallest = 10.0 ** -(digits + 2)
-        if 0 < share < smallest:
-            return f"< {self._percent(smallest, digits)}"
-        if 1 - smallest < share < 1:
-            return f"> {self._percent(1 - smallest, digits)}"
-        return self._percent(share, 0 if share in (0.0, 1.0) else digits)
-
-    def _percent(self, share: float, digits: int) -> str:
-        decimals = f".{'0' * digits}" if digits else ""
-        pattern = Locale.parse(self._locale).percent_formats[None].pattern.replace("#,##0", f"#,##0{decimals}")
-        return format_percent(share, format=pattern, locale=self._locale)
+        return share(part, self.lang, digits).replace(" ", NO_BREAK)
 
     def moment(self, moment: datetime) -> str:
         """Weekday, day, month, year and time, on the customer's clock."""
@@ -100,14 +85,3 @@ class Formats:
     def clock(self, moment: datetime) -> str:
         """Time of day."""
         return format_time(moment.astimezone(self.zone), "HH:mm", locale=self._locale)
-
-
-def money_digits(amounts: Iterable[float]) -> int:
-    """Decimals that show even the smallest part of a sum: 2, or 4 where parts are below a cent."""
-    return 4 if any(0 < abs(amount) < 0.095 for amount in amounts) else 2
-
-
-def _sign(value: float, *, signed: bool) -> str:
-    if value < 0:
-        return MINUS
-    return "+" if signed and value > 0 else ""

@@ -12,7 +12,7 @@ from urllib.parse import quote
 from sqlalchemy import literal_column, select
 
 from arbitration.policy import Policy
-from serving.console.formats import Lang, money_digits
+from serving.console.formats import Lang
 from serving.console.page import LanguageLink, languages
 from serving.console.voice import Voice
 from serving.ledger import schema
@@ -84,6 +84,6 @@ def _row(one: Answered, voice: Voice) -> Row:
         customer=one.customer_id,
         journey=voice.journey(action["journey"]) if action else voice.words("silence"),
         channel=voice.channel(action["channel"]) if action else "",
-        value=voice.formats.money(net, money_digits([net])),
+        value=voice.formats.money(net),
         arm=voice.words(f"arm_{answer['arm']}") if action or answer["alternatives"] else voice.words("no_choice"),
     )

@@ -6,18 +6,21 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from arbitration.domain import Decision, Ranked
-from arbitration.explain import explain
+from arbitration.naming import Naming
 from arbitration.policy import Policy
-from arbitration.value import beliefs
-from features.registry import business_names
+from arbitration.value import beliefs, timing_of
+from arbitration.wording import decimals
+from serving.answers import NAMES, explanation
+from serving.console.doubts import Altered, Distance, alterations, distance
 from serving.console.evidence import Permission, Version, permissions, versions
-from serving.console.formats import LANGS, Lang, money_digits
+from serving.console.formats import LANGS, Lang
 from serving.console.influences import Influences, influences
 from serving.console.rivals import Rivals, rivals
 from serving.console.steps import Course, course
 from serving.console.voice import Voice
 from serving.console.waterfall import Waterfall, waterfall
 from serving.records import Record
+from serving.weighing import UNWEIGHED, Weighed
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,8 @@ class DecisionPage:
     worth: Waterfall | None
     worth_note: str
     effect_note: str
+    distance: Distance | None
+    alterations: tuple[Altered, ...]
     models: tuple[Influences, ...]
     rivals: Rivals
     plan: Course
@@ -61,11 +66,12 @@ class DecisionPage:
     versions: tuple[Version, ...]
 
 
-def page_of(record: Record, policy: Policy, lang: Lang) -> DecisionPage:
-    """The page of a record in one language; `policy` is the one that decided."""
+def page_of(record: Record, policy: Policy, lang: Lang, weighed: Weighed = UNWEIGHED) -> DecisionPage:
+    """The page of a record in one language; `policy` is the one that decided, `weighed` what would change the decision."""
     decision = record.decision
     voice = Voice.of(policy, lang, decision.time_zone)
-    told = explain(decision, policy, names=business_names(), attributions=record.attributions, lang=lang)
+    told = explanation(record, policy, lang, weighed)
+    naming = Naming(decision, policy, NAMES, record.context.features, lang)
     shown = decision.winner or (decision.ranked[0] if decision.ranked else None)
     return DecisionPage(
         lang=lang,
@@ -79,6 +85,8 @@ def page_of(record: Record, policy: Policy, lang: Lang) -> DecisionPage:
         worth=waterfall(shown.value, voice) if shown else None,
         worth_note=_worth_note(decision.winner, shown, voice),
         effect_note=_effect_note(record, policy, shown, voice),
+        distance=distance(told, naming, voice),
+        alterations=alterations(told, voice),
         models=tuple(influences(given, voice) for given in record.attributions),
         rivals=rivals(decision, told, voice),
         plan=course(decision, voice),
@@ -98,12 +106,14 @@ def headline(winner: Ranked | None, voice: Voice) -> str:
     if winner is None:
         return voice.words("headline_silence")
     treatment = winner.candidate.treatment
-    journey, channel = voice.journey(treatment.journey), voice.channel(treatment.channel)
-    if voice.policy.channels[treatment.channel].timing == "immediate":
-        return voice.words("headline_now", journey=journey, channel=channel)
-    return voice.words(
-        "headline_act", journey=journey, channel=channel, send_at=voice.formats.moment(winner.candidate.window.opens_at)
-    )
+    now = voice.policy.channels[treatment.channel].timing == "immediate"
+    moment = voice.formats.moment(winner.candidate.window.opens_at)
+    names = {"journey": voice.journey(treatment.journey), "channel": voice.channel(treatment.channel)}
+    if treatment.kind == "message":
+        return voice.words("headline_now", **names) if now else voice.words("headline_act", send_at=moment, **names)
+    when = voice.words("when_now") if now else voice.words("when_at", moment=moment)
+    route_to = voice.journey(treatment.route_to or "")
+    return voice.words(f"headline_{treatment.kind}", when=when, route_to=route_to, **names)
 
 
 def facts(record: Record, voice: Voice) -> tuple[Fact, ...]:
@@ -133,7 +143,7 @@ def _worth_fact(winner: Ranked | None, voice: Voice) -> Fact:
     if winner is None:
         return Fact(voice.words("expected_value"), voice.formats.money(0.0), voice.words("silence_value"))
     value = winner.value
-    digits = money_digits([value.net])
+    digits = decimals([value.net])
     low, high = voice.formats.money(value.low, digits), voice.formats.money(value.high, digits)
     return Fact(
         voice.words("expected_value"), voice.formats.money(value.net, digits), voice.words("range", low=low, high=high)
@@ -144,12 +154,14 @@ def _effect_note(record: Record, policy: Policy, shown: Ranked | None, voice: Vo
     """Where the money comes from: extra purchases, what each earns, and whether anybody measured that."""
     if shown is None:
         return ""
-    believed = beliefs(shown.candidate, record.estimates, policy)
+    treatment = shown.candidate.treatment
+    believed = beliefs(treatment, record.estimates, policy)
+    timing = timing_of(shown.candidate.window.slot, policy.channels[treatment.channel], record.estimates)
     measured = "effect_measured_simulated" if record.simulated else "effect_measured"
     basis = voice.words("effect_assumed" if believed.effect.tier == 0 else measured)
     money = (record.estimates.basket_margin.mean, record.estimates.recency_value.mean)
-    now, later = (voice.formats.money(amount, money_digits([amount])) for amount in money)
-    count = voice.formats.number(100 * believed.effect.mean * believed.timing.mean, 1)
+    now, later = (voice.formats.money(amount) for amount in money)
+    count = voice.formats.number(100 * believed.effect.mean * timing.mean, 1)
     return voice.words("effect_note", count=count, basis=basis, now=now, later=later)
 
 

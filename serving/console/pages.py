@@ -16,6 +16,7 @@ from serving.console.page import languages, page_of
 from serving.console.rendering import FOLDER, SECURITY, answer, html
 from serving.problems import Problem, not_found
 from serving.reading import load
+from serving.weighing import weigh
 
 STATIC = {"console.css": "text/css", "icon.svg": "image/svg+xml"}
 
@@ -67,14 +68,16 @@ def _list(request: Request) -> Response:
 
 def _decision(request: Request) -> Response:
     lang, decision_id = language_of(request), request.path_params["decision_id"]
+    runtime = request.app.state.runtime
     try:
-        record, policy = load(request.app.state.runtime, decision_id)
+        record, policy = load(runtime, decision_id)
     except Problem as problem:
         if problem.status != 404:
             raise
         links = languages("/ui/decisions", lang)
         return answer(html("missing.html", lang, languages=links), lang, 404)
-    return answer(html("decision.html", lang, page=page_of(record, policy, lang)), lang)
+    page = page_of(record, policy, lang, weigh(record, policy, runtime.bundle))
+    return answer(html("decision.html", lang, page=page), lang)
 
 
 def _static(request: Request) -> Response:

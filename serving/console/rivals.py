@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from arbitration.domain import Decision, Treatment
+from arbitration.domain import SILENCE, Decision, Treatment
 from arbitration.explanation import Explanation
-from arbitration.texts import GATE_TEXTS
-from serving.console.formats import money_digits
+from arbitration.texts import GATE_TEXTS, STOP_TEXTS
+from arbitration.what_if import capital
 from serving.console.voice import Voice
 
 ORDER = ("selection", "same", "contact_policy", "consent", "eligibility")
 VALUED = "valued"
+CLAUSES = {**GATE_TEXTS, **STOP_TEXTS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,15 +59,18 @@ def rivals(decision: Decision, told: Explanation, voice: Voice) -> Rivals:
     fates = fates_of(decision)
     found: dict[str, list[Rival]] = {key: [] for key in ORDER}
     for line in told.why_not:
+        sentence = capital(line.sentence.removeprefix(f"{line.title}: "))
+        if line.treatment == SILENCE:
+            found["selection"].append(Rival(line.title, "", sentence, 0, ()))
+            continue
         treatment, stage = _treatment(line.treatment, decision), _stage(line.code, decision, line.lost_by)
-        names = (voice.journey(treatment.journey), voice.channel(treatment.channel))
-        sentence = _capital(line.sentence.removeprefix(f"{names[0]}, {names[1]}: "))
+        journey = voice.journey(treatment.journey)
+        names = (journey, line.title.removeprefix(f"{journey}, "))  # with the template, where it takes one to tell them apart
         fate = fates[line.treatment]
         # What does not fit the customer at any time needs no list of what else stood against some of the times.
         counts = () if stage == "eligibility" else _counts(fate, voice)
         found[stage].append(Rival(*names, sentence, fate.total(), counts))
     found["same"] += _same(decision, fates, voice)
-    found["selection"] += _silence(decision, voice)
     groups = tuple(Group(key, voice.words(f"group_{key}"), tuple(found[key])) for key in ORDER if found[key])
     return Rivals(groups, len(decision.ranked) + len(decision.rejections), len(fates))
 
@@ -105,25 +109,12 @@ def _same(decision: Decision, fates: Mapping[str, Counter[str]], voice: Voice) -
         yield Rival(*names, "", fate.total(), counts)
 
 
-def _silence(decision: Decision, voice: Voice) -> Sequence[Rival]:
-    if decision.winner is None:
-        return ()
-    lost_by = decision.winner.value.decided_on
-    money = voice.formats.money(abs(lost_by), money_digits([lost_by]))
-    sentence = voice.words("silence_lost" if lost_by >= 0 else "silence_not_drawn", money=money)
-    return (Rival(voice.words("silence"), "", sentence, 0, ()),)
-
-
 def _counts(fate: Counter[str], voice: Voice, *, always: bool = False) -> tuple[Count, ...]:
     """What became of the send times, most frequent first; left out where all ended the same way, which the sentence says."""
     kinds = [(code, times) for code, times in fate.most_common() if times]
     if len(kinds) < 2 and not always:
         return ()
     return tuple(
-        Count(times, voice.words("valued") if code == VALUED else voice.words.of(GATE_TEXTS[code]))
+        Count(times, voice.words("valued") if code == VALUED else voice.words.of(CLAUSES[code]))
         for code, times in kinds
     )
-
-
-def _capital(sentence: str) -> str:
-    return sentence[:1].upper() + sentence[1:]

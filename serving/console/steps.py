@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from arbitration.domain import Decision, PlanStep
-from serving.console.formats import money_digits
+from arbitration.wording import decimals
 from serving.console.voice import Voice
 
 
@@ -37,7 +37,7 @@ def course(decision: Decision, voice: Voice) -> Course:
     steps = decision.plan.steps
     if not steps:
         return Course(voice.words("plan_none", moment=voice.formats.short(decision.valid_until)), (), ())
-    digits = money_digits([decision.plan.expected_value, *(step.expected_value for step in steps)])
+    digits = decimals([decision.plan.expected_value, *(step.expected_value for step in steps)])
     shown = tuple(
         _step(step, number, last=number + 1 == len(steps), digits=digits, voice=voice)
         for number, step in enumerate(steps)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from arbitration.frames import PARTS_NAMED
 from arbitration.policy import BusinessName
 from serving.console.formats import Lang
+from serving.console.weighing_texts import WEIGHING
 
 
 def _both(en: str, de: str) -> BusinessName:
@@ -38,7 +40,19 @@ HEAD: Mapping[str, BusinessName] = {
         "Send “{journey}” by {channel} on {send_at}.", "„{journey}“ am {send_at} Uhr per {channel} senden."
     ),
     "headline_now": _both("Show “{journey}” now: {channel}.", "„{journey}“ jetzt zeigen: {channel}."),
+    "headline_module": _both("Show “{journey}” {when}: {channel}.", "„{journey}“ {when} zeigen: {channel}."),
+    "headline_reward": _both(
+        "Present the reward of “{journey}” {when}: {channel}.", "Prämie zu „{journey}“ {when} überreichen: {channel}."
+    ),
+    "headline_route": _both(
+        "Hand over from “{journey}” to “{route_to}” {when}.", "Von „{journey}“ an „{route_to}“ {when} übergeben."
+    ),
+    "headline_suppress": _both(
+        "Leave out {channel} {when}, because of “{journey}”.", "{channel} {when} weglassen, wegen „{journey}“."
+    ),
     "headline_silence": _both("Send nothing now.", "Jetzt nichts senden."),
+    "when_now": _both("now", "jetzt"),
+    "when_at": _both("on {moment}", "am {moment} Uhr"),
     "zone": _both("All times in the customer's time zone, {zone}.", "Alle Zeiten in der Zeitzone der Person, {zone}."),
     "zone_unknown": _both(
         "The time zone is unknown; all times in UTC.", "Die Zeitzone ist unbekannt; alle Zeiten in UTC."
@@ -92,14 +106,7 @@ WORTH: Mapping[str, BusinessName] = {
         "No contact passed the checks, so there is nothing to value.",
         "Kein Kontakt kam durch die Prüfungen, also gibt es nichts zu bewerten.",
     ),
-    "margin": _both("Margin of extra purchases", "Marge zusätzlicher Einkäufe"),
-    "future": _both("Later purchases", "Spätere Einkäufe"),
-    "channel_cost": _both("Channel cost", "Kanalkosten"),
-    "incentive_cost": _both("Incentive cost", "Kosten des Vorteils"),
-    "opt_out_cost": _both("Risk of opt-out", "Risiko einer Abmeldung"),
-    "attention_cost": _both("Attention taken", "Beanspruchte Aufmerksamkeit"),
-    "shadow_cost": _both("Scarce budget and stock", "Knappes Budget und Bestand"),
-    "lever": _both("Lever set by marketing", "Gewichtung durch Marketing"),
+    **PARTS_NAMED,
     "net": _both("Net", "Summe"),
     "part": _both("Part", "Teil"),
     "amount": _both("Amount", "Betrag"),
@@ -175,11 +182,6 @@ RIVALS: Mapping[str, BusinessName] = {
     "why_not": _both("Why not", "Warum nicht"),
     "times": _both("Send times", "Sendezeiten"),
     "silence": _both("Silence", "Schweigen"),
-    "silence_lost": _both(
-        "On the cautious side worth {money} less: silence is worth 0.",
-        "Vorsichtig gerechnet {money} weniger wert: Schweigen ist 0 wert.",
-    ),
-    "silence_not_drawn": _both("Worth {money} more, but not drawn.", "{money} mehr wert, aber nicht gezogen."),
     "valued": _both("lost on value", "nach Wert unterlegen"),
 }
 
@@ -251,7 +253,9 @@ LIST: Mapping[str, BusinessName] = {
     "arm": _both("Chosen", "Gewählt"),
 }
 
-TEXTS: Mapping[str, BusinessName] = {**FRAME, **HEAD, **WORTH, **INFLUENCE, **RIVALS, **PLAN, **EVIDENCE, **LIST}
+TEXTS: Mapping[str, BusinessName] = {
+    **FRAME, **HEAD, **WORTH, **WEIGHING, **INFLUENCE, **RIVALS, **PLAN, **EVIDENCE, **LIST
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

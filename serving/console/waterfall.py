@@ -5,11 +5,12 @@ Rows stand below each other, text above its bar, so that long words fit on a pho
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from arbitration.domain import Value
-from serving.console.formats import money_digits
+from arbitration.domain import PARTS, Value
+from arbitration.wording import decimals
 from serving.console.voice import Voice
 
 WIDTH = 400.0
@@ -18,8 +19,8 @@ BAR = 14.0
 EDGE = 6.0
 LEAST = 1.5
 """Even the smallest part keeps a visible width."""
-ALWAYS = ("margin", "future", "channel_cost", "incentive_cost", "opt_out_cost", "attention_cost")
-ONLY_IF_USED = ("shadow_cost", "lever")
+ONLY_IF_USED = frozenset({"progress", "incentive_cost", "subsidy_cost", "points_cost", "shadow_cost", "lever"})
+"""Parts that many contacts do not have; they are left out where they are zero."""
 Kind = Literal["gain", "cost", "nothing", "net"]
 
 
@@ -44,12 +45,13 @@ class Scale:
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One row: its part, exact amount and text, and where the bar stands; `joint` is where the next part begins."""
+    """One row: its part, exact amount and text, what it rests on, and where the bar stands; `joint` is where the next begins."""
 
     key: str
     label: str
     amount: float
     text: str
+    evidence: str
     kind: Kind
     x: float
     width: float
@@ -75,10 +77,9 @@ class Waterfall:
 
 
 def parts_of(value: Value) -> tuple[tuple[str, float], ...]:
-    """The parts in the order of the objective; those few shops use are left out where they are zero."""
-    always = [(name, float(getattr(value, name))) for name in ALWAYS]
-    used = [(name, float(getattr(value, name))) for name in ONLY_IF_USED if getattr(value, name) != 0]
-    return (*always, *used)
+    """The parts in the order of the objective."""
+    parts = ((name, float(getattr(value, name))) for name in PARTS)
+    return tuple((name, amount) for name, amount in parts if amount != 0 or name not in ONLY_IF_USED)
 
 
 def waterfall(value: Value, voice: Voice) -> Waterfall:
@@ -86,8 +87,8 @@ def waterfall(value: Value, voice: Voice) -> Waterfall:
     parts = parts_of(value)
     ends = running(parts)
     scale = Scale(min(0.0, value.low, *ends), max(0.0, value.high, *ends))
-    digits = money_digits([*(amount for _, amount in parts), value.net])
-    bars = tuple(_bars(parts, value.net, scale, digits, voice))
+    digits = decimals([*(amount for _, amount in parts), value.net])
+    bars = tuple(_bars(parts, value, scale, digits, voice))
     said = {
         name: voice.formats.money(getattr(value, name), digits, signed=True)
         for name in ("net", "low", "high", "decided_on")
@@ -117,30 +118,24 @@ def running(parts: tuple[tuple[str, float], ...]) -> list[float]:
     return ends
 
 
-def _bars(parts: tuple[tuple[str, float], ...], net: float, scale: Scale, digits: int, voice: Voice) -> list[Bar]:
+def _bars(parts: tuple[tuple[str, float], ...], value: Value, scale: Scale, digits: int, voice: Voice) -> Iterator[Bar]:
     starts = [0.0, *running(parts)]
-    rows: list[tuple[str, float, float]] = [
-        (name, amount, start) for (name, amount), start in zip(parts, starts, strict=False)
-    ]
-    rows.append(("net", net, 0.0))
-    found = []
-    for number, (name, amount, start) in enumerate(rows):
+    tiers = dict(zip(PARTS, value.tiers, strict=True)) | {"net": value.tier}
+    rows = [(*part, start) for part, start in zip(parts, starts, strict=False)]
+    for number, (name, amount, start) in enumerate([*rows, ("net", value.net, 0.0)]):
         x, width = scale.span(start, start + amount)
-        text = voice.formats.money(amount, digits, signed=True)
-        found.append(
-            Bar(
-                name,
-                voice.words(name),
-                amount,
-                text,
-                kind_of(name, amount),
-                x,
-                width,
-                ROW * number,
-                scale.x(start + amount),
-            )
+        yield Bar(
+            key=name,
+            label=voice.words(name),
+            amount=amount,
+            text=voice.formats.money(amount, digits, signed=True),
+            evidence=voice.words(f"tier_{tiers[name]}"),
+            kind=kind_of(name, amount),
+            x=x,
+            width=width,
+            y=ROW * number,
+            joint=scale.x(start + amount),
         )
-    return found
 
 
 def kind_of(name: str, amount: float) -> Kind:

@@ -81,7 +81,7 @@ class Archive:
         """The decisions of these numbers, in order of writing; without `whole` only what went in is read."""
         table = schema.decisions
         columns = [column for column in table.c if column.name not in ("answer", "decision")]
-        wanted = select(*columns, table.c.decision) if whole else select(*columns)
+        wanted: Any = select(*columns, table.c.decision) if whole else select(*columns)
         for at in range(0, len(numbers), _AT_ONCE):
             asked = wanted.where(_NUMBER.in_(numbers[at : at + _AT_ONCE])).order_by(_NUMBER)
             with connection_of(self._engine, self.path) as connection:

@@ -10,6 +10,7 @@ import textwrap
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from sqlalchemy.exc import IntegrityError
 from arbitration.domain import Consent, Contact
 from arbitration.errors import LedgerError
 from serving.ledger import engine
-from serving.ledger.rows import Answer, DecisionRow, OutcomeRow
+from serving.ledger.rows import Answer, DecisionRow, OutcomeRow, Summary
 from serving.ledger.schema import from_micros, to_micros
 from serving.ledger.store import Ledger
 
@@ -36,7 +37,9 @@ def ledger(tmp_path):
 
 def decision(number: int = 1, client: str = "shop", customer: str = "c1") -> DecisionRow:
     answer = Answer("digest", 200, b'{"decision_id":"d"}')
-    return DecisionRow(f"d-{number}", client, f"r-{number}", customer, NOW, "live", answer, b"\x00record")
+    best = Summary("welcome/push/hello", NOW, 1.25, 1.0, {"cool_down": 2, "not_eligible": 1})
+    parts = (b'{"inputs":1}', b"\x00decision")
+    return DecisionRow(f"d-{number}", client, f"r-{number}", customer, NOW, "live", answer, "v1", best, *parts)
 
 
 def outcome(outcome_id: str = "o-1") -> OutcomeRow:
@@ -62,6 +65,13 @@ def test_what_is_written_is_read_to_the_microsecond(ledger):
         assert reading.outcomes_of("d-1") == (outcome(),)
         standing = reading.standing("c1", NOW - timedelta(days=1), NOW)
         assert (standing.consents, standing.contacts) == ((consent,), (contact,))
+
+
+def test_a_decision_for_silence_is_read_as_it_was_written(ledger):
+    silent = replace(decision(), summary=Summary(None, None, 0.0, 0.0, {}))
+    with ledger.writing() as writing:
+        writing.add_decision(silent)
+        assert writing.decision("d-1") == silent
 
 
 def test_what_is_not_there_is_none(ledger):
@@ -90,7 +100,7 @@ def test_a_request_id_and_an_outcome_id_are_taken_once(ledger):
     with ledger.writing() as writing:
         writing.add_decision(decision())
         writing.add_outcome(outcome())
-    again = DecisionRow("d-other", "shop", "r-1", "c2", NOW, "live", Answer("other", 200, b""), b"")
+    again = replace(decision(), decision_id="d-other", customer_id="c2", answer=Answer("other", 200, b""))
     with pytest.raises(IntegrityError), ledger.writing() as writing:
         writing.add_decision(again)
     with pytest.raises(IntegrityError), ledger.writing() as writing:

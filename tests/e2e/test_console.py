@@ -136,7 +136,7 @@ def test_the_page_says_what_was_decided_and_the_picture_adds_up(visit, decisions
     with visit() as seen:
         seen.go(f"/ui/decisions/{answer['decision_id']}?lang=en")
         headline = seen.page.locator("h1").inner_text()
-        assert headline.startswith(("Send “", "Show “"))
+        assert headline.startswith(("Send “", "Show “", "Present ", "Hand over ", "Leave out "))
         assert action["send_at_local"][11:16] in headline or "now" in headline
         assert "Simulated data." in seen.page.locator(".simulated").inner_text()
         amounts = dict(
@@ -172,6 +172,41 @@ def test_every_bar_has_its_row(visit, decisions):
             total = float(model.locator("tr[data-total]").get_attribute("data-total"))
             assert base + sum(margins) == pytest.approx(total, abs=1e-6)
         seen.check()
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_no_dotted_line_runs_through_a_word_or_an_amount(visit, decisions, width):
+    with visit(width) as seen:
+        seen.go(f"/ui/decisions/{decisions['act']['decision_id']}?lang=de")
+        crossed = seen.page.evaluate("""() => {
+          const box = one => one.getBoundingClientRect();
+          const texts = [...document.querySelectorAll('svg.waterfall text')].map(box);
+          const lines = [...document.querySelectorAll('svg.waterfall .joint')].map(box);
+          const over = (a, b) => a.left <= b.right && b.left <= a.right && a.top + 1 < b.bottom && b.top + 1 < a.bottom;
+          return [lines.length, lines.filter(line => texts.some(text => over(line, text))).length];
+        }""")
+        assert crossed[0] >= 8
+        assert crossed[1] == 0
+        seen.check()
+
+
+def test_the_page_says_how_sure_it_is_and_what_would_change_it(visit, decisions, admin):
+    for outcome in ("act", "silence"):
+        decision_id = decisions[outcome]["decision_id"]
+        told = admin.get(f"/v1/decisions/{decision_id}/explanation").json()
+        with visit() as seen:
+            seen.go(f"/ui/decisions/{decision_id}?lang=en")
+            changes = seen.page.locator(".changes li")
+            kinds = changes.evaluate_all("all => all.map(one => one.dataset.change)")
+            assert kinds == [one["change"]["kind"] for one in told["counterfactuals"]]
+            for at, one in enumerate(told["counterfactuals"]):
+                assert one["sentence"] in changes.nth(at).inner_text()
+            if "sensitivity" in told:
+                assert (
+                    told["sensitivity"]["sentence"] in seen.page.locator("section[aria-labelledby=sure]").inner_text()
+                )
+                assert seen.page.locator("svg.lead rect").count() == 1
+            seen.check()
 
 
 def test_the_language_switch_keeps_the_page(visit, decisions):

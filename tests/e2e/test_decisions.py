@@ -157,9 +157,9 @@ def test_a_recorded_decision_is_decided_again_to_the_byte(server, acting):
     ledger = Ledger(server.home.ledger)
     with ledger.reading() as reading:
         for decision_id in ids:
-            raw = reading.decision(decision_id).record
-            record = Record.from_bytes(raw)
-            assert record.to_bytes() == raw
+            row = reading.decision(decision_id)
+            record = Record.from_row(row)
+            assert record.to_parts() == (row.inputs, row.decision)
             policy = decode(Policy, json.loads(reading.policy(record.decision.policy_version)))
             assert canonical_json(record.decide_again(policy)) == canonical_json(record.decision)
     ledger.close()

@@ -14,7 +14,7 @@ import pytest
 
 from features.home import Home
 from serving.auth import create_key
-from serving.ledger.rows import Answer, DecisionRow
+from serving.ledger.rows import Answer, DecisionRow, Summary
 from serving.ledger.store import Ledger
 from tests.e2e.service_process import ROOT, SERVE, environment, free_port, private_home, running
 
@@ -97,8 +97,9 @@ def test_a_lost_salt_is_not_replaced_while_decisions_rest_on_it(home):
     (home.keys / "salt").unlink(missing_ok=True)
     ledger = Ledger(home.ledger)
     with ledger.writing() as writing:
-        answer = Answer("digest", 200, b"{}")
-        writing.add_decision(DecisionRow("d", "c", "r", "1", datetime(2018, 1, 1, tzinfo=UTC), "live", answer, b""))
+        moment, answer = datetime(2018, 1, 1, tzinfo=UTC), Answer("digest", 200, b"{}")
+        silence = Summary(None, None, 0.0, 0.0, {})
+        writing.add_decision(DecisionRow("d", "c", "r", "1", moment, "live", answer, "v", silence, b"", b""))
     ledger.close()
     assert "salt: is missing" in refused(home)
     assert not (home.keys / "salt").exists()

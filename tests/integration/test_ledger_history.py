@@ -10,13 +10,13 @@ import pytest
 
 from arbitration.domain import Consent, Contact
 from arbitration.errors import TableError
-from arbitration.policy import Cap
+from arbitration.policy import BusinessName, Cap
 from catalog.loading import load_catalog
 from features.home import Home
 from features.tables.contract import TABLES
 from features.tables.store import canonical, connect
 from serving.context import standing_of
-from serving.ledger.history import load_history, reach_of
+from serving.ledger.history import _hours_of, load_history, reach_of
 from serving.ledger.store import Ledger
 from serving.settings import EXAMPLE_CATALOG
 
@@ -139,7 +139,20 @@ def test_loading_again_changes_nothing_and_a_changed_file_replaces_only_history(
 
 
 def longer_cap(policy):
-    return replace(policy, contact_policy=replace(policy.contact_policy, caps=(Cap("half_year", 5, 24 * 183),)))
+    return replace(
+        policy,
+        contact_policy=replace(
+            policy.contact_policy, caps=(Cap("half_year", BusinessName("half a year", "ein halbes Jahr"), 5, 24 * 183),)
+        ),
+    )
+
+
+@pytest.mark.parametrize(("calendar", "days"), [("day", 1), ("week", 7), ("month", 31)])
+def test_a_calendar_cap_reaches_back_as_far_as_its_longest_period(calendar, days):
+    cap = Cap("cap", BusinessName("cap", "Grenze"), 5, calendar=calendar)
+    policy = replace(POLICY, contact_policy=replace(POLICY.contact_policy, caps=(cap,)))
+    assert _hours_of(cap) == 24 * days + 1  # a day of 25 hours
+    assert reach_of(policy) == timedelta(days=91)
 
 
 def longer_rest(policy):

@@ -47,7 +47,11 @@ def decision_of(change: dict[str, Any]) -> Decision:
 def test_case(file: Path) -> None:
     case = json.loads(file.read_text(encoding="utf-8"))
     assert set(case) == {"about", "change", "expect"}
-    expect, decision = case["expect"], decision_of(case["change"])
+    check_decision(decision_of(case["change"]), case["expect"])
+
+
+def check_decision(decision: Decision, expect: dict[str, Any]) -> None:
+    """Everything that a case file expects holds; a key that nobody reads is a mistake in the file."""
     ranked = {item.candidate.treatment.id: item.candidate for item in decision.ranked}
     first_windows = [item.candidate.window.opens_at for item in decision.ranked]
     seen: dict[str, object] = {

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +14,7 @@ from arbitration.errors import CatalogError
 from arbitration.policy import Policy
 from catalog.loading import EXAMPLE, load_catalog
 from catalog.schema import SCHEMA_FILE, schema_text
+from tests.unit.catalog.conftest import Edit
 
 JOURNEYS = {
     "welcome", "earn_to_redeem", "tier_upgrade", "near_next_tier", "reward_expiry", "churn_recovery", "win_back", "cart_recovery",
@@ -23,22 +22,6 @@ JOURNEYS = {
 }  # fmt: skip
 MESSAGES = ("push", "email", "sms", "direct_mail")
 PLACES = {"in_app", "home_tile", "web_banner", "pos_note", "receipt", "call_hint", "paid_media", "handover"}
-Edit = Callable[[str, str, str], Path]
-
-
-@pytest.fixture
-def edited(tmp_path: Path) -> Edit:
-    """A copy of the example with one replacement in one file."""
-
-    def edit(file: str, old: str, new: str) -> Path:
-        folder = tmp_path / "catalog"
-        shutil.copytree(EXAMPLE, folder)
-        text = (folder / file).read_text(encoding="utf-8")
-        assert old in text
-        (folder / file).write_text(text.replace(old, new, 1), encoding="utf-8")
-        return folder
-
-    return edit
 
 
 def test_the_example_has_the_shop() -> None:
@@ -168,15 +151,14 @@ def test_a_mistake_is_told_with_its_place_and_mend(edited: Edit, mistake: tuple[
 
 def test_all_mistakes_of_a_load_are_told_in_the_order_of_files_and_lines(edited: Edit) -> None:
     folder = edited("channels.yaml", "    pressure: 0.8", "    presure: 0.8")
-    for file, old, new in (
+    for mistake in (
         ("channels.yaml", "cost: 0.03", "cost: dear"),
         ("contact_policy.yaml", "channels: [sms]", "channels: [smss]"),
         ("economics.yaml", "silence_floor: 0.01", "silence_floor: 0.2"),
         ("journeys.yaml", "eligible: tier_level < 2", "eligible: teir_level < 2"),
         ("journeys.yaml", "applicable: recency_days > 56", "applicable: recency > 56"),
     ):
-        text = (folder / file).read_text(encoding="utf-8")
-        (folder / file).write_text(text.replace(old, new, 1), encoding="utf-8")
+        edited(*mistake)
     with pytest.raises(CatalogError) as caught:
         load_catalog(folder)
     lines = str(caught.value).splitlines()
@@ -197,8 +179,7 @@ def test_all_mistakes_of_a_load_are_told_in_the_order_of_files_and_lines(edited:
 
 def test_a_file_that_cannot_be_read_does_not_hide_the_mistakes_of_the_others(edited: Edit) -> None:
     folder = edited("channels.yaml", "    cost: 0.001", "    cost: [0.001")
-    policy = folder / "contact_policy.yaml"
-    policy.write_text(policy.read_text(encoding="utf-8").replace("quiet_to: 8", "quiet_to: 25"), encoding="utf-8")
+    edited("contact_policy.yaml", "quiet_to: 8", "quiet_to: 25")
     with pytest.raises(CatalogError) as caught:
         load_catalog(folder)
     lines = str(caught.value).splitlines()

@@ -12,7 +12,7 @@ from arbitration.decide import decide
 from arbitration.domain import Candidate, Contact, Context, CustomerId, Plan, PlanStep, SendWindow, Treatment
 from catalog.loading import load_catalog
 from serving.estimates import estimates
-from serving.ledger.rows import Answer, DecisionRow
+from serving.ledger.rows import Answer
 from serving.ledger.store import Ledger
 from serving.metrics import Metrics
 from serving.records import Record
@@ -29,8 +29,7 @@ def decided(tmp_path):
     runtime = SimpleNamespace(policy=policy, ledger=ledger, clock=moment, metrics=Metrics(), bundle=None)
     with ledger.writing() as writing:
         answer = Answer("digest", 200, b"{}")
-        record = _record(policy).to_bytes()
-        writing.add_decision(DecisionRow("d-1", "shop", "r-1", "c1", DECIDED, "live", answer, record))
+        writing.add_decision(_record(policy).to_row("r-1", answer))
         writing.add_contact("c1", Contact("welcome", "push", DECIDED), "d-1", 0)
     yield runtime
     ledger.close()

@@ -13,11 +13,13 @@ from arbitration.decide import decide
 from arbitration.domain import Attribution, Consent, Context, Contribution, CustomerId, Estimate, Estimates
 from catalog.loading import EXAMPLE, load_catalog
 from serving.console.formats import LANGS, Lang
-from serving.console.page import page_of
+from serving.console.page import headline, page_of
 from serving.console.rendering import html
 from serving.console.rivals import fates_of
 from serving.console.texts import Words
+from serving.console.voice import Voice
 from serving.records import Record
+from serving.weighing import weigh
 
 POLICY = load_catalog(EXAMPLE)
 NOW = datetime(2018, 1, 2, 15, 30, tzinfo=UTC)
@@ -27,7 +29,7 @@ FEATURES = {
     "money_28d": 31.2, "money_182d": 812.5, "basket_value_182d": 40.6, "trend_frequency": 0.42, "discount_share_182d": 0.18,
     "coupon_share_182d": 0.05, "weekend_share_182d": 0.35, "tenure_days": 371.0, "support_cases_28d": 0, "contacts_all_7d": 0,
     "tier_level": 1, "money_to_next_tier": 187.5, "points_balance": 812.0, "points_expiring_30d": 0.0, "reward_value": 8.0,
-    "cart_open": 0, "session_age_hours": 300.0, "active_weeks_91d": 9, "returns_182d": 0, "reward_expires_days": 61.0,
+    "cart_open": 0, "session_age_hours": 300.0, "in_store": 0, "active_weeks_91d": 9, "returns_182d": 0, "reward_expires_days": 61.0,
     "push.click_rate_91d": 0.25, "channel": "push",
 }  # fmt: skip
 MARGINS = {
@@ -94,7 +96,7 @@ class Reader(HTMLParser):
 
 
 def read(given: Record, lang: Lang = "en") -> Reader:
-    return Reader(html("decision.html", lang, page=page_of(given, POLICY, lang)))
+    return Reader(html("decision.html", lang, page=page_of(given, POLICY, lang, weigh(given, POLICY))))
 
 
 def test_the_headline_says_what_is_sent_by_which_channel_and_when_on_the_customers_clock():
@@ -108,7 +110,7 @@ def test_the_headline_says_what_is_sent_by_which_channel_and_when_on_the_custome
 def test_the_figures_tell_value_range_and_how_the_choice_was_drawn():
     given = record()
     text, value = read(given).text, given.decision.winner.value
-    assert f"USD {value.net:.2f} likely USD {value.low:.2f} to USD {value.high:.2f}" in text
+    assert f"USD {value.net:.3f} likely USD {value.low:.3f} to USD {value.high:.3f}" in text
     assert f"Best value drawn with a probability of {given.decision.probability:.1%}" in text
 
 
@@ -152,13 +154,16 @@ def test_silence_is_among_what_was_not_chosen_with_the_money_it_lost_by():
     given = record()
     rows = next(group for group in page_of(given, POLICY, "en").rivals.groups if group.key == "selection").rivals
     assert rows[-1].journey == "Silence"
-    assert f"{given.decision.winner.value.decided_on:.2f}" in rows[-1].sentence
+    silence = next(row for row in rows if row.journey == "Silence")
+    assert f"{given.decision.winner.value.decided_on:.3f} less" in silence.sentence
+    assert silence.candidates == 0
 
 
 def test_a_refused_treatment_stands_under_the_stage_that_refused_it():
     groups = {group.key: group for group in page_of(record(), POLICY, "en").rivals.groups}
-    assert {rival.channel for rival in groups["consent"].rivals} == {"SMS"}
-    assert "no consent" in groups["consent"].rivals[0].sentence
+    refused = {(rival.journey, rival.channel): rival for rival in groups["consent"].rivals}
+    assert "no consent" in refused["We miss you", "SMS"].sentence
+    assert ("We miss you", "E-mail") not in refused
     assert any(rival.journey == "Welcome" for rival in groups["eligibility"].rivals)
 
 
@@ -220,6 +225,55 @@ def test_tables_have_scoped_headers_and_pictures_have_names():
     assert len(ids) == len(set(ids))
     named = {one for value in reader.all("aria-labelledby") for one in value.split()}
     assert named <= set(ids)
+
+
+@pytest.mark.parametrize("lang", LANGS)
+def test_the_page_says_how_sure_it_is_and_what_would_change_it(lang):
+    given, words = record(), Words(lang)
+    weighed = weigh(given, POLICY)
+    page = page_of(given, POLICY, lang, weighed)
+    assert page.distance is not None
+    assert weighed.counterfactuals
+    assert len(page.alterations) == len(weighed.counterfactuals)
+    text = " ".join(read(given, lang).text.split())
+    for shown in (words("sure_title"), words("changes_title"), page.distance.sentence, page.distance.title):
+        assert shown.replace("\N{NO-BREAK SPACE}", " ") in text
+    for line in page.alterations:
+        assert f"{line.label} {line.sentence}" in text
+
+
+def test_nothing_is_weighed_for_who_objected():
+    given = record(objected=True)
+    page = page_of(given, POLICY, "en", weigh(given, POLICY))
+    assert page.distance is None
+    assert page.alterations == ()
+    assert Words("en")("sure_none") in read(given).text
+
+
+def test_each_part_says_what_it_rests_on():
+    given = record()
+    page = page_of(given, POLICY, "en")
+    evidence = {bar.key: bar.evidence for bar in page.worth.bars}
+    words = Words("en")
+    assert evidence["margin"] == words("tier_1")
+    assert evidence["channel_cost"] == evidence["attention_cost"] == words("tier_0")
+
+
+@pytest.mark.parametrize(
+    ("kind", "english", "german"),
+    [
+        ("module", "Show “We miss you” on Tuesday", "„Wir vermissen dich“ am Dienstag"),
+        ("reward", "Present the reward of “We miss you” on", "Prämie zu „Wir vermissen dich“ am"),
+        ("route", "Hand over from “We miss you” to “Come back” on", "Von „Wir vermissen dich“ an „Komm zurück“ am"),
+        ("suppress", "Leave out Push on", "Push am Dienstag"),
+    ],
+)
+def test_the_headline_fits_what_is_done(kind, english, german):
+    winner = record().decision.winner
+    treatment = replace(winner.candidate.treatment, kind=kind, route_to="win_back")
+    chosen = replace(winner, candidate=replace(winner.candidate, treatment=treatment))
+    for lang, start in (("en", english), ("de", german)):
+        assert headline(chosen, Voice.of(POLICY, lang, "America/New_York")).startswith(start)
 
 
 def test_fates_count_every_candidate():

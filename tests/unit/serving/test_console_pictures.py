@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arbitration.domain import Attribution, Contribution, Value
+from arbitration.domain import PARTS, Attribution, Contribution, Value
+from arbitration.explanation import Sensitivity
 from catalog.loading import EXAMPLE, load_catalog
+from serving.console.doubts import distance
 from serving.console.influences import SHOWN, influences, strongest
 from serving.console.voice import Voice
 from serving.console.waterfall import EDGE, LEAST, WIDTH, Scale, parts_of, waterfall
@@ -21,10 +24,15 @@ def value(parts: list[float], spread: float) -> Value:
     net = 0.0
     for part in parts:
         net += part
-    return Value(*parts, net, net - spread, net + spread, net - spread / 2, 1)
+    return Value(*parts, net, net - spread, net + spread, net - spread / 2, 1, (1,) * len(PARTS))
 
 
-VALUES = st.builds(value, st.lists(MONEY, min_size=8, max_size=8), st.floats(0, 20))
+def amounts(**parts: float) -> list[float]:
+    """The parts by name, the others 0."""
+    return [parts.get(part, 0.0) for part in PARTS]
+
+
+VALUES = st.builds(value, st.lists(MONEY, min_size=len(PARTS), max_size=len(PARTS)), st.floats(0, 20))
 
 
 @given(VALUES)
@@ -53,18 +61,20 @@ def test_everything_drawn_stays_inside_the_picture(worth):
 
 
 def test_parts_that_few_shops_use_are_left_out_where_they_are_zero():
-    assert [name for name, _ in parts_of(value([0.1, 0.2, 0, 0, 0, 0, 0, 0], 0))][-1] == "attention_cost"
-    assert [name for name, _ in parts_of(value([0.1, 0.2, 0, 0, 0, 0, -0.1, 0.3], 0))][-2:] == ["shadow_cost", "lever"]
+    few = [name for name, _ in parts_of(value(amounts(margin=0.1), 0))]
+    assert few == ["margin", "future", "channel_cost", "opt_out_cost", "attention_cost"]
+    more = value(amounts(shadow_cost=-0.1, lever=0.3, subsidy_cost=-0.2, points_cost=-0.1, progress=0.1), 0)
+    assert {name for name, _ in parts_of(more)} == set(PARTS) - {"incentive_cost"}
 
 
 def test_a_value_of_nothing_still_has_a_picture():
-    picture = waterfall(value([0.0] * 8, 0.0), VOICE)
+    picture = waterfall(value(amounts(), 0.0), VOICE)
     assert all(bar.width == LEAST for bar in picture.bars)
     assert {bar.kind for bar in picture.bars} == {"nothing", "net"}
 
 
 def test_amounts_below_a_cent_are_not_shown_as_zero():
-    picture = waterfall(value([0.3, 0.1, -0.001, 0, -0.008, -0.04, 0, 0], 0.1), VOICE)
+    picture = waterfall(value(amounts(margin=0.3, future=0.1, channel_cost=-0.001, attention_cost=-0.04), 0.1), VOICE)
     assert picture.bars[2].text.replace("\xa0", " ") == "−USD 0.0010"
 
 
@@ -89,6 +99,17 @@ def test_the_strongest_come_first_and_a_rest_of_one_stands_alone():
     assert [part.feature for part in top] == [f"f{number}" for number in range(11, 3, -1)]
     assert len(rest) == 4
     assert strongest(parts[:9]) == (sorted(parts[:9], key=lambda part: -abs(part.margin)), [])
+
+
+@given(st.floats(0, 5), st.floats(0, 5))
+def test_the_lead_and_its_uncertainty_stay_inside_the_picture(margin, spread):
+    told = SimpleNamespace(sensitivity=Sensitivity("silence", "silence", margin, spread, (), ""))
+    naming = SimpleNamespace(choice=lambda _: "silence")
+    view = distance(told, naming, VOICE)
+    assert view.zero_x >= EDGE
+    assert view.zero_x + view.width <= WIDTH - EDGE + LEAST
+    assert EDGE <= view.low_x <= view.high_x <= WIDTH - EDGE
+    assert (view.low_x < view.zero_x) is (view.low_x < view.high_x and spread > margin) or spread - margin < 0.05
 
 
 def test_a_scale_without_length_puts_all_at_its_edge():

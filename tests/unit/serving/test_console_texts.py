@@ -6,15 +6,20 @@ import re
 from datetime import UTC, datetime
 from pathlib import Path
 from string import Formatter
+from typing import get_args
 
 import pytest
 
 import serving.console
+from arbitration.counterfactual import KINDS
+from arbitration.domain import PARTS, Kind
 from arbitration.gates import GATES
+from arbitration.wording import money, share
 from features.registry import FEATURES, VIEWS
 from serving.console.formats import LANGS, Formats
 from serving.console.texts import EVIDENCE, FRAME, HEAD, INFLUENCE, LIST, PLAN, RIVALS, TEXTS, WORTH, Words
 from serving.console.voice import UNITS, VIEW_NAMES
+from serving.console.weighing_texts import WEIGHING
 
 FOLDER = Path(serving.console.__file__).parent
 SOURCES = "\n".join(
@@ -22,19 +27,10 @@ SOURCES = "\n".join(
     for path in sorted(FOLDER.rglob("*"))
     if path.suffix in (".py", ".html") and path.name != "texts.py"
 )
-FORMED = ("arm_", "tier_", "mode_", "model_", "group_", "stop_", "basis_", "purpose_", "goes_on_")
+FORMED = (
+    "arm_", "tier_", "mode_", "model_", "group_", "stop_", "basis_", "purpose_", "goes_on_", "headline_", "change_",
+)  # fmt: skip
 """Keys that are made from a code of the decision."""
-PARTS = {*WORTH} & {
-    "margin",
-    "future",
-    "channel_cost",
-    "incentive_cost",
-    "opt_out_cost",
-    "attention_cost",
-    "shadow_cost",
-    "lever",
-    "net",
-}
 
 
 @pytest.mark.parametrize("key", TEXTS)
@@ -48,7 +44,7 @@ def test_both_languages_say_it_with_the_same_facts(key):
 
 
 def test_no_key_stands_in_two_groups():
-    groups = (FRAME, HEAD, WORTH, INFLUENCE, RIVALS, PLAN, EVIDENCE, LIST)
+    groups = (FRAME, HEAD, WORTH, WEIGHING, INFLUENCE, RIVALS, PLAN, EVIDENCE, LIST)
     assert sum(map(len, groups)) == len(TEXTS)
 
 
@@ -60,7 +56,7 @@ def test_templates_name_only_texts_that_exist():
 
 def test_every_text_is_used():
     quoted = set(re.findall(r'"([a-z_0-9]+)"', SOURCES))
-    unused = [key for key in TEXTS if key not in quoted and not key.startswith(FORMED)]
+    unused = [key for key in TEXTS if key not in {*quoted, *PARTS} and not key.startswith(FORMED)]
     assert unused == []
 
 
@@ -83,7 +79,15 @@ def test_every_unit_and_view_of_the_features_can_be_said():
 
 @pytest.mark.parametrize("lang", LANGS)
 def test_parts_of_a_value_have_names(lang):
-    assert len({Words(lang)(part) for part in PARTS}) == 9
+    assert len({Words(lang)(part) for part in (*PARTS, "net")}) == len(PARTS) + 1
+
+
+@pytest.mark.parametrize("lang", LANGS)
+def test_every_kind_of_treatment_and_of_change_has_its_words(lang):
+    facts = {"journey": "j", "channel": "c", "when": "w", "route_to": "r", "send_at": "s"}
+    for kind in get_args(Kind):
+        assert Words(lang)("headline_act" if kind == "message" else f"headline_{kind}", **facts)
+    assert all(Words(lang)(f"change_{kind}") for kind in KINDS)
 
 
 def test_numbers_and_moments_follow_the_language():
@@ -91,15 +95,23 @@ def test_numbers_and_moments_follow_the_language():
     english, german = (Formats(lang, "EUR", "Europe/Berlin") for lang in LANGS)
     assert english.money(-1234.5, signed=True).replace("\xa0", " ") == "−EUR 1,234.50"
     assert german.money(1234.5, signed=True).replace("\xa0", " ") == "+1.234,50 EUR"
-    assert german.money(-0.0001, signed=True).replace("\xa0", " ") == "0,00 EUR"
+    assert german.money(-0.00001, 2, signed=True).replace("\xa0", " ") == "0,00 EUR"
     assert (english.number(0.5, signed=True), german.number(1234.5)) == ("+0.50", "1.234,5")
     assert english.moment(moment) == "Monday, 5 March 2018, 14:05"
     assert german.moment(moment) == "Montag, 5. März 2018, 14:05"
     assert (english.short(moment), german.short(moment)) == ("Mon 5 Mar, 14:05", "Mo, 5. März, 14:05")
 
 
+def test_the_page_writes_amounts_as_the_sentences_do():
+    for lang in LANGS:
+        formats = Formats(lang, "USD")
+        for amount in (1234.5, 0.3456, -0.0344, 0.0004, 0.0):
+            assert formats.money(amount).replace("\xa0", " ") == money(amount, "USD", lang)
+            assert formats.percent(abs(amount) % 1).replace("\xa0", " ") == share(abs(amount) % 1, lang)
+
+
 @pytest.mark.parametrize(
-    ("share", "shown"), [(0.0, "0%"), (0.00001, "< 0.1%"), (0.123, "12.3%"), (0.99999, "> 99.9%"), (1.0, "100%")]
+    ("part", "shown"), [(0.0, "0%"), (0.00001, "< 0.1%"), (0.123, "12.3%"), (0.99999, "> 99.9%"), (1.0, "100%")]
 )
-def test_a_share_never_reads_as_certain_unless_it_is(share, shown):
-    assert Formats("en", "USD").percent(share) == shown
+def test_a_share_never_reads_as_certain_unless_it_is(part, shown):
+    assert Formats("en", "USD").percent(part).replace("\xa0", " ") == shown

@@ -195,6 +195,26 @@ def test_timing_is_relative_and_favors_the_customers_own_hours(policy: Policy, b
     assert timing["4"].mean > timing["2"].mean
 
 
+@pytest.mark.parametrize(
+    ("missing", "share", "tier"), [(400.0, 0.1, 1), (80.0, 0.5, 1), (20.0, 1.0, 1), (0.0, 0.0, 0), (None, 0.0, 0)]
+)
+def test_one_more_basket_is_a_larger_part_of_a_shorter_way_to_the_next_tier(
+    policy: Policy, bundle: Bundle, missing: float | None, share: float, tier: int
+):
+    found = estimates(bundle, policy, context(money_to_next_tier=missing), NOW).tier_progress
+    assert found.mean == pytest.approx(policy.economics.tier_value_prior * share)
+    assert found.tier == tier
+    assert "next tier" in found.source
+
+
+def test_without_a_basket_or_a_model_no_way_to_the_next_tier_is_known(policy: Policy, bundle: Bundle):
+    assert (
+        estimates(bundle, policy, context(money_to_next_tier=40.0, basket_value_182d=None), NOW).tier_progress.mean == 0
+    )
+    assert estimates(None, policy, context(money_to_next_tier=40.0), NOW).tier_progress.mean == 0
+    assert policy.economics.tier_value_prior > 0
+
+
 def test_a_reachable_big_spender_is_worth_more_than_a_small_one_within_bounds(policy: Policy, bundle: Bundle):
     small, big, huge = (
         estimates(bundle, policy, context(money_182d=m), NOW).reach_value["email"].mean for m in (1.0, 910.0, 1e7)

@@ -11,7 +11,7 @@ import pytest
 
 from arbitration.domain import Candidate, Context, CustomerId, SendWindow, Treatment
 from arbitration.gates.case import Case
-from arbitration.policy import Cap
+from arbitration.policy import BusinessName, Cap
 from serving.context import standing_of
 from serving.decisions import consider
 from serving.ledger.rows import Standing
@@ -107,7 +107,9 @@ def test_what_was_sent_counts_for_the_cap_in_whatever_order_it_is_told(decided, 
     (held,) = contacts(decided)
     assert held.engaged is ENGAGED.get(kind, False)
     seen = case(decided, Standing((), (held,)), decided.clock.now())
-    assert seen._spans(Cap("one", 1, 24)), "the cap does not count the contact"
+    assert seen._spans(Cap("one", BusinessName("One", "Eins"), 1, window_hours=24)), (
+        "the cap does not count the contact"
+    )
 
 
 @pytest.mark.parametrize("why", ["objected", "suppressed"])

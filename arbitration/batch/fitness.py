@@ -1,0 +1,74 @@
+"""The gates that do not look at the window, as arrays: time zone, servable channels, triggers, rules, stock, points."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from arbitration.batch.layout import CODES, PASSED
+from arbitration.batch.people import People
+from arbitration.domain import Treatment
+from arbitration.gates.eligibility import POINTS
+
+Array = npt.NDArray[Any]
+
+
+def fixed_codes(people: People) -> Array:
+    """The first gate that refuses a treatment whatever the window, `PASSED` where none does: rows x treatments."""
+    layout = people.layout
+    found = np.full((people.size, len(layout.treatments)), PASSED)
+    channels = [_of_channel(people, at) for at in range(len(layout.policy.channels))]
+    journeys = [_of_journey(people, at) for at in range(len(layout.journeys))]
+    for at, treatment in enumerate(layout.treatments):
+        shared = np.minimum(channels[layout.channel_of[at]], journeys[layout.journey_of[at]])
+        found[:, at] = np.minimum(shared, _of_treatment(people, treatment))
+    found[~people.zoned] = np.minimum(found[~people.zoned], CODES["unknown_time_zone"])
+    return found
+
+
+def _of_channel(people: People, at: int) -> Array:
+    audience = people.audience
+    channel = people.layout.policy.channels[people.layout.channels[at]]
+    named, served = audience.names_channels[people.rows], audience.serves[people.rows, at]
+    answers = people.holds(channel.available)
+    vouched = served & named if channel.timing == "immediate" else np.zeros(people.size, dtype=bool)
+    return _first(
+        channel_not_servable=named & ~served,
+        channel_unavailable=~vouched & ~(answers.known & answers.truth),
+    )
+
+
+def _of_journey(people: People, at: int) -> Array:
+    journey = people.layout.policy.journeys[people.layout.journeys[at]]
+    rules = (journey.eligible, journey.applicable, journey.suitable)
+    wanted = people.any_trigger | journey.needs_trigger
+    return _first(
+        trigger_missing=wanted & ~people.has_trigger[:, at],
+        not_eligible=people.refuses(journey.eligible),
+        not_applicable=people.refuses(journey.applicable),
+        not_suitable=people.refuses(journey.suitable),
+        missing_feature=~np.logical_and.reduce([people.holds(rule).known for rule in rules]),
+    )
+
+
+def _of_treatment(people: People, treatment: Treatment) -> Array:
+    gone = np.zeros(people.size, dtype=bool)
+    for resource in people.layout.policy.resources.values():
+        if resource.limit is not None and resource.used_by(treatment):
+            left = people.audience.stock.get(resource.id)
+            gone |= np.True_ if left is None else ~(left[people.rows] > 0)
+    short = np.zeros(people.size, dtype=bool)
+    if treatment.offer is not None and treatment.offer.points < 0:
+        answers = people.holds(f"{POINTS} >= {-treatment.offer.points}")
+        short = ~(answers.known & answers.truth)
+    return _first(out_of_stock=gone, points_short=short)
+
+
+def _first(**refused: Array) -> Array:
+    """The earliest of some gates that refuses each row."""
+    found = np.full(len(next(iter(refused.values()))), PASSED)
+    for code, no in refused.items():
+        np.minimum(found, np.where(no, CODES[code], PASSED), out=found)
+    return found

@@ -1,0 +1,85 @@
+"""Which features a counterfactual may change, and the smallest change that makes rules hold, or no longer hold.
+
+A feature is on the list if the customer or the shop can change it and it is nobody's private matter; values come from the
+thresholds of the rules themselves.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
+from types import MappingProxyType
+
+from arbitration.domain import FeatureValue
+from arbitration.expression import Expression, compile_expression, feature_name
+
+EVENTS: Mapping[str, int] = MappingProxyType(
+    {"recency_days": 0, "session_age_hours": 0, "store_visit_age_hours": 0, "in_store": 1}
+)
+"""A purchase, an opened app, a visit: what happens now sets the value, no other value can be had."""
+AMOUNTS = frozenset(
+    {
+        "cart_open", "cart_value", "contacts_all_7d", "frequency_28d", "money_28d", "money_to_next_tier", "points_balance",
+        "support_cases_28d",
+    }
+)  # fmt: skip
+"""Features that may move to the threshold of a rule."""
+FLAGS = frozenset({"cart_open", "in_store"})
+"""Features that are 1 for yes and 0 for no."""
+STEP = 1
+"""How far a value goes beyond a threshold that itself does not suffice."""
+
+
+def nearest(
+    rules: Sequence[str], features: Mapping[str, FeatureValue], *, holding: bool
+) -> Iterator[tuple[str, FeatureValue]]:
+    """Per changeable feature the value nearest to its own at which all rules hold (`holding`), or at which one no longer does."""
+    compiled = [compile_expression(rule) for rule in rules]
+    if _hold(compiled, features) is holding:
+        return
+    for name in dict.fromkeys(name for rule in compiled for name in rule.names):
+        for value in _values(name, compiled, features.get(name)):
+            if _hold(compiled, {**features, name: value}) is holding:
+                yield name, value
+                break
+
+
+def thresholds(rule: Expression, name: str) -> set[float]:
+    """The numbers that a rule compares the feature with."""
+    found: set[float] = set()
+    for node in ast.walk(rule.tree):
+        if isinstance(node, ast.Compare):
+            sides = [node.left, *node.comparators]
+            for pair in pairwise(sides):
+                if any(feature_name(side) == name for side in pair):
+                    found |= {number for side in pair for number in _numbers(side)}
+    return found
+
+
+def _numbers(node: ast.expr) -> Iterator[float]:
+    """The constants of one side of a comparison; a list after `in` has several."""
+    for one in getattr(node, "elts", [node]):
+        value = getattr(one, "value", None)
+        if isinstance(one, ast.Constant) and isinstance(value, (int, float)) and not isinstance(value, bool):
+            yield value
+
+
+def _values(name: str, rules: Sequence[Expression], own: FeatureValue) -> list[FeatureValue]:
+    """What the feature could be instead, nearest first; none if it is not on the list, or holds no number."""
+    if isinstance(own, (bool, str)):
+        return []
+    if name in EVENTS:
+        options = {float(EVENTS[name])}
+    elif name in AMOUNTS:
+        known = {float(number) for rule in rules for number in thresholds(rule, name)}
+        options = {number + step for number in known for step in (-STEP, 0, STEP)}
+    else:
+        return []
+    start = 0.0 if own is None else float(own)
+    ordered = sorted((value for value in options if value >= 0 and value != own), key=lambda it: (abs(it - start), it))
+    return [value if isinstance(own, float) or not value.is_integer() else int(value) for value in ordered]
+
+
+def _hold(rules: Sequence[Expression], features: Mapping[str, FeatureValue]) -> bool:
+    return all(rule(features) is True for rule in rules)

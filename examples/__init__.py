@@ -1,0 +1,1 @@
+"""Programs that use a running service from outside, to be copied and changed."""

@@ -1,0 +1,186 @@
+"""A journey engine in one file: it plays the journey of one customer against a running service, with one call per step.
+
+    export DIRIGENT_URL=http://127.0.0.1:8090 DIRIGENT_API_KEY=...
+    python examples/orchestrator.py 1723
+
+The service decides, this program executes. Every turn of its loop is one question. The answer says what to send and when, how long to
+wait for a reaction, and when to stop. At the time-out nothing is taken from the old plan: the customer is arbitrated again, and the
+service may answer with the plan's next step, with another journey, or with silence. Sender and customer are SIMULATED: a message that
+is sent is a printed line, and nobody reacts. Replace `Desk.send` and `Desk.reaction` by your own and keep the rest.
+
+A real engine keeps the moment of its next turn in a queue instead of sleeping, and reports a reaction when it comes instead of at the
+time-out. Time is the service's own: it may run on a declared clock (`DIRIGENT_AS_OF`), so moments count from its `decided_at`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+import uuid
+from collections.abc import Collection, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+
+import httpx
+
+Plain = dict[str, Any]
+Sending = Literal["sent", "late", "stopped", "failed"]
+CHANNELS = ("push", "email", "sms", "direct_mail")
+"""What this engine can serve; the service chooses nothing else for it."""
+TRIES, PAUSE_SECONDS = 3, 1.0
+
+
+class Service:
+    """The decision service. When the line breaks the same body is sent again: its id makes that harmless."""
+
+    def __init__(self, url: str, key: str) -> None:
+        headers = {"Authorization": f"Bearer {key}"}
+        self.http = httpx.Client(base_url=url, headers=headers, timeout=30, trust_env=False)
+
+    def post(self, path: str, body: Plain) -> Plain:
+        """The answer. Ends the program with one line when the service refuses, or does not answer three times."""
+        told = ""
+        for _ in range(TRIES):
+            try:
+                response = self.http.post(path, json=body)
+            except httpx.HTTPError as error:
+                told = (
+                    f"{self.http.base_url} does not answer ({type(error).__name__}); start it: dirigent serve --example"
+                )
+            else:
+                if response.is_success:
+                    return dict(response.json())
+                told = f"{path} answered {response.status_code}: {response.text}"
+                if response.status_code < 500:
+                    break
+            time.sleep(PAUSE_SECONDS)
+        sys.exit(f"orchestrator: {told}")
+
+
+class Desk:
+    """Where the engine meets the world, simulated: the clock, the senders (those of channels in `down` fail), the customer.
+
+    `reactions`: treatment -> the type of outcome that follows from it, such as `clicked` or `converted`. `settled`: treatments before
+    which something of their `stop_if` happens without them, such as a purchase.
+    """
+
+    def __init__(
+        self, reactions: Mapping[str, str] | None = None, down: Collection[str] = (), settled: Collection[str] = ()
+    ) -> None:
+        self.reactions, self.down, self.settled = reactions or {}, down, settled
+        self.set_clock(datetime.now(UTC))
+
+    def set_clock(self, moment: datetime) -> None:
+        """The service's time is `moment` now."""
+        self._told, self._noted = moment, time.monotonic()
+
+    def now(self) -> datetime:
+        """The service's time."""
+        return self._told + timedelta(seconds=time.monotonic() - self._noted)
+
+    def wait_until(self, moment: datetime) -> None:
+        """Do nothing until then."""
+        time.sleep(max(0.0, (moment - self.now()).total_seconds()))
+
+    def send(self, customer: str, step: Plain) -> bool:
+        """Hand the message to its sender, who knows the address (the service never does); False when that failed."""
+        self.say(f"simulated sender: {step['treatment']} to customer {customer}")
+        return step["channel"] not in self.down
+
+    def stopped(self, step: Plain) -> bool:
+        """Whether something of the step's `stop_if` has happened since the decision; your shop knows."""
+        return step["treatment"] in self.settled
+
+    def reaction(self, step: Plain) -> str | None:
+        """What the customer has done since the step was sent, as an outcome's type."""
+        return self.reactions.get(step["treatment"])
+
+    def say(self, text: str) -> None:
+        """One line of progress."""
+        print(f"{self.now():%a %d %b %H:%M} UTC  {text}", flush=True)
+
+
+def play(service: Service, customer: str, desk: Desk) -> list[Plain]:
+    """Ask, send, report, wait, ask again, until the journey ends; the answers in order."""
+    run, answers, channels, ends_at = uuid.uuid4().hex[:12], list[Plain](), list(CHANNELS), None
+    while channels:
+        body = {"request_id": f"run-{run}-{len(answers)}", "customer": {"id": customer}, "channels": channels}
+        answer = service.post("/v1/decisions", body)
+        answers.append(answer)
+        desk.set_clock(_moment(answer["decided_at"]))
+        desk.say(answer["explanation"]["en"])
+        if answer["outcome"] == "silence":
+            if ends_at is None or _moment(answer["valid_until"]) >= ends_at:
+                break  # nothing is running, or it will be over when it is worth asking again
+            desk.wait_until(_moment(answer["valid_until"]))
+            continue
+        step = answer["plan"][0]  # the committed one; the others show what may follow
+        ends_at = ends_at or _moment(step["expires_at"])
+        sending = _send(service, customer, answer, desk)
+        if sending == "failed":
+            channels.remove(step["channel"])  # cannot be served for the rest of this run
+        if sending == "stopped" or (sending == "sent" and _over(service, answer, desk)):
+            break
+    return answers
+
+
+def _send(service: Service, customer: str, answer: Plain, desk: Desk) -> Sending:
+    """Send the committed step in its time and report that; `not_sent` gives its place under the caps back."""
+    step = answer["plan"][0]
+    desk.wait_until(_moment(step["send_at"]))
+    sending: Sending = "failed"
+    if desk.now() > min(_moment(answer["valid_until"]), _moment(step["expires_at"])):
+        sending = "late"
+    elif desk.stopped(step):
+        sending = "stopped"
+    elif desk.send(customer, step):
+        sending = "sent"
+    _report(service, answer, "delivered" if sending == "sent" else "not_sent", desk)
+    if sending != "sent":
+        desk.say(f"not sent ({sending})")
+    return sending
+
+
+def _over(service: Service, answer: Plain, desk: Desk) -> bool:
+    """Wait for a reaction; whether the journey ends with this step."""
+    step = answer["plan"][0]
+    desk.wait_until(_moment(step["send_at"]) + timedelta(hours=step["wait_hours"]))
+    if reaction := desk.reaction(step):
+        _report(service, answer, reaction, desk)
+        why = "one of stop_if" if reaction in step["stop_if"] else f"the plan goes on if {step['advance_if']}"
+        desk.say(f"{reaction}: the journey ends ({why})")
+        return True
+    desk.say("no reaction" + ("" if len(answer["plan"]) > 1 else ", and nothing was to follow: the journey ends"))
+    return len(answer["plan"]) == 1
+
+
+def _report(service: Service, answer: Plain, kind: str, desk: Desk) -> None:
+    decision = answer["decision_id"]
+    outcome = {"id": f"{decision}-{kind}", "source": "orchestrator", "decision_id": decision, "step": 0, "type": kind}
+    service.post("/v1/outcomes", outcome | {"occurred_at": desk.now().isoformat()})
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def main() -> None:
+    """Read the command line and the environment, and play."""
+    parser = argparse.ArgumentParser(
+        description="Play the journey of one customer against a running Dirigent; sender and customer are simulated.",
+        epilog="DIRIGENT_URL names the service (default http://127.0.0.1:8090), DIRIGENT_API_KEY its key (dirigent key NAME).",
+    )
+    parser.add_argument("customer", help="a customer_id of the shop")
+    customer = parser.parse_args().customer
+    if not (key := os.environ.get("DIRIGENT_API_KEY")):
+        sys.exit("orchestrator: no API key; make one: export DIRIGENT_API_KEY=$(dirigent key orchestrator)")
+    try:
+        play(Service(os.environ.get("DIRIGENT_URL", "http://127.0.0.1:8090"), key), customer, Desk())
+    except KeyboardInterrupt:
+        sys.exit("orchestrator: stopped; what was reserved stays reserved until an outcome says not_sent")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,236 @@
+"""The example orchestrator plays journeys against the real service: days pass by starting it again with a later clock.
+
+The catalog is the example's without its dice (no exploration, no silence floor, no holdout), so that the favorite always speaks.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from catalog.loading import EXAMPLE, load_catalog
+from examples.orchestrator import CHANNELS, Desk, Service, play
+from features.home import Home
+from features.tables.store import open_tables
+from serving.auth import create_key
+from tests.e2e.service_process import AS_OF, ROOT, Server, environment, private_home, start
+
+Answer = dict[str, Any]
+POLICY = load_catalog(EXAMPLE)
+RUN = ["push", "email", "sms"]
+NO_DICE = {"exploration": "0.0", "silence_floor": "0.0", "holdout": "0.0", "strategy": "greedy"}
+FEATURES_LAST = timedelta(hours=40)
+"""Features are loaded anew before they would be too old for a decision, as a shop does every night."""
+
+
+class Days(Service):
+    """The service of a shop whose time moves: a call that comes later than its clock starts it anew with a later one."""
+
+    def __init__(self, home: Home, catalog: Path) -> None:
+        self.home, self.catalog = home, catalog
+        self.key = create_key(home, "orchestrator", "orchestrator")
+        self.clock = self.loaded_at = datetime.fromisoformat(AS_OF)
+        self.server = self._start()
+
+    def _start(self) -> Server:
+        told = {"DIRIGENT_AS_OF": self.clock.isoformat(), "DIRIGENT_CATALOG": str(self.catalog)}
+        server = start(self.home, self.key, **told)
+        self.http = server.http
+        return server
+
+    def move(self, moment: datetime) -> None:
+        if moment <= self.clock:
+            return
+        self.server.stop()
+        self.clock = moment
+        if moment - self.loaded_at > FEATURES_LAST:
+            command = [sys.executable, "-c", "from dirigent.main import run; run()", "features", "--as-of"]
+            told = environment(self.home, 1)
+            subprocess.run([*command, moment.isoformat()], cwd=ROOT, env=told, check=True, capture_output=True)
+            self.loaded_at = moment
+        self.server = self._start()
+
+    def dry_run(self, customer: str) -> Answer:
+        body = {"request_id": "look", "customer": {"id": customer}, "channels": list(CHANNELS), "mode": "dry_run"}
+        return self.post("/v1/decisions", body)
+
+    def contacts(self, customer: str) -> list[sqlite3.Row]:
+        """What was reserved here for the customer and not released, in time order."""
+        asked = "SELECT * FROM contacts WHERE customer_id = ? AND origin = 'decision' AND NOT released ORDER BY sent_at"
+        with sqlite3.connect(self.home.ledger) as ledger:
+            ledger.row_factory = sqlite3.Row
+            return ledger.execute(asked, (customer,)).fetchall()
+
+
+class FastDesk(Desk):
+    """A desk at which days pass at once."""
+
+    def __init__(self, service: Days, **world: Any) -> None:
+        super().__init__(**world)
+        self.service, self.heard = service, list[str]()
+
+    def wait_until(self, moment: datetime) -> None:
+        self.set_clock(max(moment, self.now()))
+        self.service.move(moment)
+
+    def say(self, text: str) -> None:
+        self.heard.append(text)
+
+
+@pytest.fixture(scope="module")
+def service(shop_home: Home, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Days]:
+    base = tmp_path_factory.mktemp("orchestrator")
+    home = private_home(shop_home, base / "home")
+    for own in (home.features, home.feast):
+        own.unlink()
+        shutil.copytree(shop_home.root / own.name, own)
+    catalog = base / "catalog"
+    shutil.copytree(EXAMPLE, catalog)
+    economics = (catalog / "economics.yaml").read_text()
+    for name, value in NO_DICE.items():
+        economics, count = re.subn(rf"(?m)^(  {name}:) +\S+", rf"\1 {value}", economics)
+        assert count == 1, name
+    (catalog / "economics.yaml").write_text(economics)
+    days = Days(home, catalog)
+    yield days
+    days.server.stop()
+
+
+@pytest.fixture(scope="module")
+def lapsing(service: Days) -> Iterator[str]:
+    """Households that have not bought for a while and may be reached on all three channels, each of them once."""
+    rows = open_tables(
+        service.home
+    ).execute("""
+        WITH last AS (SELECT customer_id, max(occurred_at) AS bought FROM events WHERE type = 'purchase' GROUP BY ALL)
+        SELECT customer_id FROM last
+        JOIN (SELECT customer_id FROM consents WHERE state = 'granted' AND channel IN ('push', 'email', 'sms')
+              GROUP BY ALL HAVING count(DISTINCT channel) = 3) USING (customer_id)
+        WHERE bought BETWEEN TIMESTAMPTZ '2017-11-20' AND TIMESTAMPTZ '2017-12-20' ORDER BY CAST(customer_id AS INTEGER)""")
+    return iter([str(row[0]) for row in rows.fetchall()])
+
+
+def first(service: Days, lapsing: Iterator[str], fits: Callable[[Answer], bool]) -> str:
+    """The next household for which the service would speak in a way that fits."""
+    for customer in lapsing:
+        answer = service.dry_run(customer)
+        if answer["outcome"] == "act" and fits(answer):
+            return customer
+    pytest.fail("the example shop has no such household")
+
+
+def channels_of(answer: Answer) -> list[str]:
+    return [step["channel"] for step in answer["plan"]]
+
+
+def sent_at(answer: Answer) -> datetime:
+    return datetime.fromisoformat(answer["plan"][0]["send_at"])
+
+
+def test_a_journey_is_played_over_three_channels_with_one_new_decision_per_step(service, lapsing):
+    customer = first(service, lapsing, lambda answer: channels_of(answer) == RUN)
+    desk = FastDesk(service)
+    answers = play(service, customer, desk)
+
+    assert [channels_of(one)[0] for one in answers] == RUN, "each step is what the plan had foreseen"
+    assert {one["action"]["journey"] for one in answers} == {"churn_recovery"}, "the cool-down let the run go on"
+    assert len({one["decision_id"] for one in answers}) == 3
+    for answer, later in pairwise(answers):
+        waited = timedelta(hours=answer["plan"][0]["wait_hours"])
+        assert datetime.fromisoformat(later["decided_at"]) >= sent_at(answer) + waited
+    assert channels_of(answers[-1]) == ["sms"], "nothing is left to follow"
+    for answer in answers:
+        step = answer["plan"][0]
+        assert sent_at(answer) <= datetime.fromisoformat(answer["valid_until"])
+        assert sent_at(answer) <= datetime.fromisoformat(step["expires_at"])
+        kept = service.http.get(f"/v1/decisions/{answer['decision_id']}").json()
+        assert [one["type"] for one in kept["outcomes"]] == ["delivered"]
+    assert sum(text.startswith("simulated sender") for text in desk.heard) == 3
+
+    made = service.contacts(customer)
+    assert [row["channel"] for row in made] == RUN
+    held = [(cap, cap.window_hours) for cap in POLICY.contact_policy.caps if cap.window_hours]
+    assert held
+    for cap, hours in held:
+        moments = [row["sent_at"] for row in made if cap.counts(row["journey"], row["channel"])]
+        for at in moments:
+            within = [one for one in moments if 0 <= one - at < hours * 3_600_000_000]
+            assert len(within) <= cap.limit, cap.id
+
+
+def test_an_engagement_ends_the_journey(service, lapsing):
+    customer = first(service, lapsing, lambda answer: len(answer["plan"]) >= 2)
+    planned = service.dry_run(customer)
+    desk = FastDesk(service, reactions={planned["plan"][0]["treatment"]: "clicked"})
+    answers = play(service, customer, desk)
+    assert len(answers) == 1
+    kept = service.http.get(f"/v1/decisions/{answers[0]['decision_id']}").json()
+    assert [one["type"] for one in kept["outcomes"]] == ["delivered", "clicked"]
+    again = service.dry_run(customer)
+    journey = planned["action"]["journey"]
+    assert again["outcome"] == "silence" or again["action"]["journey"] != journey
+    assert "cool_down" in {one["reason"] for one in again["rejected"] if one["candidate"].startswith(f"{journey}/")}
+
+
+def test_a_sender_that_fails_gives_the_place_back_and_another_channel_is_asked_for(service, lapsing):
+    customer = first(service, lapsing, lambda answer: len(answer["plan"]) >= 2)
+    failing = service.dry_run(customer)["plan"][0]["channel"]
+    desk = FastDesk(service, down=[failing])
+    answers = play(service, customer, desk)
+    assert channels_of(answers[0])[0] == failing
+    assert channels_of(answers[1])[0] != failing
+    kept = service.http.get(f"/v1/decisions/{answers[0]['decision_id']}").json()
+    assert [one["type"] for one in kept["outcomes"]] == ["not_sent"]
+    assert failing not in [row["channel"] for row in service.contacts(customer)]
+
+
+def test_what_is_settled_before_its_time_is_not_sent(service, lapsing):
+    customer = first(service, lapsing, lambda answer: True)
+    treatment = service.dry_run(customer)["action"]["treatment"]
+    answers = play(service, customer, FastDesk(service, settled=[treatment]))
+    assert len(answers) == 1
+    assert service.contacts(customer) == []
+
+
+def test_a_stranger_is_left_alone(service):
+    desk = FastDesk(service)
+    answers = play(service, "nobody-knows-me", desk)
+    assert [one["outcome"] for one in answers] == ["silence"]
+    assert len(desk.heard) == 1
+
+
+def program(*arguments: str, **told: str) -> subprocess.CompletedProcess[str]:
+    clean = {name: text for name, text in os.environ.items() if not name.startswith("DIRIGENT_")}
+    command = [sys.executable, str(ROOT / "examples" / "orchestrator.py"), *arguments]
+    return subprocess.run(command, env=clean | told, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_the_command_line_helps_and_says_in_one_line_what_is_wrong(service):
+    help_text = program("--help")
+    assert help_text.returncode == 0
+    assert "DIRIGENT_API_KEY" in help_text.stdout
+    url = f"http://127.0.0.1:{service.server.port}"
+    wrong = {
+        "no API key": program("1"),
+        "does not answer": program("1", DIRIGENT_API_KEY="k", DIRIGENT_URL="http://127.0.0.1:9"),
+        "401": program("1", DIRIGENT_API_KEY="wrong", DIRIGENT_URL=url),
+        "422": program("a b", DIRIGENT_API_KEY=service.key, DIRIGENT_URL=url),
+    }
+    for expected, found in wrong.items():
+        assert found.returncode == 1, expected
+        assert found.stderr.startswith("orchestrator: ")
+        assert expected in found.stderr
+        assert len(found.stderr.splitlines()) == 1
+        assert "Traceback" not in found.stderr
+    assert "silence" in program("nobody-knows-me", DIRIGENT_API_KEY=service.key, DIRIGENT_URL=url).stdout.lower()

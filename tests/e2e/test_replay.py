@@ -1,0 +1,168 @@
+"""Replay as its callers see it: over HTTP and on the command line, while the service runs and after its catalog has changed."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sqlite3
+import subprocess
+import sys
+import zlib
+from pathlib import Path
+
+import pytest
+
+from arbitration.codec import canonical_text
+from catalog.loading import EXAMPLE
+from features.home import Home
+from serving.auth import create_key
+from tests.e2e.service_process import ROOT, environment, private_home, running
+
+VERB = [sys.executable, "-c", "from dirigent.main import run; run()", "replay"]
+HOUSEHOLDS = range(1, 41)
+
+
+def replay(home: Home, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*VERB, *arguments],
+        cwd=ROOT,
+        env=environment(home, 1),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def another_catalog(folder: Path) -> Path:
+    """The example under other hours and levers, and with a journey less."""
+    shutil.copytree(EXAMPLE, folder)
+    file = folder / "contact_policy.yaml"
+    file.write_text(file.read_text().replace("quiet_from: 21", "quiet_from: 18"))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def decided(shop_home, tmp_path_factory):
+    """A home in which one service decided, was restarted with another catalog, and decided again; the service still runs."""
+    root = tmp_path_factory.mktemp("replay")
+    home = private_home(shop_home, root / "home")
+    key = create_key(home, "shop", "orchestrator")
+    with running(home, key) as server:
+        first = [server.decide(f"a-{number}", str(number)).json() for number in HOUSEHOLDS]
+    catalog = another_catalog(root / "catalog")
+    with running(home, key, DIRIGENT_CATALOG=str(catalog)) as server:
+        second = [server.decide(f"b-{number}", str(number)).json() for number in HOUSEHOLDS]
+        assert {one["versions"]["policy"] for one in first}.isdisjoint(one["versions"]["policy"] for one in second)
+        yield server, first, second
+
+
+def test_every_decision_replays_identically_beside_the_service_and_after_another_catalog(decided):
+    server, _, _ = decided
+    done = replay(server.home, "--all", "--check")
+    assert done.returncode == 0, done.stderr
+    assert f"{2 * len(HOUSEHOLDS)} of {2 * len(HOUSEHOLDS)} recorded decisions are identical" in done.stdout
+
+
+def test_the_service_replays_one_decision(decided):
+    server, first, second = decided
+    for answer in (first[0], second[0]):
+        path = f"/v1/decisions/{answer['decision_id']}/replay"
+        found = server.http.post(path, content=b"", headers={"Content-Type": "application/json"})
+        assert found.status_code == 200
+        assert found.json() == {"decision_id": answer["decision_id"], "identical": True}
+        assert server.http.post(path, json={}).json() == found.json()
+
+
+def test_a_wrong_request_for_a_replay_is_refused(decided):
+    server, first, _ = decided
+    assert server.http.post("/v1/decisions/d-unknown/replay", json={}).status_code == 404
+    wrong = server.http.post(f"/v1/decisions/{first[0]['decision_id']}/replay", json={"policy": {}})
+    assert (wrong.status_code, wrong.json()["errors"][0]["field"]) == (422, "policy")
+    with server.client(None) as stranger:
+        assert stranger.post(f"/v1/decisions/{first[0]['decision_id']}/replay", json={}).status_code == 401
+
+
+def test_the_record_keeps_its_shape(decided):
+    server, first, _ = decided
+    record = server.http.get(f"/v1/decisions/{first[0]['decision_id']}").json()["record"]
+    assert {"context", "estimates", "decision", "draw", "now", "request", "version"} <= set(record)
+    assert record["decision"]["decision_id"] == first[0]["decision_id"]
+
+
+def test_a_tampered_decision_is_found_by_both_and_named(decided, tmp_path):
+    server, first, _ = decided
+    home = private_home(server.home, tmp_path / "tampered")
+    with sqlite3.connect(server.home.ledger) as source, sqlite3.connect(home.ledger) as copy:
+        source.backup(copy)
+        asked = "SELECT decision FROM decisions WHERE decision_id = ?"
+        decision = json.loads(zlib.decompress(copy.execute(asked, (first[3]["decision_id"],)).fetchone()[0]))
+        decision["probability"] = 0.125
+        change = "UPDATE decisions SET decision = ? WHERE decision_id = ?"
+        copy.execute(change, (zlib.compress(canonical_text(decision)), first[3]["decision_id"]))
+    source.close()
+    copy.close()
+    done = replay(home, "--all", "--check")
+    assert done.returncode == 1
+    assert f"{first[3]['decision_id']}: differs first at probability" in done.stdout
+    assert "79 of 80 recorded decisions are identical" in done.stdout
+    told = json.loads(replay(home, first[3]["decision_id"], "--json").stdout)
+    assert told["different"] == [{"decision_id": first[3]["decision_id"], "first_difference": "probability"}]
+
+
+def test_another_policy_shows_its_blast_radius(decided, tmp_path):
+    server, first, _ = decided
+    candidate = tmp_path / "no_e_mail.yaml"
+    candidate.write_text("contact_policy: {caps: [], quiet_from: 9, quiet_to: 8}\n")
+    told = json.loads(replay(server.home, "--all", "--policy", str(candidate), "--json").stdout)
+    assert told["records"] == 2 * len(HOUSEHOLDS)
+    assert told["silence_gained"] > 0
+    assert told["net_after"] < told["net_before"]
+    assert told["examples"][0]["decision_id"] in {one["decision_id"] for one in first}
+    shown = replay(server.home, "--all", "--policy", str(candidate)).stdout
+    assert f"{told['changed']} of {told['records']} decisions change" in shown
+    assert "simulated" in shown
+    same = json.loads(replay(server.home, "--until", "2100-01-01T00:00:00Z", "--policy", str(EXAMPLE), "--json").stdout)
+    assert {one["decision_id"] for one in same["examples"]}.isdisjoint(one["decision_id"] for one in first)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "which decisions"),
+        (["--all", "d-1"], "which decisions"),
+        (["--all", "--check", "--policy", "x.yaml"], "either --check or --policy"),
+        (["d-unknown"], "there is no decision 'd-unknown'"),
+        (["--since", "yesterday"], "--since: not a time"),
+        (["--since", "2018-01-02T10:00:00"], "without an offset"),
+        (["--all", "--policy", "nowhere.yaml"], "there is no catalog here"),
+    ],
+)
+def test_a_wrong_command_is_one_line_and_exit_2(decided, arguments, said):
+    server, _, _ = decided
+    done = replay(server.home, *arguments)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_wrong_candidate_is_named_with_its_file_and_line(decided, tmp_path):
+    server, _, _ = decided
+    candidate = tmp_path / "candidate.yaml"
+    candidate.write_text("contact_policy:\n  caps: []\n  quiet_from: 30\n  quiet_to: 8\n")
+    done = replay(server.home, "--all", "--policy", str(candidate))
+    assert done.returncode == 2
+    assert f"{candidate}:3:" in done.stderr
+
+
+def test_without_a_ledger_there_is_nothing_to_replay_and_nothing_is_made(tmp_path):
+    done = replay(Home(tmp_path / "empty"), "--all")
+    assert done.returncode == 3
+    assert "there is no ledger yet" in done.stderr
+    assert not (tmp_path / "empty").exists()
+
+
+def test_replay_needs_neither_models_nor_the_feature_store():
+    program = "import sys, serving.replay_many, dirigent.blast; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert not {"feast", "mlflow", "lightgbm", "bentoml", "pandas", "duckdb"} & set(loaded.stdout.split())

@@ -1,0 +1,69 @@
+"""`dirigent catalog diff` over a prepared home: who would get something else, and nothing of the home changes."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from catalog.loading import EXAMPLE
+from dirigent.audience import favorites, prepared
+from dirigent.catalog import app
+from features.home import Home
+
+ASKED = 40
+
+
+@pytest.fixture
+def silent_catalog(tmp_path: Path) -> Path:
+    """The example without a journey that may win: a lever takes more than any contact brings."""
+    folder = tmp_path / "catalog"
+    shutil.copytree(EXAMPLE, folder)
+    text = (folder / "journeys.yaml").read_text(encoding="utf-8")
+    (folder / "journeys.yaml").write_text(text.replace("    effect_prior:", "    lever: -999.0\n    effect_prior:"))
+    return folder
+
+
+def _state(home: Home) -> dict[str, tuple[int, int]]:
+    places = [
+        home.ledger,
+        *home.tables.glob("*"),
+        *home.bundles.rglob("*"),
+        *home.keys.glob("*"),
+        *home.feast.glob("*"),
+    ]
+    return {str(file): (file.stat().st_size, file.stat().st_mtime_ns) for file in places if file.is_file()}
+
+
+def test_the_favorites_are_one_per_customer_and_the_same_each_time(shop_home: Home) -> None:
+    assert prepared(shop_home)
+    steps: list[tuple[int, int]] = []
+    found = favorites(shop_home, EXAMPLE, ASKED, lambda done, total: steps.append((done, total)))
+    assert steps == [(number, ASKED) for number in range(1, ASKED + 1)]
+    assert len({one.customer_id for one in found}) == ASKED
+    assert any(one.summary.favorite for one in found)
+    assert favorites(shop_home, EXAMPLE, ASKED, lambda *_: None) == found
+
+
+def test_the_difference_counts_customers_and_money_and_writes_nothing(
+    shop_home: Home, silent_catalog: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DIRIGENT_HOME", str(shop_home.root))
+    before = favorites(shop_home, EXAMPLE, ASKED, lambda *_: None)
+    acting = sum(one.summary.favorite is not None for one in before)
+    state = _state(shop_home)
+    result = CliRunner().invoke(app, ["diff", str(EXAMPLE), str(silent_catalog), "--customers", str(ASKED)])
+    assert result.exit_code == 0, result.output
+    assert _state(shop_home) == state
+    told = re.search(
+        r"(\d+) of 40 customers would get something else; silence gains (\d+) and loses 0; .* → \+0\.00 USD",
+        result.output,
+    )
+    assert told is not None, result.output
+    assert (int(told[1]), int(told[2])) == (acting, acting)
+    assert acting > 0
+    assert re.search(rf"silence +{ASKED - acting} +{ASKED} ", result.output)
+    assert "lever 0.0 → -999.0" in result.output

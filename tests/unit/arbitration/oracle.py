@@ -1,0 +1,252 @@
+"""Every rule of the funnel stated a second time, slowly and without the gates: minute by minute, contact by contact.
+
+The rules are those of `docs/reasons.md`. Moments in tests that ask here lie on whole minutes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+from arbitration.domain import Candidate, Contact, Context, FeatureValue, SendWindow
+from arbitration.policy import Cap, Journey, Policy
+
+MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+Known = bool | None
+RULES: Mapping[str, Callable[[Mapping[str, FeatureValue]], Known]] = {
+    "True": lambda _: True,
+    "False": lambda _: False,
+    "in_store == 1": lambda features: _equals(features.get("in_store"), 1),
+    "recency_days > 28": lambda features: _beyond(features.get("recency_days"), 28),
+}
+"""The rules that the tests' policies use, as plain functions; None is unknown."""
+
+
+def _equals(value: FeatureValue, wanted: float) -> Known:
+    return None if value is None else value == wanted
+
+
+def _beyond(value: FeatureValue, bound: float) -> Known:
+    return None if value is None else float(value) > bound
+
+
+def violations(
+    candidate: Candidate, context: Context, policy: Policy, now: datetime, earlier: tuple[Contact, ...] = ()
+) -> set[str]:
+    """The codes of all rules that forbid the candidate; `earlier` are the plan's steps before it."""
+    treatment = candidate.treatment
+    if treatment.journey not in policy.journeys or treatment.channel not in policy.channels:
+        return {"unknown_journey"}
+    contacts = (*context.contacts, *earlier)
+    return {
+        *_pause(candidate, context),
+        *_consent(candidate, context, policy),
+        *_clock(candidate, context, policy),
+        *_caps(candidate, context, policy, contacts),
+        *_rests(candidate, policy, contacts),
+        *_held(candidate, context, policy, now),
+        *_channel(candidate, context, policy),
+        *_trigger(candidate, context, policy),
+        *_rules(candidate, context, policy),
+        *_means(candidate, context, policy),
+    }
+
+
+def minutes(window: SendWindow) -> list[datetime]:
+    """Every minute of a window, its opening included, its end not."""
+    count = -(-(window.closes_at - window.opens_at) // MINUTE)
+    return [window.opens_at + at * MINUTE for at in range(count)]
+
+
+def purpose_of(candidate: Candidate, policy: Policy) -> str:
+    """Leaving an advertisement out is no advertisement."""
+    journey = policy.journeys[candidate.treatment.journey]
+    return "service" if candidate.treatment.kind == "suppress" else journey.purpose
+
+
+def _pause(candidate: Candidate, context: Context) -> Iterable[str]:
+    if context.paused_until is not None and context.paused_until > candidate.window.opens_at:
+        yield "pause"
+
+
+def _consent(candidate: Candidate, context: Context, policy: Policy) -> Iterable[str]:
+    opens, purpose = candidate.window.opens_at, purpose_of(candidate, policy)
+    needed = policy.channels[candidate.treatment.channel].needs_consent
+    begun = [
+        it
+        for it in context.consents
+        if (it.channel, it.purpose) == (candidate.treatment.channel, purpose) and it.valid_from <= opens
+    ]
+    newest = [it for it in begun if it.valid_from == max(other.valid_from for other in begun)]
+    states = {it.state for it in newest}
+    if "withdrawn" in states:
+        yield "consent_withdrawn"
+    elif "denied" in states:
+        yield "consent_denied"
+    elif needed and not newest:
+        yield "consent_missing"
+    elif needed and newest[-1].valid_to is not None and newest[-1].valid_to <= opens:
+        yield "consent_expired"
+
+
+def _zone(name: str | None) -> ZoneInfo | None:
+    try:
+        return ZoneInfo(name) if name else None
+    except (KeyError, ValueError, OSError):
+        return None
+
+
+def _clock(candidate: Candidate, context: Context, policy: Policy) -> Iterable[str]:
+    zone = _zone(context.time_zone)
+    if zone is None:
+        yield "unknown_time_zone"
+    elif policy.channels[candidate.treatment.channel].timing == "scheduled":
+        rules = policy.contact_policy
+        if _disturbs(candidate.window, zone, rules.quiet_from, rules.quiet_to):
+            yield "quiet_hours"
+
+
+@lru_cache(maxsize=65536)
+def _disturbs(window: SendWindow, zone: ZoneInfo, quiet_from: int, quiet_to: int) -> bool:
+    quiet = {(quiet_from + at) % 24 for at in range((quiet_to - quiet_from) % 24)}
+    return any(moment.astimezone(zone).hour in quiet for moment in minutes(window))
+
+
+def _caps(
+    candidate: Candidate, context: Context, policy: Policy, contacts: tuple[Contact, ...]
+) -> Iterable[str]:
+    if purpose_of(candidate, policy) == "service":
+        return
+    treatment, zone = candidate.treatment, _zone(context.time_zone)
+    for cap in policy.contact_policy.caps:
+        if treatment.channel in (cap.channels or (treatment.channel,)) and treatment.journey in (
+            cap.journeys or (treatment.journey,)
+        ):
+            sent = tuple(sorted(it.sent_at for it in contacts if _counts(cap, it)))
+            if _exceeds(cap, candidate.window, sent, zone):
+                yield "group_cap" if cap.journeys else "channel_cap" if cap.channels else "overall_cap"
+
+
+def _counts(cap: Cap, contact: Contact) -> bool:
+    return (
+        contact.purpose == "marketing"
+        and contact.channel in (cap.channels or (contact.channel,))
+        and contact.journey in (cap.journeys or (contact.journey,))
+    )
+
+
+@lru_cache(maxsize=65536)
+def _exceeds(cap: Cap, window: SendWindow, sent: tuple[datetime, ...], zone: ZoneInfo | None) -> bool:
+    """Whether a contact in some minute of the window would be one too many."""
+    if cap.calendar is None:
+        return any(crowded(cap, moment, sent) for moment in minutes(window))
+    if zone is None:
+        return False
+    used = [period(moment, zone, cap.calendar) for moment in sent]
+    return any(used.count(period(moment, zone, cap.calendar)) >= cap.limit for moment in minutes(window))
+
+
+def crowded(cap: Cap, moment: datetime, sent: tuple[datetime, ...]) -> bool:
+    """Whether some stretch of the cap's length that holds the moment would hold more than `limit` contacts."""
+    length = (cap.window_hours or 0) * HOUR
+    together = (*sent, moment)
+    for start in together:
+        if start <= moment < start + length and sum(start <= it < start + length for it in together) > cap.limit:
+            return True
+    return False
+
+
+def period(moment: datetime, zone: ZoneInfo, calendar: str) -> tuple[int, ...]:
+    """The name of the local day, week or month."""
+    local = moment.astimezone(zone)
+    if calendar == "week":
+        return local.isocalendar()[:2]
+    return (local.year, local.month) if calendar == "month" else (local.year, local.month, local.day)
+
+
+def _rests(candidate: Candidate, policy: Policy, contacts: tuple[Contact, ...]) -> Iterable[str]:
+    opens, journey = candidate.window.opens_at, policy.journeys[candidate.treatment.journey]
+    if any(opens < it.sent_at + journey.cooldown_hours * HOUR for it in contacts if it.journey == journey.id):
+        run = sorted(
+            (it for it in contacts if it.journey == journey.id and opens < it.sent_at + journey.cooldown_hours * HOUR),
+            key=lambda it: it.sent_at,
+        )
+        if not _goes_on(candidate, run, journey, policy):
+            yield "cool_down"
+    for contact in contacts:
+        other = policy.journeys.get(contact.journey)
+        if (
+            other is not None
+            and other.id != journey.id
+            and journey.exclusive_group is not None
+            and other.exclusive_group == journey.exclusive_group
+            and opens < contact.sent_at + other.horizon_hours * HOUR
+        ):
+            yield "exclusive_group"
+
+
+def _goes_on(candidate: Candidate, run: list[Contact], journey: Journey, policy: Policy) -> bool:
+    opens = candidate.window.opens_at
+    if any(it.channel == candidate.treatment.channel or it.engaged is not False for it in run):
+        return False
+    if opens >= run[0].sent_at + journey.horizon_hours * HOUR:
+        return False
+    last = policy.channels.get(run[-1].channel)
+    return last is None or opens >= run[-1].sent_at + timedelta(hours=last.wait_hours)
+
+
+def _held(candidate: Candidate, context: Context, policy: Policy, now: datetime) -> Iterable[str]:
+    held = RULES[policy.channels[candidate.treatment.channel].held](context.features)
+    if held is not False and candidate.window.opens_at < now + DAY:
+        yield "channel_held"
+
+
+def _channel(candidate: Candidate, context: Context, policy: Policy) -> Iterable[str]:
+    channel = policy.channels[candidate.treatment.channel]
+    if context.channels and channel.id not in context.channels:
+        yield "channel_not_servable"
+    vouched = channel.timing == "immediate" and channel.id in context.channels
+    if not vouched and RULES[channel.available](context.features) is not True:
+        yield "channel_unavailable"
+
+
+def _trigger(candidate: Candidate, context: Context, policy: Policy) -> Iterable[str]:
+    own = [it for it in context.triggers if it.journey == candidate.treatment.journey]
+    if not own and (context.triggers or policy.journeys[candidate.treatment.journey].needs_trigger):
+        yield "trigger_missing"
+    if own and not any(it.expires_at is None or it.expires_at > candidate.window.opens_at for it in own):
+        yield "trigger_expired"
+
+
+def _rules(candidate: Candidate, context: Context, policy: Policy) -> Iterable[str]:
+    journey = policy.journeys[candidate.treatment.journey]
+    for code, rule in (
+        ("not_eligible", journey.eligible), ("not_applicable", journey.applicable), ("not_suitable", journey.suitable)
+    ):  # fmt: skip
+        answer = RULES[rule](context.features)
+        if answer is not True:
+            yield code if answer is False else "missing_feature"
+
+
+def _means(candidate: Candidate, context: Context, policy: Policy) -> Iterable[str]:
+    treatment, offer = candidate.treatment, candidate.treatment.offer
+    for resource in policy.resources.values():
+        wanted = (resource.channel, resource.journey, resource.offer)
+        given = (treatment.channel, treatment.journey, offer.id if offer else None)
+        uses = all(one is None or one == other for one, other in zip(wanted, given, strict=True))
+        if uses and resource.limit is not None and context.stock.get(resource.id, 0) < 1:
+            yield "out_of_stock"
+    if offer is not None and offer.points < 0:
+        balance = context.features.get("points_balance")
+        if balance is None or float(balance) + offer.points < 0:
+            yield "points_short"
+
+
+def first_instant(year: int, month: int, day: int, zone: str) -> datetime:
+    """The first instant of a local day, found minute by minute."""
+    moment, local = datetime(year, month, day, tzinfo=UTC) - DAY, ZoneInfo(zone)
+    while moment.astimezone(local).date() < datetime(year, month, day, tzinfo=UTC).date():
+        moment += MINUTE
+    return moment

@@ -1,0 +1,174 @@
+"""Replaying recorded decisions: the same bytes, a named difference, or the reason why not."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import zlib
+from datetime import timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from arbitration.codec import canonical_json
+from arbitration.errors import InputError
+from serving.ledger.archive import Archive
+from serving.records import VERSION, Record
+from serving.replay import BYTES, SUMMARY, Replayer, first_difference
+from serving.replay_many import check_many, compare_many
+from tests.unit.arbitration.situations import LAWS, POLICY
+from tests.unit.serving.recorded import QUIETER, RICHER, SITUATIONS, keep, record_of, spoken_to
+
+
+@pytest.fixture
+def records():
+    return spoken_to()
+
+
+def replayed(path: Path):
+    with Archive(path) as archive:
+        return Replayer(archive).replayed(archive.numbers())
+
+
+@LAWS
+@given(st.lists(SITUATIONS, min_size=1, max_size=3))
+def test_whatever_was_decided_is_decided_again_to_the_byte_and_summed_up_alike(found):
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "ledger.db"
+        keep(path, [record_of(number, situation) for number, situation in enumerate(found)])
+        assert all(one.identical for one in replayed(path))
+
+
+@LAWS
+@given(SITUATIONS)
+def test_a_record_survives_its_two_parts(situation):
+    record = record_of(0, situation)
+    assert Record.from_parts(*record.to_parts()) == record
+    assert b"rejections" not in record.to_parts()[0], "the inputs are read without the decision"
+
+
+def test_each_record_is_decided_with_its_own_policy(tmp_path, records):
+    given = (records[0].now, records[0].context, records[0].estimates, 0.2)
+    mixed = [records[0], record_of(7, given, QUIETER), record_of(8, given, RICHER)]
+    keep(tmp_path / "ledger.db", mixed, (POLICY, QUIETER, RICHER))
+    assert [one.identical for one in replayed(tmp_path / "ledger.db")] == [True] * 3
+    assert len({canonical_json(one.decision.ranked) for one in mixed}) == 3, "two of the policies decide alike"
+
+
+def alter(path: Path, **changes: object) -> None:
+    with sqlite3.connect(path) as connection:
+        for column, value in changes.items():
+            connection.execute(f"UPDATE decisions SET {column} = ? WHERE decision_id = 'd-0'", (value,))
+    connection.close()
+
+
+def tampered(record: Record, part: int, change) -> bytes:
+    plain = json.loads(record.to_parts()[part])
+    change(plain)
+    return zlib.compress(json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode())
+
+
+def test_a_tampered_decision_is_found_and_its_place_named(tmp_path, records):
+    path = tmp_path / "ledger.db"
+    keep(path, records)
+    alter(path, decision=tampered(records[0], 1, lambda plain: plain["ranked"][1]["value"].update(net=99.0)))
+    first, *others = replayed(path)
+    assert (first.decision_id, first.first_difference) == ("d-0", "ranked[1].value.net")
+    assert all(one.identical for one in others)
+
+
+def test_a_tampered_input_leads_to_another_decision(tmp_path, records):
+    path = tmp_path / "ledger.db"
+    keep(path, records)
+    alter(path, inputs=tampered(records[0], 0, lambda plain: plain["context"].update(consents=[])))
+    assert replayed(path)[0].first_difference is not None
+
+
+def test_a_tampered_summary_is_found(tmp_path, records):
+    path = tmp_path / "ledger.db"
+    keep(path, records)
+    alter(path, net=99.0)
+    assert replayed(path)[0].first_difference == SUMMARY
+
+
+@pytest.mark.parametrize("column", ["inputs", "decision"])
+def test_damaged_bytes_are_a_reason_and_no_crash(tmp_path, records, column):
+    path = tmp_path / "ledger.db"
+    keep(path, records)
+    alter(path, **{column: b"no zip"})
+    first = replayed(path)[0]
+    assert first.failure is not None
+    assert "damaged" in first.failure
+    assert not first.excused
+
+
+def test_a_record_with_an_unknown_policy_is_reported(tmp_path, records):
+    path = tmp_path / "ledger.db"
+    keep(path, records)
+    alter(path, policy_version="v-gone")
+    first = replayed(path)[0]
+    assert first.failure == "its policy v-gone is not in the ledger"
+    assert not first.excused
+
+
+@pytest.mark.parametrize("body", [b"{}", b"no json", b'{"version": "v-gone", "channels": 5}'])
+def test_a_policy_that_cannot_be_read_is_reported(tmp_path, records, body):
+    path = tmp_path / "ledger.db"
+    keep(path, records)
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE policies SET body = ?", (body,))
+    connection.close()
+    assert {one.failure for one in replayed(path)} == {f"its policy {POLICY.version} cannot be read by this program"}
+
+
+def test_a_record_of_an_earlier_version_is_counted_apart(tmp_path, records):
+    path = tmp_path / "ledger.db"
+    keep(path, records)
+    alter(path, inputs=tampered(records[0], 0, lambda plain: plain.update(version=VERSION - 1)))
+    done = check_many(path, [1, 2, 3], lambda _: None)
+    assert (done.identical, done.differing, done.failed) == (2, (), ())
+    assert [one.decision_id for one in done.excused] == ["d-0"]
+    assert f"version {VERSION - 1} of the record" in str(done.excused[0].failure)
+    left_out = compare_many(path, [1, 2, 3], RICHER, lambda _: None)
+    assert (left_out.radius.records, list(left_out.left_out.values())) == (2, [1])
+
+
+@pytest.mark.parametrize(
+    ("recorded", "fresh", "path"),
+    [
+        ({"a": {"b": [1, 2]}}, {"a": {"b": [1, 3]}}, "a.b[1]"),
+        ({"b": 1, "a": 1}, {"b": 2, "a": 2}, "a"),
+        ({"a": [1]}, {"a": [1, 2]}, "a[1]"),
+        ({"a": 1}, {}, "a"),
+        ({}, {"a": {"b": None}}, "a"),
+        ({"a": 5}, {"a": 5.0}, "a"),
+        ({"a": True}, {"a": 1}, "a"),
+        ({"a": None}, {"a": {}}, "a"),
+    ],
+)
+def test_the_first_difference_is_a_json_path(recorded, fresh, path):
+    assert first_difference(json.dumps(recorded).encode(), json.dumps(fresh).encode()) == path
+
+
+def test_other_bytes_with_the_same_values_differ_too():
+    assert first_difference(b'{"a": 1}', b'{"a":1}') == BYTES
+    assert first_difference(b"no json", b'{"a":1}') == BYTES
+
+
+def test_an_unknown_id_is_said_so(tmp_path, records):
+    keep(tmp_path / "ledger.db", records)
+    with Archive(tmp_path / "ledger.db") as archive:
+        assert archive.numbers_of(["d-2", "d-0"]) == [3, 1]
+        with pytest.raises(InputError, match="d-9"):
+            archive.numbers_of(["d-9"])
+
+
+def test_decisions_are_chosen_by_their_moment(tmp_path, records):
+    later = record_of(9, (records[0].now + timedelta(hours=1), records[0].context, records[0].estimates, 0.2))
+    keep(tmp_path / "ledger.db", [*records, later])
+    with Archive(tmp_path / "ledger.db") as archive:
+        assert archive.numbers(since=later.now) == [4]
+        assert archive.numbers(until=later.now) == [1, 2, 3]
