@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from arbitration.batch.layout import Layout
@@ -58,8 +57,3 @@ class Audience:
         """From plain JSON as `arbitration.codec.encode` gives it: each row has context, estimates, now, draw and decision_id."""
         found: Read = read(rows, Layout(policy))
         return cls(**found)
-
-
-def everyone(rows: int) -> Array:
-    """The offsets of an audience of whom nobody has any record."""
-    return np.zeros(rows + 1, dtype=np.int64)

@@ -91,15 +91,12 @@ class _Reader:
     def part(self, node: ast.expr) -> _Part:
         """The values of one node of the white list of `arbitration.expression`."""
         match node:
-            case ast.Constant():
-                return _constant(node.value)
+            case ast.Constant(value=bool() | int() | float() | str() as value):
+                return _constant(value)
             case ast.Name() | ast.Attribute():
                 return self._feature(feature_name(node) or "")
-            case ast.UnaryOp(op=ast.USub()):
-                return self._operation(np.subtract, _constant(0), self.part(node.operand), ast.unparse(node))
             case ast.UnaryOp():
-                inner = self.part(node.operand)
-                return replace(inner, number=1.0 - _truth(inner), text=None, is_text=False, whole=True)
+                return self._negation(node)
             case ast.BoolOp():
                 return _junction([self.part(value) for value in node.values], stop=isinstance(node.op, ast.Or))
             case ast.BinOp():
@@ -111,6 +108,12 @@ class _Reader:
                 return pairs[0] if len(pairs) == 1 else _junction(pairs, stop=False)
         raise TypeError(f"{type(node).__name__} is no part of a rule")
 
+    def _negation(self, node: ast.UnaryOp) -> _Part:
+        inner = self.part(node.operand)
+        if isinstance(node.op, ast.USub):
+            return self._operation(np.subtract, _constant(0), inner, ast.unparse(node))
+        return replace(inner, number=1.0 - _truth(inner), text=None, is_text=False, whole=True)
+
     def _label(self, text: str) -> int:
         self.labels.append(text)
         return len(self.labels)
@@ -119,7 +122,7 @@ class _Reader:
         label = self._label(name)
         column = self._columns.get(name)
         if column is None:
-            return _Part(np.float64(np.nan), np.int64(label))
+            return _Part(np.asarray(np.nan), np.asarray(label))
         if column.dtype == object:
             return _mixed(column, label)
         number = column.astype(np.float64)
@@ -160,17 +163,17 @@ def _constant(value: float | str) -> _Part:
     if isinstance(value, str):
         text = np.empty((), dtype=object)
         text[()] = value
-        return _Part(np.float64(np.nan), np.int64(0), text, is_text=True)
+        return _Part(np.asarray(np.nan), np.asarray(0), text, is_text=True)
     whole = isinstance(value, int)
     lost = whole and abs(value) >= EXACT
-    return _Part(np.float64(np.nan if lost else value), np.int64(0), whole=whole, lost=lost)
+    return _Part(np.asarray(np.nan if lost else value, dtype=np.float64), np.asarray(0), whole=whole, lost=lost)
 
 
 def _mixed(column: Array, label: int) -> _Part:
     """A column of Python values: numbers of any kind, truth values, texts, None."""
     kinds = set(map(type, column))
     texts = np.fromiter((isinstance(value, str) for value in column), bool, len(column)) if str in kinds else False
-    unknown = np.equal(column, None)
+    unknown = np.array([value is None for value in column], dtype=bool)
     number = np.full(len(column), np.nan)
     plain = ~unknown & ~np.asarray(texts)
     whole: Array | bool = False

@@ -18,13 +18,15 @@ EVENTS: Mapping[str, int] = MappingProxyType(
     {"recency_days": 0, "session_age_hours": 0, "store_visit_age_hours": 0, "in_store": 1}
 )
 """A purchase, an opened app, a visit: what happens now sets the value, no other value can be had."""
-AMOUNTS = frozenset(
+AMOUNTS: Mapping[str, int] = MappingProxyType(
     {
-        "cart_open", "cart_value", "contacts_all_7d", "frequency_28d", "money_28d", "money_to_next_tier", "points_balance",
-        "support_cases_28d",
+        "cart_open": 0, "cart_value": 0, "points_balance": 0, "frequency_28d": 1, "money_28d": 1, "contacts_all_7d": -1,
+        "money_to_next_tier": -1, "support_cases_28d": -1,
     }
 )  # fmt: skip
-"""Features that may move to the threshold of a rule."""
+"""Features that may move to the threshold of a rule: both ways (0), only up (1) or only down (-1). A case can be solved; that one is
+opened is no change that anybody would propose.
+"""
 FLAGS = frozenset({"cart_open", "in_store"})
 """Features that are 1 for yes and 0 for no."""
 STEP = 1
@@ -74,6 +76,8 @@ def _values(name: str, rules: Sequence[Expression], own: FeatureValue) -> list[F
     elif name in AMOUNTS:
         known = {float(number) for rule in rules for number in thresholds(rule, name)}
         options = {number + step for number in known for step in (-STEP, 0, STEP)}
+        if own is not None:
+            options = {value for value in options if (value - own) * AMOUNTS[name] >= 0}
     else:
         return []
     start = 0.0 if own is None else float(own)

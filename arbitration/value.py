@@ -65,7 +65,7 @@ def value_unknown(item: Valued) -> bool:
 
 
 def _reckoned(low: float, high: float) -> bool:
-    return -LARGEST < low and high < LARGEST
+    return low > -LARGEST and high < LARGEST
 
 
 def _place(item: Valued) -> tuple[bool, float, datetime]:

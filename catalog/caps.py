@@ -23,11 +23,10 @@ def useless_caps(policy: Policy) -> Iterator[tuple[int, Cap | None]]:
     """(number of the cap, the cap that always stops first, or None when it counts nothing at all)."""
     caps = policy.contact_policy.caps
     for at, cap in enumerate(caps):
-        counted = _counted(cap, policy)
-        if not counted:
+        if not _counts_something(cap, policy):
             yield at, None
             continue
-        others = [other for number, other in enumerate(caps) if number != at and counted <= _counted(other, policy)]
+        others = [other for number, other in enumerate(caps) if number != at]
         stricter = [
             other for other in others if _includes(other, cap) and other.limit * _pieces(cap, other) <= cap.limit
         ]
@@ -40,13 +39,12 @@ def useless_caps(policy: Policy) -> Iterator[tuple[int, Cap | None]]:
             yield at, found[0]
 
 
-def _counted(cap: Cap, policy: Policy) -> frozenset[tuple[str, str]]:
-    """(journey, channel) of every treatment of the catalog that the cap can stop; service and suppression are free."""
-    return frozenset(
-        (journey.id, line.channel)
+def _counts_something(cap: Cap, policy: Policy) -> bool:
+    """Whether the cap can stop any treatment of the catalog; service and suppression are free."""
+    return any(
+        journey.purpose == "marketing" and line.kind != "suppress" and cap.counts(journey.id, line.channel)
         for journey in policy.journeys.values()
         for line in journey.treatments
-        if journey.purpose == "marketing" and line.kind != "suppress" and cap.counts(journey.id, line.channel)
     )
 
 

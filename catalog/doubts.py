@@ -32,6 +32,7 @@ def doubts(policy: Policy, sources: Sources) -> list[Finding]:
     for journey in policy.journeys.values():
         found += _of_rules(journey, ranges, sources)
         found += _of_channels(journey, policy, ranges, sources)
+        found += _of_points(journey, ranges, sources)
         found += _of_money(journey, policy, sources)
         found += _of_effect(journey, policy, sources)
     return sorted(found, key=lambda doubt: doubt.order)
@@ -51,29 +52,34 @@ def _of_rules(journey: Journey, ranges: dict[str, Span], sources: Sources) -> It
 
 
 def _of_channels(journey: Journey, policy: Policy, ranges: dict[str, Span], sources: Sources) -> Iterator[Finding]:
-    """Treatments whose channel is closed, held, or whose reward cannot be paid, whenever the journey's rules hold."""
+    """Channels that are closed or held whenever the journey's rules hold, at the first treatment; a later step of a plan might
+    still use a channel that is held now.
+    """
     rules = [(getattr(journey, name), True) for name in RULES]
     if not can_hold(rules, ranges):
         return
-    for at, line in enumerate(journey.treatments):
-        channel = policy.channels[line.channel]
-        place = ("journeys", journey.id, "treatments", at, "channel")
+    channels = [line.channel for line in journey.treatments]
+    for name in dict.fromkeys(channels):
+        channel, place = policy.channels[name], ("journeys", journey.id, "treatments", channels.index(name), "channel")
         vouched = channel.timing == "immediate"  # a caller who names the channel opens it
         if not vouched and not can_hold([*rules, (channel.available, True)], ranges):
             mend = "use another channel, or correct the channel's 'available'"
-            yield sources.finding(f"'{channel.id}' is never available when '{journey.id}' speaks", place, mend)
+            yield sources.finding(f"'{name}' is never available when '{journey.id}' speaks", place, mend)
         if not can_hold([*rules, (channel.held, False)], ranges):
             mend = "use another channel, or correct the channel's 'held'"
-            yield sources.finding(f"'{channel.id}' is always held when '{journey.id}' speaks", place, mend)
-        needed = -line.offer.points if line.offer else 0
-        if needed > 0 and not can_hold([*rules, (f"points_balance >= {needed}", True)], ranges):
-            mend = "lower the points or correct the rules"
-            what = (
-                f"nobody for whom '{journey.id}' speaks holds the {needed} points of '{line.offer.id}'"
-                if line.offer
-                else ""
-            )
-            yield sources.finding(what, place, mend)
+            yield sources.finding(f"'{name}' is always held when '{journey.id}' speaks", place, mend)
+
+
+def _of_points(journey: Journey, ranges: dict[str, Span], sources: Sources) -> Iterator[Finding]:
+    """Rewards that nobody can pay for whom the journey's rules hold."""
+    rules = [(getattr(journey, name), True) for name in RULES]
+    for at, line in enumerate(journey.treatments):
+        if line.offer is None or line.offer.points >= 0 or not can_hold(rules, ranges):
+            continue
+        if not can_hold([*rules, (f"points_balance >= {-line.offer.points}", True)], ranges):
+            what = f"nobody for whom '{journey.id}' speaks holds the {-line.offer.points} points of '{line.offer.id}'"
+            place = ("journeys", journey.id, "treatments", at, "offer")
+            yield sources.finding(what, place, "lower the points or correct the rules")
 
 
 def _of_caps(policy: Policy, sources: Sources) -> Iterator[Finding]:

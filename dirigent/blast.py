@@ -49,7 +49,13 @@ def _moves(radius: BlastRadius, currency: str) -> Table:
     shown = list(radius.moves.items())[:MOST_MOVES]
     rest = len(radius.moves) - len(shown)
     caption = f"and {rest} more" if rest else None
-    table = Table(title=f"From what to what, with the mean value in {currency}", caption=caption, box=None, title_justify="left", caption_justify="left")
+    table = Table(
+        title=f"From what to what, with the mean value in {currency}",
+        caption=caption,
+        box=None,
+        title_justify="left",
+        caption_justify="left",
+    )
     for heading in ("before", "after"):
         table.add_column(heading, overflow="fold")
     for heading in ("decisions", "was worth", "is worth"):

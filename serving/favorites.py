@@ -85,6 +85,5 @@ def _codes(kept: Kept) -> tuple[list[int], Array]:
     starts = np.flatnonzero(np.diff(kept.treatment, prepend=-1))
     furthest_code = np.maximum.reduceat(kept.code, starts, axis=1)  # a passed window is beyond every gate
     codes = [int(code) for code in np.unique(furthest_code) if 0 <= code < PASSED]
-    return codes, np.stack([(furthest_code == code).sum(axis=1) for code in codes], axis=1) if codes else np.zeros(
-        (len(kept.rows), 0), dtype=np.int64
-    )
+    counts = np.array([(furthest_code == code).sum(axis=1) for code in codes], dtype=np.int64)
+    return codes, counts.reshape(len(codes), len(kept.rows)).T

@@ -40,34 +40,43 @@ class After:
         self._people, self._journey, self._service = people, journey, service
         sent, layout = people.sent, people.layout
         self._own = sent.only(np.flatnonzero(sent.journey == journey[sent.row]))
-        self._caps = [
-            (at, cap, _recent(counted(cap, layout, sent), people, cap))
-            for at, cap in enumerate(layout.policy.contact_policy.caps)
-        ]
+        self._spoke = np.bincount(self._own.row, minlength=people.size) > 0
+        recent = [(cap, _recent(counted(cap, layout, sent), people, cap)) for cap in layout.policy.contact_policy.caps]
+        self._caps = [(cap, one, np.bincount(one.row, minlength=people.size)) for cap, one in recent]
 
     def passes(self, rows: Array, steps: list[Step], channel: Array, windows: Windows) -> Array:
-        """Whether a contact on each row's channel may still follow the steps, per window; `steps` and `channel` are for `rows`."""
-        people, layout, journey = self._people, self._people.layout, self._journey[rows]
-        windows = windows.only(rows)
-        found = np.ones(windows.opens.shape, dtype=bool)
-        for at, cap, sent in self._caps:
+        """Whether a contact on each row's channel may still follow the steps, in windows after the last step's wait; `steps` and
+        `channel` are for `rows`.
+        """
+        found = np.ones((len(rows), windows.opens.shape[1]), dtype=bool)
+        layout, journey = self._people.layout, self._journey[rows]
+        for at, (cap, sent, size) in enumerate(self._caps):
             counts = layout.cap_counts[at]
             used = [counts[journey, step.channel] for step in steps]
-            asked = counts[journey, channel] & ~self._service[rows] & np.logical_or.reduce(used)
+            more = np.add.reduce(used, dtype=np.int64)
+            asked = counts[journey, channel] & ~self._service[rows] & (more > 0) & (size[rows] + more >= cap.limit)
             some = np.flatnonzero(asked)
             if len(some):
                 counted_steps = [(step.only(some), use[some]) for step, use in zip(steps, used, strict=True)]
                 with_steps = _joined(sent, rows[some], counted_steps, journey[some])
-                full = _full(cap, with_steps, people.some(rows[some]), windows.only(some))
+                full = _full(cap, with_steps, self._people.some(rows[some]), windows.only(rows[some]))
                 if full is not None:
                     found[some] &= full == NEVER
+        some = np.flatnonzero(self._spoke[rows])
+        if len(some):
+            found[some] &= self._goes_on(rows[some], [step.only(some) for step in steps], channel[some], windows)
+        return found
+
+    def _goes_on(self, rows: Array, steps: list[Step], channel: Array, windows: Windows) -> Array:
+        """The cool-down, for rows with contacts of the journey before. Steps alone never break it: each is on a channel of its own,
+        after the last one's wait, unanswered, and within the journey's horizon.
+        """
+        layout, journey = self._people.layout, self._journey[rows]
         every = np.ones(len(rows), dtype=bool)
         together = _joined(self._own, rows, [(step, every) for step in steps], journey)
         rest, horizon = layout.rest_of[journey], layout.horizon_of[journey]
-        cooled = cooling(together, windows.opens, rest, horizon, layout.waits)
-        if cooled is not None:
-            found &= ~cooled.codes(channel)
-        return found
+        cooled = cooling(together, windows.opens[rows], rest, horizon, layout.waits)
+        return np.ones((len(rows), windows.opens.shape[1]), dtype=bool) if cooled is None else ~cooled.codes(channel)
 
 
 def _recent(sent: Sent, people: People, cap: Cap) -> Sent:

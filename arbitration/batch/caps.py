@@ -49,9 +49,14 @@ def sliding(cap: Cap, sent: Sent, now: Array, windows: Windows) -> Array | None:
         return None
     row, first, last = row[runs], first[runs, None], last[runs, None]
     hits = np.maximum(last, windows.opens[row]) - np.minimum(first, windows.closes[row]) < length
-    starts = begins(row)
     free = np.full(windows.opens.shape, NEVER)
-    free[row[starts]] = np.maximum.reduceat(np.where(hits, first + length, NEVER), starts, axis=0)
+    starts = begins(row)
+    runs_of = np.diff(np.append(starts, len(row)))
+    for step in range(int(runs_of.max())):  # what is reserved ahead closes the cap, too, if the full stretches overlap
+        at = starts[runs_of > step] + step
+        before = free[row[at]]
+        joins = (before != NEVER) & (last[at] - length < before) & (before < first[at] + length)
+        free[row[at]] = np.where(hits[at] | joins, first[at] + length, before)
     return free
 
 
@@ -98,8 +103,10 @@ def period(day: Array, calendar: Calendar) -> Array:
     if calendar == "day":
         return day
     if calendar == "week":
-        return day - (day + 3) % 7
-    return day.astype("M8[D]").astype("M8[M]").astype("M8[D]").astype(np.int64)
+        monday: Array = day - (day + 3) % 7
+        return monday
+    first: Array = day.astype("M8[D]").astype("M8[M]").astype("M8[D]").astype(np.int64)
+    return first
 
 
 def _after(first: int, calendar: Calendar) -> int:

@@ -143,14 +143,16 @@ def dearest(allowed: Array, net: Array) -> Array:
     return found
 
 
+@dataclass(frozen=True, slots=True)
 class Search:
     """Third steps for second steps that are tried."""
 
-    def __init__(
-        self, first: Step, net: Array, propensity: Array, rivals: Rivals, open_net: Array, after: After
-    ) -> None:
-        self._first, self._net, self._propensity, self._after = first, net, propensity, after
-        self._rivals, self._open_net = rivals, open_net
+    first: Step
+    net: Array
+    propensity: Array
+    rivals: Rivals
+    open_net: Array
+    after: After
 
     def put(self, best: Chains, picks: list[Pick]) -> None:
         """Put in the best chain with each pick's second step, if it is better or as good and earlier."""
@@ -162,9 +164,9 @@ class Search:
         for pick in picks:
             own = slice(place, place + len(pick.row))
             place += len(pick.row)
-            asked = (self._rivals.net[pick.row, pick.rival, pick.window], pick.rival, pick.window)
+            asked = (self.rivals.net[pick.row, pick.rival, pick.window], pick.rival, pick.window)
             so_far = best.worth[pick.row]
-            wins = (worth[own] > so_far) | ((worth[own] == so_far) & _earlier(asked, best, self._rivals, pick.row))
+            wins = (worth[own] > so_far) | ((worth[own] == so_far) & _earlier(asked, best, self.rivals, pick.row))
             kept = pick.row[wins]
             best.worth[kept], best.second[kept], best.second_window[kept] = (
                 worth[own][wins],
@@ -175,27 +177,25 @@ class Search:
 
     def _thirds(self, pick: Pick) -> tuple[Array, Array, Array]:
         """Worth of the best chain with each second step, and its third step (-1: none)."""
-        rivals, rows = self._rivals, pick.row
+        rivals, rows = self.rivals, pick.row
         opens = rivals.windows.opens[rows, pick.window]
         second = Step(opens, rivals.channel[rows, pick.rival])
         gain, miss = (
-            self._open_net[rows, pick.rival, pick.window],
+            self.open_net[rows, pick.rival, pick.window],
             1.0 - rivals.propensity[rows, pick.rival, pick.window],
         )
-        start, left = self._net[rows], 1.0 - self._propensity[rows]
+        start, left = self.net[rows], 1.0 - self.propensity[rows]
         worth = start + left * (gain + miss * 0.0)
         third, window = np.full(len(rows), -1), np.full(len(rows), -1)
         waited = rivals.windows.opens[rows] >= (opens + rivals.wait[rows, pick.rival])[:, None]
         for at in range(rivals.channel.shape[1]):
-            net = np.where(waited, self._open_net[rows, at], NOTHING)
+            net = np.where(waited, self.open_net[rows, at], NOTHING)
             some = np.flatnonzero((pick.rival != at) & (start + left * (gain + miss * net.max(axis=1)) > worth))
             if not len(some):
                 continue
             lines = rows[some]
-            steps = [self._first.only(lines), second.only(some)]
-            allowed = (net[some] > NOTHING) & self._after.passes(
-                lines, steps, rivals.channel[lines, at], rivals.windows
-            )
+            steps = [self.first.only(lines), second.only(some)]
+            allowed = (net[some] > NOTHING) & self.after.passes(lines, steps, rivals.channel[lines, at], rivals.windows)
             chosen = dearest(allowed, net[some])
             money = net[some, chosen] + (1.0 - rivals.propensity[lines, at, chosen]) * 0.0
             found = start[some] + left[some] * (gain[some] + miss[some] * money)

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -70,7 +71,7 @@ def month_of_blocks(time_zone: str, quiet_from: int, quiet_to: int, month: int) 
     rules = ContactPolicy((), quiet_from, quiet_to)
     since, until = _first_of(month) - timedelta(days=1), _first_of(month + 1) + timedelta(days=1)
     found = windows(since, until, zone, cuts)[1:]
-    plain = all(a.closes_at == b.opens_at for a, b in zip(found, found[1:], strict=False))
+    plain = all(a.closes_at == b.opens_at for a, b in pairwise(found))
     opens, slots, days, quiets = [], [], [], []
     for window in found:
         local = window.opens_at.astimezone(zone)
@@ -178,10 +179,10 @@ class Clock:
         """The one window in which a customer who is present now counts as present."""
         start, closes = self.locate(zone, now), now + PRESENCE // INSTANT
         last_day = self._day[self.locate(zone, closes - 1)]
-        columns = (now, closes, self._slot[start], self._day[start], last_day)
-        return Windows(
-            *(column[:, None] for column in columns), np.full((len(now), 1), NEVER), np.ones((len(now), 1), bool)
+        opens, ends, slot, day, last = (
+            it[:, None] for it in (now, closes, self._slot[start], self._day[start], last_day)
         )
+        return Windows(opens, ends, slot, day, last, np.full(opens.shape, NEVER), np.ones(opens.shape, dtype=bool))
 
 
 def _merged(blocks: Sequence[Blocks]) -> Blocks:

@@ -106,7 +106,8 @@ class Decisions:
     @property
     def acts(self) -> Array:
         """Whether a contact won."""
-        return self.winner != NOBODY
+        found: Array = self.winner != NOBODY
+        return found
 
     @property
     def probability(self) -> Array:
@@ -163,7 +164,7 @@ class Decisions:
         for kept in self.kept:
             line = int(np.searchsorted(kept.rows, row))
             if line < len(kept.rows) and kept.rows[line] == row:
-                known = [self._judged(kept, line, at) for at in np.flatnonzero(kept.code[line] != UNREAL)]
+                known = [self._judged(kept, line, at) for at in np.flatnonzero(kept.code[line] != UNREAL).tolist()]
                 return known + self._unknown(row)
         return []
 
@@ -238,8 +239,7 @@ def collected(found: Decisions, rows: Array, result: Round) -> None:
         getattr(found, name)[own] = getattr(grid, name)[result.row[at], window[at]]
     for name in ("net", "low", "high", "decided_on", "propensity"):
         getattr(found, name)[own] = getattr(worth, name)[at]
-    for column, part in enumerate(worth.parts):
-        found.parts[own, column] = part[at]
+    found.parts[own] = result.parts
     if result.plans is not None:
         made = result.plans
         found.step_treatment[own], found.step_opens[own], found.step_net[own] = made.treatment, made.opens, made.net

@@ -137,19 +137,20 @@ class Desk:
     def free_at(self, code: str, treatment: int, row: Array, window: Array) -> Array:
         """When a refused candidate would pass, NEVER if the gate does not say."""
         journey, channel = int(self._layout.journey_of[treatment]), int(self._layout.channel_of[treatment])
+        found: Array = np.full(len(row), NEVER)
         if code in CAP_GATES:
-            return self._free_of_cap(code, journey, channel, row, window)
-        if code == "pause":
-            return self._paused[row, 0]
-        if code == "quiet_hours":
-            return self.windows.quiet[row, window]
-        if code == "cool_down" and (cooled := self.cooled(journey)) is not None:
-            return cooled.free[np.searchsorted(cooled.rows, row)]
-        if code == "exclusive_group" and (live := self.grouped(journey)) is not None:
-            return live[row, window]
-        if code == "channel_held":
-            return self.people.now[row] + VISIT // INSTANT
-        return np.full(len(row), NEVER)
+            found = self._free_of_cap(code, journey, channel, row, window)
+        elif code == "pause":
+            found = self._paused[row, 0]
+        elif code == "quiet_hours":
+            found = self.windows.quiet[row, window]
+        elif code == "cool_down" and (cooled := self.cooled(journey)) is not None:
+            found = cooled.free[np.searchsorted(cooled.rows, row)]
+        elif code == "exclusive_group" and (live := self.grouped(journey)) is not None:
+            found = live[row, window]
+        elif code == "channel_held":
+            found = self.people.now[row] + VISIT // INSTANT
+        return found
 
     def _free_of_cap(self, gate: str, journey: int, channel: int, row: Array, window: Array) -> Array:
         found = np.full(len(row), NEVER)

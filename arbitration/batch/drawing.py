@@ -70,7 +70,7 @@ def drawn(best: Best, rows: int, holdout: Array, draw: Array, selection: Selecti
     silence = np.where(acts, silence, ONE - given)
     own = np.where(acts, ONE - silence - given, 0)
     tried = best.at[others[listed]]
-    winner, chance = _picked(draw, row, tried, units, favorite, own, silence)
+    winner, chance = _picked(draw=draw, row=row, tried=tried, units=units, favorite=favorite, own=own, silence=silence)
     return Drawn(winner, favorite, own, chance, silence, np.flatnonzero(holdout), tried, units)
 
 
@@ -124,7 +124,7 @@ def _sums(row: Array, size: Array, values: Array) -> Array:
 
 
 def _picked(
-    draw: Array, row: Array, tried: Array, units: Array, favorite: Array, own: Array, silence: Array
+    *, draw: Array, row: Array, tried: Array, units: Array, favorite: Array, own: Array, silence: Array
 ) -> tuple[Array, Array]:
     """The draw falls on the favorite's units first, then on the others in order, then on silence."""
     position = (draw * ONE).astype(np.int64)

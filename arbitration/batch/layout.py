@@ -60,38 +60,34 @@ class Layout:
         self.treatment_at: dict[str, list[int]] = {}
         for at, treatment in enumerate(self.treatments):
             self.treatment_at.setdefault(treatment.id, []).append(at)
-        self.channel_of = np.array([self.channel_at[it.channel] for it in self.treatments], dtype=np.int64)
-        self.journey_of = np.array([self.journey_at[it.journey] for it in self.treatments], dtype=np.int64)
-        self.service_of = [it.kind == "suppress" or self.journey(it).purpose == "service" for it in self.treatments]
-        self.scheduled_of = [policy.channels[it.channel].timing == "scheduled" for it in self.treatments]
-        self.timed_of = np.array(
-            [
-                s and policy.channels[it.channel].hour_matters
-                for s, it in zip(self.scheduled_of, self.treatments, strict=True)
-            ],
-            dtype=bool,
-        )
-        self.horizon_of = np.array([hours(policy.journeys[it].horizon_hours) for it in self.journeys], dtype=np.int64)
-        self.rest_of = np.array([hours(policy.journeys[it].cooldown_hours) for it in self.journeys], dtype=np.int64)
-        first = [min(FIRST_WITHIN // INSTANT, int(horizon)) for horizon in self.horizon_of]
-        self.sets = sorted({first[j] for j, s in zip(self.journey_of, self.scheduled_of, strict=True) if s})
-        self.treatment_set = [
-            1 + self.sets.index(first[j]) if s else PRESENT
-            for j, s in zip(self.journey_of, self.scheduled_of, strict=True)
-        ]
-        self.waits = np.array(
-            [hours(policy.channels[it].wait_hours) if it in policy.channels else 0 for it in self.channels] + [0],
-            dtype=np.int64,
-        )
-        self.wait_of = self.waits[self.channel_of]
+        self._place_treatments()
+        self._place_windows()
         self.costs = self._costs()
         self.caps_of = {gate: [at for at, cap in enumerate(caps) if _gate_of(cap) == gate] for gate in CAP_GATES}
-        self.cap_counts = [
-            np.array([[cap.counts(j, c) for c in self.channels] for j in self.journeys], dtype=bool).reshape(
-                len(self.journeys), len(self.channels)
-            )
-            for cap in caps
-        ]
+        shape = (len(self.journeys), len(self.channels))
+        counted = [[cap.counts(j, c) for j in self.journeys for c in self.channels] for cap in caps]
+        self.cap_counts = [np.array(one, dtype=bool).reshape(shape) for one in counted]
+
+    def _place_treatments(self) -> None:
+        known, listed = self.policy.channels, self.treatments
+        self.channel_of = np.array([self.channel_at[it.channel] for it in listed], dtype=np.int64)
+        self.journey_of = np.array([self.journey_at[it.journey] for it in listed], dtype=np.int64)
+        self.service_of = [it.kind == "suppress" or self.journey(it).purpose == "service" for it in listed]
+        self.scheduled_of = [known[it.channel].timing == "scheduled" for it in listed]
+        matters = np.array([known[it.channel].hour_matters for it in listed], dtype=bool)
+        self.timed_of = matters & np.array(self.scheduled_of, dtype=bool)
+        waits = [hours(known[it].wait_hours) if it in known else 0 for it in self.channels]
+        self.waits = np.array([*waits, 0], dtype=np.int64)
+        self.wait_of = self.waits[self.channel_of]
+
+    def _place_windows(self) -> None:
+        known = [self.policy.journeys[it] for it in self.journeys]
+        self.horizon_of = np.array([hours(it.horizon_hours) for it in known], dtype=np.int64)
+        self.rest_of = np.array([hours(it.cooldown_hours) for it in known], dtype=np.int64)
+        first = [min(FIRST_WITHIN // INSTANT, int(horizon)) for horizon in self.horizon_of]
+        ahead = [first[j] if s else None for j, s in zip(self.journey_of, self.scheduled_of, strict=True)]
+        self.sets = sorted({it for it in ahead if it is not None})
+        self.treatment_set = [PRESENT if it is None else 1 + self.sets.index(it) for it in ahead]
 
     def journey(self, treatment: Treatment) -> Journey:
         """The treatment's journey."""

@@ -57,7 +57,7 @@ def plans(people: People, first: First, fixed: Array, believed: Believed) -> Pla
     lines = Lines(layout)
     copies = lines.copies(np.unique(journey))
     windows = people.clock.windows(people.zone, ready, expires_at).times(copies)
-    rivals, odd = _rivals(people, first, windows, fixed, believed, lines, copies)
+    rivals, odd = _rivals(people, first, windows, fixed=fixed, believed=believed, lines=lines)
     channel = layout.channel_of[first.treatment]
     service = np.array([layout.policy.journeys[it].purpose == "service" for it in layout.journeys], dtype=bool)
     step = Step(first.opens, channel)
@@ -93,13 +93,14 @@ class Lines:
 
 
 def _rivals(
-    people: People, first: First, windows: Windows, fixed: Array, believed: Believed, lines: Lines, copies: int
+    people: People, first: First, windows: Windows, *, fixed: Array, believed: Believed, lines: Lines
 ) -> tuple[Rivals, Array]:
     """What may follow each winner, and which rows are odd."""
     layout = people.layout
     journey, own = layout.journey_of[first.treatment], layout.channel_of[first.treatment]
     ends = np.array([it.kind in ENDS for it in layout.treatments], dtype=bool)[first.treatment]
     present = np.unique(journey)
+    copies = lines.copies(present)
     shape = (people.size, max(1, lines.places(present)), windows.opens.shape[1])
     found = Rivals(
         windows, np.full(shape[:2], -1), np.zeros(shape[:2], dtype=np.int64), np.full(shape, NOTHING), np.zeros(shape),
@@ -113,15 +114,15 @@ def _rivals(
             found.channel[rows, place] = channel
             found.wait[rows, place] = layout.waits[channel]
             for copy, treatment in enumerate(listed):
-                _fill(
-                    found, desk, treatment, rows[fixed[rows, treatment] == PASSED], place, (copy, copies), believed, odd
-                )
+                rows_open = rows[fixed[rows, treatment] == PASSED]
+                share = (copy, copies)
+                _fill(found, desk, treatment, rows_open, place=place, share=share, believed=believed, odd=odd)
     odd |= (found.net > NOTHING).any(axis=2).sum(axis=1) > MOST_CHANNELS
     return found, odd
 
 
 def _fill(
-    found: Rivals, desk: Desk, treatment: int, rows: Array, place: int, share: tuple[int, int], believed: Believed, odd: Array
+    found: Rivals, desk: Desk, treatment: int, rows: Array, *, place: int, share: tuple[int, int], believed: Believed, odd: Array
 ) -> None:  # fmt: skip
     """Value one treatment in every window that is open to it, in its share of the windows' copies."""
     if not len(rows):

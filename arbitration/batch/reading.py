@@ -88,10 +88,10 @@ def _flags(contexts: Sequence[Plain], name: str) -> Array:
 
 
 def _zones(contexts: Sequence[Plain]) -> tuple[Array, tuple[str, ...]]:
-    names = [context.get("time_zone") for context in contexts]
-    zones = tuple(sorted({name for name in names if zone_of(name) is not None}))
+    names: list[str | None] = [context.get("time_zone") for context in contexts]
+    zones = tuple(sorted({name for name in names if name is not None and zone_of(name) is not None}))
     places = {name: at for at, name in enumerate(zones)}
-    return np.array([places.get(name, -1) for name in names], dtype=np.int64), zones
+    return np.array([-1 if name is None else places.get(name, -1) for name in names], dtype=np.int64), zones
 
 
 def _stock(contexts: Sequence[Plain], layout: Layout) -> dict[str, Array]:
@@ -170,8 +170,13 @@ def _believed(estimates: Sequence[Plain], layout: Layout) -> Believed:
     effect = _table(effects, places, [it.effect_prior for it in journeys], _means)
     effect_sd = _table(effects, places, [it.effect_prior_sd for it in journeys], _sds)
     propensity = table("propensity", places, [policy.economics.propensity_prior] * len(ids))
+    effect, effect_sd, propensity = (
+        it if len(ids) == len(expand) else it[:, expand] for it in (effect, effect_sd, propensity)
+    )
     return Believed(
-        *(it if len(ids) == len(expand) else it[:, expand] for it in (effect, effect_sd, propensity)),
+        effect=effect,
+        effect_sd=effect_sd,
+        propensity=propensity,
         timing=table("timing", {str(slot): slot for slot in range(SLOTS)}, [1.0] * SLOTS),
         opt_out=table("opt_out", at_channel, [it.opt_out_prior for it in channels]),
         reach_value=table("reach_value", at_channel, [it.reach_value_prior for it in channels]),

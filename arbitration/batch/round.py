@@ -17,11 +17,13 @@ from arbitration.batch.layout import CODES, PASSED, PRESENT, Layout
 from arbitration.batch.people import People
 from arbitration.batch.plans import First, Plans, plans
 from arbitration.batch.tables import Believed
-from arbitration.batch.worth import Worth, worth_of
+from arbitration.batch.worth import Worth, parts_of, worth_of
 from arbitration.decide import SILENCE_HOLDS
+from arbitration.domain import PARTS
 from arbitration.windows import PRESENCE
 
 Array = npt.NDArray[Any]
+_NONE = np.zeros(0, dtype=np.int64)
 UNREAL = np.int8(-1)
 """Stands where a treatment has no such window."""
 
@@ -42,12 +44,15 @@ class Grid:
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """A chunk decided. `row` and `place` are the candidates that passed, with their `worth`; winners stand in `winning`."""
+    """A chunk decided. `row` and `place` are the candidates that passed, with their `worth`; the winners, with the parts of
+    their value, stand in `winning`.
+    """
 
     grid: Grid
     row: Array
     place: Array
     worth: Worth
+    parts: Array
     drawn: Drawn
     valid_until: Array
     winning: Array
@@ -83,14 +88,16 @@ class Decider:
         valid_until = self._ask_again(np.flatnonzero(result.winner == NOBODY), grid)
         won = result.winner[winning]
         valid_until[winning] = grid.closes[row[won], window[won]]
-        return Round(grid, row, place, worth, result, valid_until, winning, planned, odd)
+        terms = parts_of(self._believed, layout, row[won], treatment[won], grid.slot[row[won], window[won]])
+        parts = np.stack(np.broadcast_arrays(*terms), axis=1) if len(won) else np.zeros((0, len(PARTS)))
+        return Round(grid, row, place, worth, parts, result, valid_until, winning, planned, odd)
 
     def _grid(self) -> Grid:
         layout, people = self._layout, self._people
         widths = [windows.opens.shape[1] for windows in self._sets]
         begins = np.cumsum([0, *widths])
-        treatment = np.concatenate([np.full(widths[it], at) for at, it in enumerate(layout.treatment_set)] or [[]])
-        window = np.concatenate([begins[it] + np.arange(widths[it]) for it in layout.treatment_set] or [[]])
+        treatment = np.concatenate([np.full(widths[it], at) for at, it in enumerate(layout.treatment_set)] or [_NONE])
+        window = np.concatenate([begins[it] + np.arange(widths[it]) for it in layout.treatment_set] or [_NONE])
         code = np.empty((people.size, len(treatment)), dtype=np.int8)
         place = 0
         for at, it in enumerate(layout.treatment_set):

@@ -13,13 +13,14 @@ from arbitration.batch.tables import Believed
 from arbitration.value import CAUTION, LARGEST
 
 Array = npt.NDArray[Any]
+BLOCK = 1 << 14
+"""Candidates that are valued at once: their columns fit into the processor's cache."""
 
 
 @dataclass(frozen=True, slots=True)
 class Worth:
-    """Values of candidates: `parts` in the order of `PARTS`, sums, bounds, and P(engage)."""
+    """Values of candidates: sums of the parts, bounds, and P(engage)."""
 
-    parts: tuple[Array, ...]
     net: Array
     low: Array
     high: Array
@@ -33,15 +34,48 @@ class Worth:
 
 
 def worth_of(believed: Believed, layout: Layout, row: Array, treatment: Array, slot: Array) -> Worth:
-    """The value of a treatment for a row in a slot; `row`, `treatment` and `slot` are positions of one shape."""
+    """The value of a treatment for a row in a slot; `row`, `treatment` and `slot` are positions of one length."""
+    if len(row) <= BLOCK:
+        return _worth_of(believed, layout, row, treatment, slot)
+    parts = [slice(begin, begin + BLOCK) for begin in range(0, len(row), BLOCK)]
+    blocks = [_worth_of(believed, layout, row[it], treatment[it], slot[it]) for it in parts]
+    return Worth(*(np.concatenate([getattr(it, name) for it in blocks]) for name in Worth.__slots__))
+
+
+def parts_of(believed: Believed, layout: Layout, row: Array, treatment: Array, slot: Array) -> tuple[Array, ...]:
+    """The parts of the value in the order of `PARTS`."""
+    factor = _factor(believed, layout, row, treatment, slot)
+    return _terms(
+        believed, layout, row, treatment, layout.costs.sign[treatment] * believed.effect[row, treatment] * factor
+    )
+
+
+def _factor(believed: Believed, layout: Layout, row: Array, treatment: Array, slot: Array) -> Array:
+    factor: Array = np.where(layout.timed_of[treatment], believed.timing[row, slot], 1.0)
+    return factor
+
+
+def _worth_of(believed: Believed, layout: Layout, row: Array, treatment: Array, slot: Array) -> Worth:
+    costs = layout.costs
+    factor = _factor(believed, layout, row, treatment, slot)
+    tau = costs.sign[treatment] * believed.effect[row, treatment] * factor
+    net = np.zeros(len(row))
+    for part in _terms(believed, layout, row, treatment, tau):
+        net += part
+    money, stake, nearer = believed.basket_margin[row], believed.recency_value[row], believed.tier_progress[row]
+    slope = money + stake + nearer + costs.paid[treatment] + costs.granted[treatment]
+    spread = np.abs(believed.effect_sd[row, treatment] * factor * slope)
+    chance = believed.propensity[row, treatment] * factor
+    propensity = np.where(np.isfinite(chance), np.minimum(1.0, np.maximum(0.0, chance)), np.nan)
+    return Worth(net, net - spread, net + spread, net - CAUTION * spread, propensity)
+
+
+def _terms(believed: Believed, layout: Layout, row: Array, treatment: Array, tau: Array) -> tuple[Array, ...]:
     costs, channel = layout.costs, layout.channel_of[treatment]
-    timed = layout.timed_of[treatment]
-    factor = np.where(timed, believed.timing[row, slot], 1.0)
     sign, paid, granted = costs.sign[treatment], costs.paid[treatment], costs.granted[treatment]
-    tau = sign * believed.effect[row, treatment] * factor
     base, money, stake = believed.base_purchase[row], believed.basket_margin[row], believed.recency_value[row]
     nearer = believed.tier_progress[row]
-    parts = (
+    return (
         tau * money,
         tau * stake,
         tau * nearer,
@@ -54,11 +88,3 @@ def worth_of(believed: Believed, layout: Layout, row: Array, treatment: Array, s
         costs.shadow[treatment],
         costs.lever[treatment],
     )
-    net = np.zeros(tau.shape)
-    for part in parts:
-        net += part
-    slope = money + stake + nearer + paid + granted
-    spread = np.abs(believed.effect_sd[row, treatment] * factor * slope)
-    chance = believed.propensity[row, treatment] * factor
-    propensity = np.where(np.isfinite(chance), np.minimum(1.0, np.maximum(0.0, chance)), np.nan)
-    return Worth(parts, net, net - spread, net + spread, net - CAUTION * spread, propensity)

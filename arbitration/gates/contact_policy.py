@@ -149,11 +149,18 @@ def _first_full(caps: Iterable[Cap], candidate: Candidate, case: Case) -> Verdic
 
 
 def _free_of_window(cap: Cap, candidate: Candidate, case: Case) -> datetime | None:
-    """No sliding window of the cap may hold more than `limit`: when the last full one has passed, None if none is full."""
+    """No sliding window of the cap may hold more than `limit`: when there is room for one more, None if there is room all along.
+
+    What is reserved ahead closes the cap, too: when one full stretch ends inside the next, only the end of that one counts.
+    """
     opens_at, closes_at = candidate.window.opens_at, candidate.window.closes_at
     length = span(cap.window_hours)
-    hits = [first for first, last in case.full_spans(cap) if max(last, opens_at) - min(first, closes_at) < length]
-    return max(hits) + length if hits else None
+    free_at: datetime | None = None
+    for first, last in case.full_spans(cap):
+        hit = max(last, opens_at) - min(first, closes_at) < length
+        if hit or (free_at is not None and last - length < free_at < first + length):
+            free_at = first + length
+    return free_at
 
 
 def _free_of_period(cap: Cap, candidate: Candidate, case: Case) -> datetime | None:

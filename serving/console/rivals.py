@@ -65,7 +65,10 @@ def rivals(decision: Decision, told: Explanation, voice: Voice) -> Rivals:
             continue
         treatment, stage = _treatment(line.treatment, decision), _stage(line.code, decision, line.lost_by)
         journey = voice.journey(treatment.journey)
-        names = (journey, line.title.removeprefix(f"{journey}, "))  # with the template, where it takes one to tell them apart
+        names = (
+            journey,
+            line.title.removeprefix(f"{journey}, "),
+        )  # with the template, where it takes one to tell them apart
         fate = fates[line.treatment]
         # What does not fit the customer at any time needs no list of what else stood against some of the times.
         counts = () if stage == "eligibility" else _counts(fate, voice)

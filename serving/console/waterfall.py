@@ -129,7 +129,7 @@ def _bars(parts: tuple[tuple[str, float], ...], value: Value, scale: Scale, digi
             label=voice.words(name),
             amount=amount,
             text=voice.formats.money(amount, digits, signed=True),
-            evidence=voice.words(f"tier_{tiers[name]}"),
+            evidence=voice.words(f"evidence_{tiers[name]}"),
             kind=kind_of(name, amount),
             x=x,
             width=width,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,7 +15,7 @@ from sqlalchemy.engine import Engine
 from arbitration.errors import InputError
 from serving.ledger import schema
 from serving.ledger.engine import connection_of, open_read_only
-from serving.ledger.packing import summary_out
+from serving.ledger.packing import summary_out, unpacked
 from serving.ledger.rows import Summary
 from serving.ledger.schema import to_micros
 
@@ -98,12 +97,5 @@ class Archive:
 
 
 def _kept(row: Row[Any], *, whole: bool) -> Kept:
-    decision = _unpacked(row.decision) if whole else None
-    return Kept(row.decision_id, row.policy_version, summary_out(row), _unpacked(row.inputs), decision)
-
-
-def _unpacked(packed: bytes) -> bytes | None:
-    try:
-        return zlib.decompress(packed)
-    except zlib.error:
-        return None
+    decision = unpacked(row.decision) if whole else None
+    return Kept(row.decision_id, row.policy_version, summary_out(row), unpacked(row.inputs), decision)

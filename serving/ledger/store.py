@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -17,7 +16,7 @@ from arbitration.errors import LedgerError
 from arbitration.policy import Policy
 from serving.ledger import schema
 from serving.ledger.engine import connection_of, open_engine, transaction
-from serving.ledger.packing import summary_in, summary_out
+from serving.ledger.packing import packed, summary_in, summary_out, unpacked
 from serving.ledger.rows import Answer, DecisionRow, OutcomeRow, Profile, Standing
 from serving.ledger.schema import from_micros, to_micros
 from serving.ledger.standing import consents_held, contacts_held
@@ -84,14 +83,17 @@ class Reading:
         return _answer(row) if row else None
 
     def decision(self, decision_id: str) -> DecisionRow | None:
-        """A decision by its id."""
+        """A decision by its id. Raises `LedgerError` when its record is damaged."""
         table = schema.decisions
         row = self._first(select(table).where(table.c.decision_id == decision_id))
         if row is None:
             return None
+        inputs, decision = unpacked(row.inputs), unpacked(row.decision)
+        if inputs is None or decision is None:
+            raise LedgerError(f"the record of {decision_id} is damaged", mend="restore the ledger from your backup")
         return DecisionRow(
             row.decision_id, row.client, row.request_id, row.customer_id, from_micros(row.decided_at), row.mode, _answer(row),
-            row.policy_version, summary_out(row), zlib.decompress(row.inputs), zlib.decompress(row.decision),
+            row.policy_version, summary_out(row), inputs, decision,
         )  # fmt: skip
 
     def policy(self, version: str) -> bytes | None:
@@ -132,8 +134,7 @@ class Writing(Reading):
                 customer_id=row.customer_id, decided_at=to_micros(row.decided_at), mode=row.mode,
                 body_digest=row.answer.body_digest, status=row.answer.status, answer=row.answer.body,
                 policy_version=row.policy_version, **summary_in(row.summary),
-                # A record names hundreds of candidates and shrinks to a tenth.
-                inputs=zlib.compress(row.inputs), decision=zlib.compress(row.decision),
+                inputs=packed(row.inputs), decision=packed(row.decision),
             )
         )  # fmt: skip
 

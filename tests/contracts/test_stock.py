@@ -84,6 +84,15 @@ def test_uses_are_counted_by_an_index(ledger, named):
     assert f"contacts_of_{named} ({named}=? AND sent_at>?)" in plan[0][-1]
 
 
+@pytest.mark.parametrize("part", ["inputs", "decision"])
+def test_a_damaged_record_is_said_so(ledger, part):
+    with ledger.writing() as writing:
+        writing.add_decision(decision())
+        writing._connection.exec_driver_sql(f"UPDATE decisions SET {part} = x'00'")
+        with pytest.raises(LedgerError, match="d-1 is damaged"):
+            writing.decision("d-1")
+
+
 def test_reading_alone_creates_nothing_and_writes_nothing(ledger, tmp_path):
     with pytest.raises(LedgerError, match="no ledger"):
         Archive(tmp_path / "none" / "ledger.db")

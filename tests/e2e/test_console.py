@@ -7,12 +7,12 @@ import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 
 import pytest
-from playwright.sync_api import Browser, Page, Request, sync_playwright
+from playwright.sync_api import Browser, sync_playwright
 
 from serving.auth import create_key
+from tests.e2e.page_checks import CONTRASTS, CROSSINGS, Visit
 
 CHROMIUM = shutil.which("chromium")
 pytestmark = pytest.mark.browser
@@ -23,49 +23,6 @@ QUIET = [
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
 HOUSEHOLDS = [str(number) for number in range(1, 120)]
-# Text against the surface behind it (WCAG 2.2, 1.4.3): every element that holds text of its own.
-CONTRASTS = """() => {
-  const color = text => text.match(/[\\d.]+/g).map(Number);
-  const light = ([r, g, b]) => [r, g, b].map(v => v / 255).map(v => v <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4)
-    .reduce((sum, v, at) => sum + v * [.2126, .7152, .0722][at], 0);
-  const behind = element => {
-    for (let one = element; one; one = one.parentElement) {
-      const found = color(getComputedStyle(one).backgroundColor);
-      if (found.length === 3 || found[3] > 0) return found;
-    }
-    return [255, 255, 255];
-  };
-  const texts = [...document.querySelectorAll('body *')].filter(one =>
-    [...one.childNodes].some(node => node.nodeType === 3 && node.data.trim()) && one.getClientRects().length
-    && !['title', 'desc'].includes(one.localName));
-  return texts.map(one => {
-    const style = getComputedStyle(one);
-    const [a, b] = [light(color(one.ownerSVGElement ? style.fill : style.color)), light(behind(one))].sort((x, y) => y - x);
-    return [(a + .05) / (b + .05), one.textContent.trim().slice(0, 40)];
-  });
-}"""
-
-
-@dataclass
-class Visit:
-    """One open page and everything the browser complained about or asked for."""
-
-    page: Page
-    root: str
-    complaints: list[str] = field(default_factory=list)
-    requests: list[str] = field(default_factory=list)
-
-    def failed(self, request: Request) -> None:
-        if request.failure != "net::ERR_ABORTED":  # the browser's own: the next page was opened before an icon had come
-            self.complaints.append(f"{request.failure}: {request.url}")
-
-    def go(self, path: str) -> None:
-        self.page.goto(self.root + path)
-
-    def check(self) -> None:
-        assert self.complaints == []
-        assert self.requests
-        assert [url for url in self.requests if not url.startswith(self.root)] == []
 
 
 @pytest.fixture(scope="module")
@@ -178,13 +135,7 @@ def test_every_bar_has_its_row(visit, decisions):
 def test_no_dotted_line_runs_through_a_word_or_an_amount(visit, decisions, width):
     with visit(width) as seen:
         seen.go(f"/ui/decisions/{decisions['act']['decision_id']}?lang=de")
-        crossed = seen.page.evaluate("""() => {
-          const box = one => one.getBoundingClientRect();
-          const texts = [...document.querySelectorAll('svg.waterfall text')].map(box);
-          const lines = [...document.querySelectorAll('svg.waterfall .joint')].map(box);
-          const over = (a, b) => a.left <= b.right && b.left <= a.right && a.top + 1 < b.bottom && b.top + 1 < a.bottom;
-          return [lines.length, lines.filter(line => texts.some(text => over(line, text))).length];
-        }""")
+        crossed = seen.page.evaluate(CROSSINGS)
         assert crossed[0] >= 8
         assert crossed[1] == 0
         seen.check()

@@ -35,7 +35,7 @@ def replay(home: Home, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def another_catalog(folder: Path) -> Path:
-    """The example under other hours and levers, and with a journey less."""
+    """The example with longer quiet hours."""
     shutil.copytree(EXAMPLE, folder)
     file = folder / "contact_policy.yaml"
     file.write_text(file.read_text().replace("quiet_from: 21", "quiet_from: 18"))
@@ -112,8 +112,9 @@ def test_a_tampered_decision_is_found_by_both_and_named(decided, tmp_path):
 
 def test_another_policy_shows_its_blast_radius(decided, tmp_path):
     server, first, _ = decided
-    candidate = tmp_path / "no_e_mail.yaml"
-    candidate.write_text("contact_policy: {caps: [], quiet_from: 9, quiet_to: 8}\n")
+    candidate = tmp_path / "rarely.yaml"
+    rarely = "{id: rarely, name: {en: Rarely, de: Selten}, limit: 1, window_hours: 1344}"
+    candidate.write_text(f"contact_policy: {{caps: [{rarely}], quiet_from: 21, quiet_to: 8}}\n")
     told = json.loads(replay(server.home, "--all", "--policy", str(candidate), "--json").stdout)
     assert told["records"] == 2 * len(HOUSEHOLDS)
     assert told["silence_gained"] > 0

@@ -15,16 +15,18 @@ from typing import get_args
 import pytest
 import typer.main
 
-from arbitration import domain, policy
-from arbitration.domain import Arm, Stage
+from arbitration import answer, estimate, explanation, policy, situation
+from arbitration.domain import Arm, Kind, Stage
 from dirigent.main import app
 from scripts.installer import pinned, pip_settings, uv_environment
 from serving.settings import PREFIX, Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("arbitration", "catalog", "features", "training", "serving", "dirigent")
-FOLDERS = (*PACKAGES, "scripts", "benchmarks", "feature_repo", "notebooks", "tests", "docs", "requirements", ".ci")
-DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").rglob("*.md"))]
+OUTSIDE = ("scripts", "benchmarks", "examples", "feature_repo")
+FOLDERS = (*PACKAGES, *OUTSIDE, "notebooks", "tests", "docs", "requirements", ".ci")
+PAGES = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "examples/README.md")
+DOCUMENTS = [*(ROOT / page for page in PAGES), *sorted((ROOT / "docs").rglob("*.md"))]
 LOCKS = ("demo", "serving", "dev")
 
 BLURRED_WORD = re.compile(r"(?:^|_)(?:users?|leads?|segments?|utils?|helpers?|managers?)(?:_|$)|^scores?$")
@@ -39,7 +41,7 @@ def python_files(*folders: str) -> list[Path]:
     return [path for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))]
 
 
-CODE = python_files(*PACKAGES, "scripts", "benchmarks", "feature_repo")
+CODE = python_files(*PACKAGES, *OUTSIDE)
 
 
 def name_of(path: Path) -> str:
@@ -125,8 +127,13 @@ def test_the_decision_imports_the_standard_library_and_numpy_alone(path):
     assert imported_by(path) <= {"arbitration", "numpy", *sys.stdlib_module_names}
 
 
+def test_an_example_can_be_copied_out_of_the_repository():
+    assert python_files("examples")
+    assert not [name_of(path) for path in python_files("examples") if imported_by(path) & set(PACKAGES)]
+
+
 def test_nobody_imports_what_stands_outside():
-    outside = {"feature_repo", "notebooks", "benchmarks", "tests", "scripts"}
+    outside = {"feature_repo", "notebooks", "benchmarks", "examples", "tests", "scripts"}
     assert not [name_of(path) for path in python_files(*PACKAGES) if imported_by(path) & outside]
 
 
@@ -203,10 +210,11 @@ def test_documents_name_what_is_there(path):
 
 def test_the_vocabulary_defines_every_type_of_the_decision():
     page = (ROOT / "docs" / "vocabulary.md").read_text()
-    classes = {name for module in (domain, policy) for name in vars(module) if _is_own_class(module.__name__, name)}
-    assert len(classes) > 25
+    modules = (situation, estimate, answer, explanation, policy)
+    classes = {name for module in modules for name in vars(module) if _is_own_class(module.__name__, name)}
+    assert len(classes) > 35
     assert not {name for name in classes if not re.search(rf"\b{name}\b", page)}
-    assert not {word for word in get_args(Arm) if f"`{word}`" not in page}
+    assert not {word for word in (*get_args(Arm), *get_args(Kind)) if f"`{word}`" not in page}
     assert set(get_args(Stage)) <= set(re.findall(r"`(\w+)`", (ROOT / "docs" / "architecture.md").read_text()))
 
 

@@ -47,7 +47,8 @@ NAME = BusinessName("name", "Name")
 
 
 def policy_of(dice: Random) -> Policy:
-    channels = {it: _channel(dice, it) for it in dice.sample(CHANNELS, dice.randint(1, 6))}
+    alike = dice.random() < 0.4
+    channels = {it: _channel(dice, it, alike=alike) for it in dice.sample(CHANNELS, dice.randint(1, 6))}
     journeys = {it: _journey(dice, it, sorted(channels)) for it in dice.sample("abcde", dice.randint(1, 4))}
     caps = tuple(_cap(dice, f"cap-{at}", sorted(channels), sorted(journeys)) for at in range(dice.randint(0, 4)))
     selection = Selection(
@@ -65,12 +66,12 @@ def policy_of(dice: Random) -> Policy:
     return Policy("v1", channels, journeys, ContactPolicy(caps, *quiet), selection, economics, resources)
 
 
-def _channel(dice: Random, name: str) -> Channel:
+def _channel(dice: Random, name: str, *, alike: bool) -> Channel:
     return Channel(
         name,
         NAME,
-        cost=dice.choice([0.0, 0.02, 0.5]),
-        pressure=dice.choice([0.5, 1.0, 3.0]),
+        cost=0.02 if alike else dice.choice([0.0, 0.02, 0.5]),
+        pressure=1.0 if alike else dice.choice([0.5, 1.0, 3.0]),
         wait_hours=dice.choice([0.0, 1.5, 24.0, 72.0]),
         timing=dice.choice(["scheduled", "scheduled", "scheduled", "immediate"]),
         needs_consent=dice.random() < 0.6,
@@ -214,8 +215,10 @@ def _trigger(dice: Random, journeys: list[str], now: datetime) -> Trigger:
 def estimates_of(dice: Random, policy: Policy) -> Estimates:
     ids = [it.id for it in treatments(policy)]
 
-    def some(keys: Any, means: list[float], sds: list[float]) -> dict[str, Estimate]:
-        return {it: Estimate(dice.choice(means), dice.choice(sds), "model", 1) for it in keys if dice.random() < 0.7}
+    told = dice.choice([0.0, 0.7, 0.9])
+
+    def some(keys: Any, means: list[float], sds: list[float], share: float = told) -> dict[str, Estimate]:
+        return {it: Estimate(dice.choice(means), dice.choice(sds), "model", 1) for it in keys if dice.random() < share}
 
     odd = [float("nan"), float("inf")] if dice.random() < 0.03 else []
     return Estimates(
@@ -227,7 +230,7 @@ def estimates_of(dice: Random, policy: Policy) -> Estimates:
         tier_progress=Estimate(dice.choice([0.0, 0.7])),
         propensity=some(ids, [0.0, 0.1, 0.3, 0.9], [0.0]),
         effect=some(ids, [0.02, 0.05, 0.1, 0.31, -0.01, *odd], [0.0, 0.0, 0.01]),
-        timing=some([str(slot) for slot in range(42)], [0.5, 1.0, 1.0, 1.3, 4.0, *odd], [0.0]),
+        timing=some([str(slot) for slot in range(42)], [0.5, 1.0, 1.0, 1.3, 4.0, *odd], [0.0], 0.7),
         opt_out=some(policy.channels, [0.0, 0.01], [0.0]),
         reach_value=some(policy.channels, [0.5, 3.0], [0.0]),
     )

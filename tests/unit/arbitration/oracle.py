@@ -89,6 +89,8 @@ def _consent(candidate: Candidate, context: Context, policy: Policy) -> Iterable
         yield "consent_missing"
     elif needed and newest[-1].valid_to is not None and newest[-1].valid_to <= opens:
         yield "consent_expired"
+    elif needed and not newest[-1].evidence_id:
+        yield "consent_evidence_incomplete"
 
 
 def _zone(name: str | None) -> ZoneInfo | None:
@@ -114,9 +116,7 @@ def _disturbs(window: SendWindow, zone: ZoneInfo, quiet_from: int, quiet_to: int
     return any(moment.astimezone(zone).hour in quiet for moment in minutes(window))
 
 
-def _caps(
-    candidate: Candidate, context: Context, policy: Policy, contacts: tuple[Contact, ...]
-) -> Iterable[str]:
+def _caps(candidate: Candidate, context: Context, policy: Policy, contacts: tuple[Contact, ...]) -> Iterable[str]:
     if purpose_of(candidate, policy) == "service":
         return
     treatment, zone = candidate.treatment, _zone(context.time_zone)

@@ -8,11 +8,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from itertools import combinations
+from itertools import combinations, product
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from arbitration.domain import Consent, Contact, Context, CustomerId, Estimate, Estimates, Offer, Trigger
+from arbitration.domain import (
+    Consent,
+    ConsentState,
+    Contact,
+    Context,
+    CustomerId,
+    Estimate,
+    Estimates,
+    Offer,
+    Purpose,
+    Trigger,
+)
 from arbitration.policy import (
     BusinessName,
     Cap,
@@ -31,15 +42,24 @@ FACTORS: Mapping[str, tuple[str, ...]] = {
     "quiet": ("none", "over_midnight"),
     "cap_kind": ("sliding", "day", "week", "month"),
     "cap_scope": ("channel", "channels", "journeys", "overall"),
-    "cap_state": ("free", "full"),
+    "cap_state": ("free", "one_left", "full"),
     "zone": ("Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "America/Havana", "Asia/Kathmandu"),
     "moment": ("ordinary", "before_spring", "at_the_gap", "before_autumn", "in_the_fold", "month_end"),
-    "cool_down": ("free", "goes_on", "running"),
+    "cool_down": ("free", "goes_on", "running", "past_its_horizon"),
     "group": ("free", "busy"),
     "stock": ("plenty", "used_up", "unknown"),
     "trigger": ("none", "live", "ends_today", "expired"),
     "presence": ("away", "in_store", "unknown"),
-    "consent": ("granted", "ends_today", "withdrawn", "missing"),
+    "consent": (
+        "granted",
+        "ends_today",
+        "begins_today",
+        "withdrawn_later",
+        "withdrawn",
+        "denied",
+        "missing",
+        "no_evidence",
+    ),
     "offer": ("none", "coupon", "granted", "redeemed"),
     "kind": ("message", "module", "reward", "route", "suppress"),
     "strategy": ("inverse_gap", "epsilon", "greedy", "uniform"),
@@ -50,14 +70,14 @@ FACTORS: Mapping[str, tuple[str, ...]] = {
     "caller": ("any", "main", "others"),
     "draw": ("low", "high"),
 }
-OPEN: Mapping[str, tuple[str, ...]] = FACTORS | {
-    "cap_state": ("free",),
+OPEN: Mapping[str, tuple[str, ...]] = dict(FACTORS) | {
+    "cap_state": ("free", "one_left"),
     "cool_down": ("free", "goes_on"),
     "group": ("free",),
     "stock": ("plenty",),
     "trigger": ("none", "live", "ends_today"),
     "presence": ("away",),
-    "consent": ("granted", "ends_today"),
+    "consent": ("granted", "ends_today", "begins_today", "withdrawn_later"),
     "holdout": ("no",),
     "caller": ("any", "main"),
     "draw": ("low",),
@@ -81,7 +101,7 @@ def covering_rows(factors: Mapping[str, Sequence[str]]) -> list[dict[str, str]]:
         row = dict(next(iter(left)))
         for name, levels in factors.items():
             if name not in row:
-                row[name] = max(levels, key=lambda level: _settled(name, level, row, left))  # noqa: B023 - used at once
+                row[name] = max(levels, key=lambda level: _settled(name, level, row, left))
         for pair in pairs({name: (row[name],) for name in factors}):
             left.pop(pair, None)
         rows.append({name: row[name] for name in factors})
@@ -159,7 +179,7 @@ def policy(
 ) -> Policy:
     """A policy of these parts."""
     by_id = ({it.id: it for it in channels}, {it.id: it for it in journeys})
-    fields = {"selection": SELECTION, "economics": ECONOMICS} | more
+    fields: dict[str, Any] = {"selection": SELECTION, "economics": ECONOMICS} | more
     return Policy("v-test", *by_id, ContactPolicy(caps, *quiet), **fields)
 
 
@@ -167,9 +187,11 @@ BELIEFS = Estimates(Estimate(0.4), Estimate(0.2), Estimate(20.0), Estimate(10.0)
 _OFFERS = {
     "none": None, "coupon": Offer("o", 2.0, 0.5), "granted": Offer("o", 0.0, 1.0, 100), "redeemed": Offer("o", 1.0, 1.0, -100)
 }  # fmt: skip
-_SCOPES = {"channel": {"channels": ("main",)}, "channels": {"channels": ("main", "mail")},
+_SCOPES: Mapping[str, Mapping[str, Any]] = {"channel": {"channels": ("main",)}, "channels": {"channels": ("main", "mail")},
            "journeys": {"journeys": ("care", "store")}, "overall": {}}  # fmt: skip
-_KINDS = {"sliding": {"window_hours": 48}} | {it: {"calendar": it} for it in ("day", "week", "month")}
+_KINDS: Mapping[str, Mapping[str, Any]] = {"sliding": {"window_hours": 48}} | {
+    it: {"calendar": it} for it in ("day", "week", "month")
+}
 
 
 def policy_of(row: Row) -> Policy:
@@ -182,8 +204,14 @@ def policy_of(row: Row) -> Policy:
     )  # fmt: skip
     rival = journey("rival", JourneyTreatment("mail", "other"), exclusive_group="both", horizon_hours=72)
     store = journey("store", JourneyTreatment("note", "word"), cooldown_hours=1)
-    limit = 1 if row["cap_state"] == "full" else 3
-    selection: Any = {"exploration": 0.04, "silence_floor": 0.01, "holdout": 0.02, "greed": 20.0, "strategy": row["strategy"]}
+    limit = {"free": 3, "one_left": 2, "full": 1}[row["cap_state"]]
+    selection: Any = {
+        "exploration": 0.04,
+        "silence_floor": 0.01,
+        "holdout": 0.02,
+        "greed": 20.0,
+        "strategy": row["strategy"],
+    }
     return policy(
         [
             channel("main", timing=row["timing"], held="in_store == 1"),
@@ -218,21 +246,32 @@ def context_of(row: Row, now: datetime) -> Context:
 
 
 def _consents(row: Row, now: datetime) -> Iterator[Consent]:
-    given = now - timedelta(days=90)
-    for name in ("main", "mail", "text"):
-        for purpose in ("marketing", "service"):
-            if row["consent"] == "missing" and name != "text":
-                continue
-            ends = now + timedelta(hours=6) if row["consent"] == "ends_today" else None
-            yield Consent(name, purpose, "granted", "consent", "text-7", given, ends)  # type: ignore[arg-type]
-            if row["consent"] == "withdrawn" and name != "text":
-                yield Consent(name, purpose, "withdrawn", "consent", "text-8", now - timedelta(hours=2))  # type: ignore[arg-type]
+    given, soon = now - timedelta(days=90), now + timedelta(hours=6)
+    taken: Mapping[str, tuple[ConsentState, datetime]] = {
+        "withdrawn": ("withdrawn", now - timedelta(hours=2)),
+        "withdrawn_later": ("withdrawn", soon),
+        "denied": ("denied", given),
+    }
+    purposes: tuple[Purpose, ...] = ("marketing", "service")
+    for name, purpose in product(("main", "mail", "text"), purposes):
+        kind = "granted" if name == "text" else row["consent"]
+        if kind == "missing":
+            continue
+        begins = soon if kind == "begins_today" else given
+        ends = soon if kind == "ends_today" else None
+        evidence = None if kind == "no_evidence" else "text-7"
+        yield Consent(name, purpose, "granted", "consent", evidence, begins, ends)
+        if kind in taken:
+            state, since = taken[kind]
+            yield Consent(name, purpose, state, "consent", "text-8", since)
 
 
 def _contacts(row: Row, now: datetime) -> Iterator[Contact]:
     yield Contact("store", "main", now - timedelta(hours=2))
     if row["cool_down"] == "goes_on":
         yield Contact("care", "text", now - timedelta(hours=30), "service", engaged=False)
+    if row["cool_down"] == "past_its_horizon":
+        yield Contact("care", "text", now - timedelta(hours=130), "service", engaged=False)
     if row["cool_down"] == "running":
         yield Contact("care", "mail", now - timedelta(hours=5), "service")
     if row["group"] == "busy":

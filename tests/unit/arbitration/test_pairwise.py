@@ -24,7 +24,26 @@ from tests.unit.arbitration.pairwise import BASE, BELIEFS, FACTORS, OPEN, Row, c
 ROWS = covering_rows(FACTORS)
 OPEN_ROWS = covering_rows(OPEN)
 ORDER = [gate.code for gate in GATES]
+CAPS = {"channel_cap", "group_cap", "overall_cap"}
 IDS = [f"row-{at}" for at in range(len(ROWS))]
+OPEN_IDS = [f"open-{at}" for at in range(len(OPEN_ROWS))]
+CLOSED = {
+    ("cool_down", "running"): "cool_down",
+    ("cool_down", "past_its_horizon"): "cool_down",
+    ("group", "busy"): "exclusive_group",
+    ("stock", "used_up"): "out_of_stock",
+    ("stock", "unknown"): "out_of_stock",
+    ("trigger", "expired"): "trigger_expired",
+    ("presence", "in_store"): "channel_held",
+    ("presence", "unknown"): "channel_held",
+    ("consent", "withdrawn"): "consent_withdrawn",
+    ("consent", "denied"): "consent_denied",
+    ("consent", "missing"): "consent_missing",
+    ("consent", "no_evidence"): "consent_evidence_incomplete",
+    ("caller", "others"): "channel_not_servable",
+}
+"""Levels that silence the main channel whatever the others are, with the code that says so; a full cap is another matter, because
+service messages are free and the rows differ in which cap is full."""
 
 
 def decision_of(row: Row) -> Decision:
@@ -43,12 +62,13 @@ def test_every_pair_of_levels_occurs_in_some_row(
     assert rows == covering_rows(factors)
 
 
-@pytest.mark.parametrize("row", ROWS, ids=IDS)
-def test_each_candidate_is_refused_by_the_first_rule_it_violates_and_else_ranked(row: Row) -> None:
+def check_candidates(row: Row) -> Decision:
+    """Each candidate is in one place, and a slow restatement of every rule agrees with the place."""
     context, policy, now, _ = situation_of(row)
     decision = decision_of(row)
     proposed = [it.id for it in propose(context, policy, now)]
-    assert sorted(it.candidate.id for it in (*decision.ranked, *decision.rejections)) == sorted(proposed)
+    placed = [it.candidate.id for it in decision.ranked] + [it.candidate.id for it in decision.rejections]
+    assert sorted(placed) == sorted(proposed)
     assert len(set(proposed)) == len(proposed)
     for item in decision.ranked:
         assert violations(item.candidate, context, policy, now) == set(), item.candidate.id
@@ -56,9 +76,38 @@ def test_each_candidate_is_refused_by_the_first_rule_it_violates_and_else_ranked
         found = violations(no.candidate, context, policy, now)
         assert found, f"{no.candidate.id} was refused by {no.code}, and nothing forbids it"
         assert no.code == min(found, key=ORDER.index), no.candidate.id
+    return decision
 
 
-@pytest.mark.parametrize("row", [*ROWS, *OPEN_ROWS], ids=[*IDS, *(f"open-{at}" for at in range(len(OPEN_ROWS)))])
+@pytest.mark.parametrize("row", [*ROWS, *OPEN_ROWS], ids=[*IDS, *OPEN_IDS])
+def test_each_candidate_is_refused_by_the_first_rule_it_violates_and_else_ranked(row: Row) -> None:
+    check_candidates(row)
+
+
+@pytest.mark.parametrize(("name", "level"), CLOSED, ids=[f"{name}-{level}" for name, level in CLOSED])
+def test_one_closed_feature_keeps_the_main_channel_silent_beside_any_two_others(name: str, level: str) -> None:
+    """Where several rules forbid a candidate, the first hides the others; here only one does."""
+    codes: Counter[str] = Counter()
+    for row in OPEN_ROWS:
+        decision = check_candidates({**row, name: level})
+        mine = [it for it in decision.rejections if it.candidate.treatment.id == "care/main/first"]
+        codes.update({it.code for it in mine})
+    assert codes[CLOSED[name, level]] >= len(OPEN_ROWS) // 4, codes
+
+
+def test_a_full_cap_of_every_kind_and_scope_stops_marketing_and_nothing_else() -> None:
+    codes: Counter[str] = Counter()
+    for row in OPEN_ROWS:
+        for kind in ("message", "suppress"):
+            decision = check_candidates({**row, "cap_state": "full", "kind": kind})
+            mine = {it.code for it in decision.rejections if it.candidate.treatment.id == "care/main/first"}
+            free = row["purpose"] == "service" or kind == "suppress"
+            assert not (free and mine & CAPS)
+            codes.update(mine & CAPS)
+    assert set(codes) == CAPS
+
+
+@pytest.mark.parametrize("row", [*ROWS, *OPEN_ROWS], ids=[*IDS, *OPEN_IDS])
 def test_each_step_of_a_plan_keeps_every_rule_at_its_own_time(row: Row) -> None:
     context, policy, now, _ = situation_of(row)
     plan = decision_of(row).plan
@@ -82,7 +131,7 @@ def test_probabilities_are_exact_and_reasons_have_words(row: Row) -> None:
     assert all(unit == int(unit) >= 0 for unit in units)
     assert sum(units) + decision.silence_probability * ONE == ONE
     assert decision.silence_probability >= 0.01
-    codes = {it.code for it in (*decision.reasons, *decision.rejections)}
+    codes = {it.code for it in decision.reasons} | {it.code for it in decision.rejections}
     assert codes <= {*GATE_TEXTS, *SELECTION_TEXTS, *STOP_TEXTS}
     assert decision.reasons
     assert decision.valid_until > decision.decided_at
@@ -101,7 +150,7 @@ def test_deciding_again_from_what_was_written_gives_the_same_bytes(row: Row) -> 
     assert decode(Decision, json.loads(data)) == decision_of(row)
 
 
-@pytest.mark.parametrize("row", [*ROWS, *OPEN_ROWS], ids=[*IDS, *(f"open-{at}" for at in range(len(OPEN_ROWS)))])
+@pytest.mark.parametrize("row", [*ROWS, *OPEN_ROWS], ids=[*IDS, *OPEN_IDS])
 def test_where_the_rules_leave_a_candidate_the_favorite_speaks(row: Row) -> None:
     """Every candidate here is worth more than silence, unless it suppresses; a low draw falls on the favorite."""
     context, policy, now, _ = situation_of(row)
@@ -128,11 +177,14 @@ def test_any_two_features_together_let_the_main_channel_speak() -> None:
 
 
 EXCLUSIVE = {
+    "consent begins_today; timing immediate",
+    "consent begins_today; trigger ends_today",
+    "consent withdrawn_later; pause nine_hours",
     "pause nine_hours; timing immediate",
     "consent ends_today; pause nine_hours",
     "pause nine_hours; trigger ends_today",
 }
-"""Pairs that exclude each other by what they mean: the pause outlasts the presence, the consent and the trigger."""
+"""Pairs that exclude each other by what they mean: what begins only when the other has ended."""
 
 
 def test_who_objected_or_is_suppressed_gets_silence_in_every_row() -> None:

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-import pytest
-from hypothesis import given
+import json
+from typing import Any
 
+import pytest
+from hypothesis import given, settings
+
+from arbitration.codec import decode
 from arbitration.domain import PARTS, SILENCE, Decision, Estimates
+from arbitration.explanation import Sensitivity
+from arbitration.policy import Policy
 from arbitration.sensitivity import favorite_of, sensitivity
 from tests.unit.arbitration.situations import LAWS, POLICY, situations
 from tests.unit.arbitration.test_decide import Situation
 from tests.unit.arbitration.test_decide import decision_of as decided
+from tests.unit.test_cases import FOLDER, decision_of, merged
 
 
 def best_without(part: str, decision: Decision, estimates: Estimates) -> dict[str, float]:
@@ -38,7 +45,7 @@ def best_without(part: str, decision: Decision, estimates: Estimates) -> dict[st
     return found
 
 
-@LAWS
+@settings(LAWS, max_examples=150)
 @given(situations())
 def test_exactly_the_parts_whose_loss_brings_another_favorite_are_named(situation: Situation) -> None:
     context, estimates, _, _ = situation
@@ -77,6 +84,25 @@ def test_the_margin_is_the_money_to_the_best_other_choice(situation: Situation) 
     assert found.margin == own - max(worth.values()) >= 0
     assert worth[found.rival] == max(worth.values())
     assert found.spread >= 0
+
+
+def weighed(change: dict[str, Any]) -> Sensitivity:
+    """The sensitivity of the base case with a change."""
+    base = json.loads((FOLDER / "base.json").read_text(encoding="utf-8"))
+    told = merged(base, change)
+    found = sensitivity(decision_of(change), decode(Estimates, told["estimates"]), decode(Policy, told["policy"]))
+    assert found is not None
+    return found
+
+
+def test_the_first_and_the_last_part_are_weighed_too() -> None:
+    poor = {"estimates": {"recency_value": {"mean": 0.0}}}
+    assert [drop.favorite for drop in weighed(poor).drops if drop.part == "margin"] == [SILENCE]
+    worthless = {"basket_margin": {"mean": 0.0}, "recency_value": {"mean": 0.0}}
+    pushed = {"policy": {"journeys": {"reminder": {"lever": 5.0}}}, "estimates": worthless}
+    lever = next(drop for drop in weighed(pushed).drops if drop.part == "lever")
+    assert lever.favorite == SILENCE
+    assert lever.by == pytest.approx(5.0 - decision_of(pushed).ranked[0].value.decided_on)
 
 
 def test_the_favorite_is_not_what_the_dice_drew() -> None:

@@ -255,8 +255,8 @@ def test_each_part_says_what_it_rests_on():
     page = page_of(given, POLICY, "en")
     evidence = {bar.key: bar.evidence for bar in page.worth.bars}
     words = Words("en")
-    assert evidence["margin"] == words("tier_1")
-    assert evidence["channel_cost"] == evidence["attention_cost"] == words("tier_0")
+    assert evidence["margin"] == words("evidence_1")
+    assert evidence["channel_cost"] == evidence["attention_cost"] == words("evidence_0")
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ SOURCES = "\n".join(
     if path.suffix in (".py", ".html") and path.name != "texts.py"
 )
 FORMED = (
-    "arm_", "tier_", "mode_", "model_", "group_", "stop_", "basis_", "purpose_", "goes_on_", "headline_", "change_",
+    "arm_", "tier_", "mode_", "model_", "group_", "stop_", "basis_", "purpose_", "goes_on_", "headline_", "change_", "evidence_",
 )  # fmt: skip
 """Keys that are made from a code of the decision."""
 
