@@ -14,7 +14,7 @@ Dtype = Literal["float64", "int64", "string"]
 
 @dataclass(frozen=True, slots=True)
 class Feature:
-    """One feature. `low` and `high` bound plausible values; `changeable` says a counterfactual may change it."""
+    """One feature. `low` and `high` bound plausible values."""
 
     name: str
     dtype: Dtype
@@ -25,7 +25,6 @@ class Feature:
     de: str
     low: float | None = None
     high: float | None = None
-    changeable: bool = False
     sensitive: bool = False
 
 

@@ -39,8 +39,8 @@ IN_STORE = f"CAST(coalesce(bool_or(hours <= {IN_STORE_HOURS}) FILTER (type = 'st
 FEATURES = (
     Feature("app_sessions_7d", "int64", "sessions", "count(*) FILTER (type = 'app_session' AND hours <= 168)", "App sessions in 7 days", "App visits last week", "App-Besuche letzte Woche", 0),
     Feature("session_age_hours", "float64", "hours", "min(hours) FILTER (type = 'app_session')", "Time since the last app session", "Hours since last app visit", "Stunden seit letztem App-Besuch", 0),
-    Feature("cart_open", "int64", "flag", f"CAST({CART_OPEN} AS BIGINT)", "1 when goods were put in a cart in 72 hours and nothing was bought since", "Open cart", "Offener Warenkorb", 0, 1, True),
-    Feature("cart_value", "float64", "money", f"CASE WHEN {CART_OPEN} THEN arg_max(value, occurred_at) FILTER (type = 'cart_add') ELSE 0 END", "Value of the open cart", "Cart value", "Warenkorbwert", 0, None, True),
+    Feature("cart_open", "int64", "flag", f"CAST({CART_OPEN} AS BIGINT)", "1 when goods were put in a cart in 72 hours and nothing was bought since", "Open cart", "Offener Warenkorb", 0, 1),
+    Feature("cart_value", "float64", "money", f"CASE WHEN {CART_OPEN} THEN arg_max(value, occurred_at) FILTER (type = 'cart_add') ELSE 0 END", "Value of the open cart", "Cart value", "Warenkorbwert", 0, None),
     Feature("cart_age_hours", "float64", "hours", f"CASE WHEN {CART_OPEN} THEN min(hours) FILTER (type = 'cart_add') END", "Age of the open cart", "Hours since cart was filled", "Stunden seit Warenkorb", 0),
     Feature("store_visit_age_hours", "float64", "hours", "min(hours) FILTER (type IN ('store_visit', 'purchase'))", "Time since the customer was in a store", "Hours since store visit", "Stunden seit Filialbesuch", 0),
     Feature("in_store", "int64", "flag", IN_STORE, "1 when the customer came to or bought in a store within the last hour, 0 otherwise; never unknown while the view is fresh", "In a store now", "Gerade in der Filiale", 0, 1),

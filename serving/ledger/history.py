@@ -36,12 +36,12 @@ SELECT customer_id, channel, purpose, state, legal_basis, evidence_id, epoch_us(
 FROM consents"""
 # What is known of the reaction up to now: some engagement (no machine's opening), some other report, or nothing.
 _CONTACTS = """
-SELECT customer_id, journey, channel, 'marketing' AS purpose, epoch_us(sent_at) AS sent_at, false AS released,
+SELECT customer_id, journey, channel, offer, 'marketing' AS purpose, epoch_us(sent_at) AS sent_at, false AS released,
        'history' AS origin, decision_id,
        bool_or(type IN {engaged} AND NOT coalesce(machine_open, false)) FILTER (epoch_us(occurred_at) <= {until}) AS engaged
 FROM contacts LEFT JOIN outcomes USING (contact_id)
 WHERE journey <> '{silence}' AND epoch_us(sent_at) BETWEEN {since} AND {until}
-GROUP BY contact_id, customer_id, journey, channel, sent_at, decision_id"""
+GROUP BY contact_id, customer_id, journey, channel, offer, sent_at, decision_id"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +55,11 @@ class Source:
 
 
 def reach_of(policy: Policy) -> timedelta:
-    """How far back contacts matter: the longest cap, cool-down or horizon of the catalog, and 91 days at least."""
+    """How far back contacts matter: the longest cap, cool-down, horizon or stock of the catalog, and 91 days at least."""
     journeys = policy.journeys.values()
     hours = [_hours_of(cap) for cap in policy.contact_policy.caps]
     hours += [max(journey.cooldown_hours, journey.horizon_hours) for journey in journeys]
+    hours += [24 * resource.per_days for resource in policy.resources.values()]
     return max(LEAST_REACH, *(timedelta(hours=length) for length in hours))
 
 

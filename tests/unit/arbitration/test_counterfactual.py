@@ -25,7 +25,7 @@ from arbitration.thresholds import AMOUNTS, EVENTS, nearest
 from features.registry import FEATURES
 from tests.unit.arbitration.situations import LAWS, POLICY, situations
 from tests.unit.arbitration.test_decide import Situation
-from tests.unit.test_cases import FOLDER, merged
+from tests.cases.test_cases import FOLDER, merged
 
 BASE = json.loads((FOLDER / "base.json").read_text(encoding="utf-8"))
 MORE = settings(LAWS, max_examples=80)

@@ -16,7 +16,7 @@ from serving.ledger.rows import Answer
 from serving.ledger.store import Ledger
 from serving.records import Record
 from tests.unit.arbitration.situations import POLICY, contexts, estimates, moments
-from tests.unit.test_cases import FOLDER, merged
+from tests.cases.test_cases import FOLDER, merged
 
 SITUATIONS = moments.flatmap(lambda now: st.tuples(st.just(now), contexts(now), estimates(), st.floats(0, 0.999)))
 SPOKEN_TO = (

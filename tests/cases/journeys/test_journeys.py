@@ -19,7 +19,7 @@ from arbitration.decide import decide
 from arbitration.domain import Context, Decision, Estimates
 from arbitration.policy import Policy
 from catalog.loading import EXAMPLE, load_catalog
-from tests.unit.test_cases import FOLDER, check_decision, merged
+from tests.cases.test_cases import FOLDER, check_decision, merged
 
 FILES = sorted(path for path in (FOLDER / "journeys").glob("*.json") if path.stem != "base")
 

@@ -17,7 +17,7 @@ from arbitration.decide import decide
 from arbitration.domain import Context, Decision, Estimates
 from arbitration.policy import Policy
 
-FOLDER = Path(__file__).parent.parent / "cases"
+FOLDER = Path(__file__).parent
 FILES = sorted(path for path in FOLDER.glob("*.json") if path.stem != "base")
 
 
