@@ -235,9 +235,10 @@ def test_asked_again_at_free_at_the_first_window_is_not_refused_for_that_reason(
 
 
 def test_a_sliding_cap_is_free_when_its_hours_have_passed_to_the_instant() -> None:
-    at = datetime(2018, 5, 15, 8, tzinfo=UTC)
+    at = datetime(2018, 5, 15, 10, tzinfo=UTC)  # noon in Berlin, where a window begins
     context, rules = customer("Europe/Berlin", (Contact("free", "mail", at),)), shop(cap("a", 1, window_hours=24))
-    _, no = places(ask(context, rules, at + DAY - 15 * MINUTE), "free/mail/e")[0]
+    (_, no), (window, then), *_ = places(ask(context, rules, at + DAY - 15 * MINUTE), "free/mail/e")
+    assert (window.opens_at, then) == (at + DAY, None)
     assert no is not None
     assert no.free_at == at + DAY
     assert places(ask(context, rules, at + DAY), "free/mail/e")[0][1] is None
