@@ -10,31 +10,43 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
+from math import isfinite, isnan
+from sys import float_info
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from arbitration.errors import InputError
 
 T = TypeVar("T")
+_NO_NUMBERS = ("nan", "inf", "-inf")
 _PLAIN = frozenset({str, int, float, bool, NoneType})
 
 
 def encode(obj: object) -> Any:
-    """JSON-ready form: dataclass and mapping to dict, tuple and list to list, moment to ISO text in UTC with Z."""
+    """JSON-ready form: dataclass and mapping to dict, tuple and list to list, moment to ISO text in UTC with Z.
+
+    JSON has no word for a number that is none: it becomes the text `nan`, `inf` or `-inf`, which `decode` reads as a number again
+    wherever a field holds only numbers.
+    """
     kind = type(obj)
     if kind in _PLAIN:  # most of what a record holds
-        return obj
+        return str(obj) if kind is float and not isfinite(cast(float, obj)) else obj
     if kind is datetime:
         return _moment(cast(datetime, obj))
     if is_dataclass(kind):
         return {name: encode(getattr(obj, name)) for name in _hints(kind)}
     if isinstance(obj, Mapping):
-        return {str(key): encode(value) for key, value in obj.items()}
+        return {str(key): None if _unknown(value) else encode(value) for key, value in obj.items()}
     if isinstance(obj, (tuple, list)):
         return [encode(value) for value in obj]
     if isinstance(obj, (str, int, float)):
         return obj
     raise TypeError(f"{kind.__name__} has no JSON form")
+
+
+def _unknown(value: object) -> bool:
+    """A feature that is no number is unknown."""
+    return type(value) is float and isnan(value)
 
 
 def _moment(moment: datetime) -> str:
@@ -105,7 +117,9 @@ def _decode_dataclass(cls: type, data: dict[str, object], path: str) -> object:
 def _decode_plain(hint: Any, data: object, path: str) -> object:
     if hint is datetime:
         return _decode_moment(data, path)
-    if hint is float and isinstance(data, (int, float)) and not isinstance(data, bool):
+    if hint is float and data in _NO_NUMBERS:
+        return float(data)
+    if hint is float and isinstance(data, (int, float)) and not isinstance(data, bool) and abs(data) <= float_info.max:
         return data  # 5 stays 5, so that canonical bytes survive the round trip
     return data if type(data) is hint else _misfit(path, f"a {getattr(hint, '__name__', hint)}")
 
@@ -113,9 +127,11 @@ def _decode_plain(hint: Any, data: object, path: str) -> object:
 def _decode_moment(data: object, path: str) -> datetime:
     try:
         moment = datetime.fromisoformat(cast(str, data))
-    except (TypeError, ValueError):
+        if moment.tzinfo is not None:
+            return moment.astimezone(UTC)
+    except (TypeError, ValueError, OverflowError):
         _misfit(path, "an ISO moment")
-    return moment.astimezone(UTC) if moment.tzinfo else _misfit(path, "an ISO moment with offset")
+    raise InputError("expected an ISO moment with offset", where=path)
 
 
 def _dict(data: object, path: str) -> dict[str, object]:

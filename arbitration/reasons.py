@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from itertools import groupby
 from math import isfinite
 
 from arbitration.codec import encode
@@ -96,7 +97,8 @@ def _of_silence(case: Case, arm: Arm, ranked: Sequence[Ranked], rejections: Sequ
 def furthest(rejections: Iterable[Rejection]) -> list[Rejection]:
     """Per treatment the rejection of the window that came through most gates: night hours hide nothing else then."""
     found: dict[Treatment, Rejection] = {}
-    for no in rejections:
+    for _, windows in groupby(rejections, key=lambda no: id(no.candidate.treatment)):
+        no = max(windows, key=lambda no: ORDER[no.code])
         kept = found.get(no.candidate.treatment)
         if kept is None or ORDER[no.code] > ORDER[kept.code]:
             found[no.candidate.treatment] = no

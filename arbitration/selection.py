@@ -49,7 +49,7 @@ def chances(ranked: Sequence[tuple[Candidate, Value]], selection: Selection, *, 
     The favorite is the best candidate, or silence when none is worth more than 0; it gets what the strategy leaves. Only the best
     window of each other treatment may be tried. Silence keeps its floor, whatever that costs.
     """
-    selection = _bounded(selection)
+    selection = bounded(selection)
     nothing = (0,) * len(ranked)
     if holdout or not ranked:
         return Chances(nothing, ONE, None, holdout)
@@ -128,7 +128,7 @@ STRATEGIES: Mapping[str, Strategy] = {
 }  # fmt: skip
 
 
-def _bounded(selection: Selection) -> Selection:
+def bounded(selection: Selection) -> Selection:
     """Shares within [0, 1] and no negative prices, whatever a policy that no catalog would allow says; no number is 0."""
     return replace(
         selection,

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from arbitration.domain import FeatureValue
 from arbitration.explanation import Lang
 from arbitration.frames import FRAMES
+from arbitration.gates.calendar import within
 from arbitration.windows import zone_of
 
 MINUS = "\N{MINUS SIGN}"
@@ -51,7 +52,7 @@ def share(amount: float, lang: Lang, digits: int = 1) -> str:
 def moment(at: datetime, time_zone: str | None, lang: Lang) -> str:
     """Local weekday, day, month and time; in UTC, and said so, when the time zone is unknown."""
     zone = zone_of(time_zone)
-    local = at.astimezone(zone or ZoneInfo("UTC"))
+    local = within(at).astimezone(zone or ZoneInfo("UTC"))
     day, month = _DAYS[lang][local.weekday()], _MONTHS[lang][local.month - 1]
     date = f"{day} {local.day} {month}" if lang == "en" else f"{day}, {local.day}. {month}"
     return f"{date}, {local:%H:%M}" + ("" if zone else " UTC")

@@ -43,6 +43,7 @@ from serving.openapi import READERS
 from serving.reading import tell
 from serving.records import Record
 from serving.settings import Settings
+from serving.weighing import weigh
 
 _CLIENT = Client("rehearsal", "admin")
 _CUSTOMERS = 5
@@ -68,6 +69,7 @@ def warm_up(runtime: Runtime) -> None:
                 html("decision.html", lang, page=page_of(record, runtime.policy, lang))
                 for reader in READERS:
                     tell(record, runtime.policy, reader, lang)
+    weigh(record, runtime.policy, runtime.bundle)
     Record.from_parts(*_with_everything(record).to_parts())
     decode(Policy, encode(runtime.policy))
     for lang in LANGS:

@@ -16,8 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from arbitration.gates.calendar import span
-from arbitration.gates.contact_policy import _quiet_end as quiet_end
-from arbitration.gates.contact_policy import is_quiet
+from arbitration.gates.contact_policy import is_quiet, quiet_end
 from arbitration.policy import ContactPolicy
 from arbitration.propose import HOURS
 from arbitration.windows import BLOCK_HOURS, PRESENCE, SHORTEST, windows, zone_of

@@ -10,8 +10,7 @@ import numpy.typing as npt
 
 from arbitration.batch.tables import begins
 from arbitration.policy import Selection
-from arbitration.selection import ONE
-from arbitration.selection import _bounded as bounded
+from arbitration.selection import ONE, bounded
 
 Array = npt.NDArray[Any]
 NOBODY = -1

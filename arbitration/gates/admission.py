@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from arbitration.domain import Candidate, Rejection, Treatment
-from arbitration.gates import GATES, Gate, Scope, rejection
+from arbitration.gates import GATES, Gate, Scope
 from arbitration.gates.case import Case, Verdict
+from arbitration.gates.eligibility import unknown_journey
 from arbitration.gates.steady import STEADY
 
 No = tuple[int, Verdict]
@@ -21,13 +22,11 @@ PASSED: No = (PASSES, Verdict())
 NAMES = [(gate.stage, gate.code) for gate in GATES]
 
 
-def _asked(scope: Scope, *, timed: bool) -> Asked:
-    return tuple((at, gate) for at, gate in enumerate(GATES) if gate.scope == scope and gate.timed is timed)
-
-
 SCOPES: tuple[Scope, ...] = ("customer", "channel", "journey", "treatment")
-FIXED = {scope: _asked(scope, timed=False) for scope in SCOPES}
-TIMED = {scope: _asked(scope, timed=True) for scope in SCOPES}
+ASKED: dict[Scope, Asked] = {
+    scope: tuple((at, gate) for at, gate in enumerate(GATES) if gate.scope == scope and gate.code != "unknown_journey")
+    for scope in SCOPES
+}
 
 
 def admit(candidates: Iterable[Candidate], case: Case) -> tuple[tuple[Candidate, ...], tuple[Rejection, ...]]:
@@ -50,23 +49,22 @@ class Desk:
 
     def __init__(self, case: Case) -> None:
         self._case = case
-        self._fixed: dict[object, No] = {}
-        self._timed: dict[object, Table] = {}
+        self._sheets: dict[object, Sheet] = {}
         self._treatment: Treatment | None = None
-        self._first, self._tables = PASSED, list[Table]()
+        self._first, self._timed = PASSED, list[Sheet]()
 
     def answer(self, candidate: Candidate) -> No:
         """The first gate that says no, or `PASSED`. Candidates of a treatment had better come together."""
         if candidate.treatment is not self._treatment:
             self._treatment = candidate.treatment
-            self._first, self._tables = self._prepared(candidate)
+            self._first, self._timed = self._prepared(candidate)
         first = self._first
-        for table in self._tables:
-            if table.begins < first[0]:
+        for sheet in self._timed:
+            if sheet.begins < first[0]:
                 window = id(candidate.window)
-                no = table.said.get(window)
+                no = sheet.said.get(window)
                 if no is None:
-                    no = table.said[window] = _first(table.gates, candidate, self._case)
+                    no = sheet.said[window] = _first(sheet.gates, candidate, self._case)
                 if no[0] < first[0]:
                     first = no
         return first
@@ -75,42 +73,41 @@ class Desk:
         """Whether no gate says no."""
         return self.answer(candidate)[0] == PASSES
 
-    def _prepared(self, candidate: Candidate) -> tuple[No, list[Table]]:
-        """The first fixed no of a treatment, and per scope the gates to ask for each of its windows."""
-        if rejection(candidate, self._case, [GATES[UNKNOWN_JOURNEY]]):
-            return _first(tuple(enumerate(GATES[: UNKNOWN_JOURNEY + 1])), candidate, self._case), []
-        first, tables = PASSED, []
+    def _prepared(self, candidate: Candidate) -> tuple[No, list[Sheet]]:
+        """The first no of a treatment that holds in every window, and the sheets with gates to ask for each."""
+        if unknown_journey(candidate, self._case) is not None:
+            return _first(UNTIL_KNOWN, candidate, self._case), []
+        first, timed = PASSED, []
         for scope, key in _keys(candidate.treatment, self._case.purpose(candidate)):
-            if key not in self._fixed:
-                once, each = _split(scope, candidate, self._case)
-                self._fixed[key] = _first(once, candidate, self._case)
-                self._timed[key] = Table(each)
-            if self._fixed[key][0] < first[0]:
-                first = self._fixed[key]
-            if self._timed[key].gates:
-                tables.append(self._timed[key])
-        return first, tables
+            sheet = self._sheets.get(key)
+            if sheet is None:
+                sheet = self._sheets[key] = Sheet(scope, candidate, self._case)
+            if sheet.fixed[0] < first[0]:
+                first = sheet.fixed
+            if sheet.gates:
+                timed.append(sheet)
+        return first, timed
 
 
-class Table:
-    """Gates that look at the window, and what they said of each so far, by the window's identity."""
+class Sheet:
+    """One scope of one case: the first no that holds in every window, the gates to ask for each, and what they said so far."""
 
-    def __init__(self, gates: Asked) -> None:
-        self.gates = gates
-        self.begins = gates[0][0] if gates else PASSES
+    def __init__(self, scope: Scope, candidate: Candidate, case: Case) -> None:
+        once: list[tuple[int, Gate]] = []
+        self.gates: list[tuple[int, Gate]] = []
+        for at, gate in ASKED[scope]:
+            steady = STEADY.get(gate.code) if gate.timed else None
+            same = not gate.timed or (steady is not None and steady(candidate, case))
+            (once if same else self.gates).append((at, gate))
+        self.fixed = _first(once, candidate, case)
+        self.begins = self.gates[0][0] if self.gates else PASSES
         self.said: dict[int, No] = {}
 
 
-def _split(scope: Scope, candidate: Candidate, case: Case) -> tuple[Asked, Asked]:
-    """The gates of a scope to ask once, and those to ask for each window."""
-    once, each = list(FIXED[scope]), list[tuple[int, Gate]]()
-    for at, gate in TIMED[scope]:
-        steady = STEADY.get(gate.code)
-        (once if steady is not None and steady(candidate, case) else each).append((at, gate))
-    return tuple(sorted(once, key=_position)), tuple(each)
-
-
-UNKNOWN_JOURNEY = next(at for at, gate in enumerate(GATES) if gate.code == "unknown_journey")
+UNTIL_KNOWN: Asked = tuple(
+    enumerate(GATES[: next(at for at, gate in enumerate(GATES) if gate.check is unknown_journey) + 1])
+)
+"""The gates up to the one for unknown journeys; the rest could not ask their question."""
 
 
 def _keys(treatment: Treatment, purpose: str) -> tuple[tuple[Scope, object], ...]:
@@ -122,13 +119,9 @@ def _keys(treatment: Treatment, purpose: str) -> tuple[tuple[Scope, object], ...
     )
 
 
-def _first(gates: Asked, candidate: Candidate, case: Case) -> No:
+def _first(gates: Iterable[tuple[int, Gate]], candidate: Candidate, case: Case) -> No:
     for at, gate in gates:
         verdict = gate.check(candidate, case)
         if verdict is not None:
             return at, verdict
     return PASSED
-
-
-def _position(asked: tuple[int, Gate]) -> int:
-    return asked[0]

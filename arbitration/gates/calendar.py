@@ -6,6 +6,7 @@ Time itself has an end in Python, and records say "forever" with a date near it:
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from typing import Literal
 from zoneinfo import ZoneInfo
 
@@ -20,6 +21,7 @@ def within(moment: datetime) -> datetime:
     return min(max(moment, EARLIEST), LATEST)
 
 
+@lru_cache(maxsize=1024)
 def span(hours: float | None) -> timedelta:
     """Hours as a stretch of time; what is no number, or too many, never ends, and less than none is none."""
     if hours is None or not hours < LONGEST.days * 24:

@@ -41,7 +41,7 @@ def _quiet_until(window: SendWindow, zone: ZoneInfo, contact_policy: ContactPoli
     for moment in _samples(window):
         local = moment.astimezone(zone)
         if is_quiet(local.hour, contact_policy):
-            return _quiet_end(local, contact_policy)
+            return quiet_end(local, contact_policy)
     return None
 
 
@@ -126,7 +126,8 @@ def _samples(window: SendWindow) -> list[datetime]:
     return [moment for moment in found if moment < window.closes_at] + [window.closes_at - _INSTANT]
 
 
-def _quiet_end(local: datetime, contact_policy: ContactPolicy) -> datetime:
+def quiet_end(local: datetime, contact_policy: ContactPolicy) -> datetime:
+    """When the quiet hours that hold at a local moment end."""
     hour = contact_policy.quiet_to % 24
     day = timedelta(days=1 if local.hour >= hour else 0)
     return (local + day).replace(hour=hour, minute=0, second=0, microsecond=0, fold=0).astimezone(UTC)

@@ -8,12 +8,14 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from arbitration.codec import canonical_json, decode, encode
-from arbitration.domain import Consent, Context, CustomerId, Offer
+from arbitration.domain import Consent, Context, CustomerId, Estimate, Offer
 from arbitration.errors import InputError
 from arbitration.policy import Policy
 from tests.unit.arbitration.situations import NOW, POLICY
 
 CONTEXT = Context(CustomerId("c-1"), True, None, "de", {"a": 1, "b": 1.0, "c": True, "d": None, "e": "1"})
+
+CONSENT = Consent("email", "marketing", "granted", "consent", "e", datetime(2020, 1, 1, tzinfo=UTC))
 
 
 def test_feature_values_keep_their_exact_type() -> None:
@@ -83,3 +85,25 @@ def test_what_does_not_fit_is_refused_with_its_path(change: object, where: str) 
 def test_moments_are_read_with_any_offset() -> None:
     data = {**encode(CONTEXT), "paused_until": "2018-01-01T02:00:00+02:00"}
     assert decode(Context, data).paused_until == datetime(2018, 1, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("wrong", [float("nan"), float("inf"), -float("inf")])
+def test_an_estimate_that_is_no_number_can_be_kept_and_read_again(wrong: float) -> None:
+    read = decode(Estimate, json.loads(canonical_json(Estimate(wrong, 0.1))))
+    assert (repr(read.mean), read.sd) == (repr(wrong), 0.1)
+
+
+def test_a_feature_that_is_no_number_is_kept_as_unknown() -> None:
+    assert encode({"a": float("nan"), "b": 1.5}) == {"a": None, "b": 1.5}
+
+
+@pytest.mark.parametrize("wrong", [10**400, "NaN", True])
+def test_what_is_no_float_is_refused(wrong: object) -> None:
+    with pytest.raises(InputError, match=r"Estimate\.mean"):
+        decode(Estimate, {"mean": wrong})
+
+
+@pytest.mark.parametrize("wrong", ["9999-12-31T23:59:59-05:00", "0001-01-01T00:00:00+09:00"])
+def test_a_moment_outside_of_time_is_refused(wrong: str) -> None:
+    with pytest.raises(InputError, match="valid_from"):
+        decode(Consent, {**json.loads(canonical_json(CONSENT)), "valid_from": wrong})

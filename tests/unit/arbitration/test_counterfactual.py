@@ -23,9 +23,9 @@ from arbitration.explanation import Change, Counterfactual
 from arbitration.policy import BusinessName, Cap, Policy
 from arbitration.thresholds import AMOUNTS, EVENTS, nearest
 from features.registry import FEATURES
+from tests.cases.test_cases import FOLDER, merged
 from tests.unit.arbitration.situations import LAWS, POLICY, situations
 from tests.unit.arbitration.test_decide import Situation
-from tests.cases.test_cases import FOLDER, merged
 
 BASE = json.loads((FOLDER / "base.json").read_text(encoding="utf-8"))
 MORE = settings(LAWS, max_examples=80)

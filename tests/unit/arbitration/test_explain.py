@@ -22,10 +22,10 @@ from arbitration.sensitivity import sensitivity
 from arbitration.texts import DEGRADED
 from arbitration.wording import moment, money, plain, share
 from features.registry import VIEWS, business_names
+from tests.cases.test_cases import FOLDER, decision_of, merged
 from tests.unit.arbitration.situations import LAWS, POLICY, situations
 from tests.unit.arbitration.test_decide import Situation
 from tests.unit.arbitration.test_decide import decision_of as decided
-from tests.cases.test_cases import FOLDER, decision_of, merged
 
 BASE = decode(Policy, json.loads((FOLDER / "base.json").read_text(encoding="utf-8"))["policy"])
 NAMES = {

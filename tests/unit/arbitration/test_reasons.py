@@ -20,8 +20,8 @@ from arbitration.gates.case import Case
 from arbitration.policy import BusinessName, Policy
 from arbitration.propose import propose
 from arbitration.texts import BASES, DEGRADED, GATE_TEXTS, MISSING, MODELS, SELECTION_TEXTS, STOP_TEXTS
-from tests.unit.arbitration.situations import NOW, POLICY
 from tests.cases.test_cases import FILES, FOLDER, decision_of, merged
+from tests.unit.arbitration.situations import NOW, POLICY
 
 DOCS = Path(__file__).parents[3] / "docs" / "reasons.md"
 CODES = [*GATE_TEXTS, *SELECTION_TEXTS, *STOP_TEXTS]

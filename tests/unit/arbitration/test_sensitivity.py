@@ -13,10 +13,10 @@ from arbitration.domain import PARTS, SILENCE, Decision, Estimates
 from arbitration.explanation import Sensitivity
 from arbitration.policy import Policy
 from arbitration.sensitivity import favorite_of, sensitivity
+from tests.cases.test_cases import FOLDER, decision_of, merged
 from tests.unit.arbitration.situations import LAWS, POLICY, situations
 from tests.unit.arbitration.test_decide import Situation
 from tests.unit.arbitration.test_decide import decision_of as decided
-from tests.cases.test_cases import FOLDER, decision_of, merged
 
 
 def best_without(part: str, decision: Decision, estimates: Estimates) -> dict[str, float]:

@@ -15,8 +15,8 @@ from arbitration.domain import Context, CustomerId, Estimates
 from serving.ledger.rows import Answer
 from serving.ledger.store import Ledger
 from serving.records import Record
-from tests.unit.arbitration.situations import POLICY, contexts, estimates, moments
 from tests.cases.test_cases import FOLDER, merged
+from tests.unit.arbitration.situations import POLICY, contexts, estimates, moments
 
 SITUATIONS = moments.flatmap(lambda now: st.tuples(st.just(now), contexts(now), estimates(), st.floats(0, 0.999)))
 SPOKEN_TO = (
