@@ -34,7 +34,7 @@ def encode(obj: object) -> Any:
     if kind is datetime:
         return _moment(cast(datetime, obj))
     if is_dataclass(kind):
-        return {name: encode(getattr(obj, name)) for name in _hints(kind)}
+        return {name: encode(getattr(obj, name)) for name in _names(kind)}
     if isinstance(obj, Mapping):
         return {str(key): None if _unknown(value) else encode(value) for key, value in obj.items()}
     if isinstance(obj, (tuple, list)):
@@ -69,6 +69,11 @@ def canonical_text(plain: Any) -> bytes:
 def decode(cls: type[T], data: object) -> T:
     """The object of type `cls` that `encode` turned into `data`; `InputError` names the path of what does not fit."""
     return cast(T, _decode(cls, data, cls.__name__))
+
+
+@lru_cache(maxsize=256)
+def _names(cls: type) -> tuple[str, ...]:
+    return tuple(item.name for item in fields(cls))
 
 
 @lru_cache(maxsize=256)

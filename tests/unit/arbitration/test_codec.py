@@ -49,9 +49,7 @@ def test_a_whole_number_keeps_its_bytes() -> None:
     assert canonical_json(decode(Offer, encode(offer))) == canonical_json(offer)
 
 
-def test_nan_and_foreign_types_have_no_json_form() -> None:
-    with pytest.raises(ValueError, match="JSON"):
-        canonical_json({"a": float("nan")})
+def test_foreign_types_have_no_json_form() -> None:
     with pytest.raises(TypeError, match="set"):
         encode({1})
     with pytest.raises(InputError, match="no offset"):
