@@ -16,7 +16,7 @@ from arbitration.gates.case import Case
 from arbitration.policy import Cap, Journey, Policy
 from arbitration.reasons import furthest
 from arbitration.sensitivity import favorite_of
-from arbitration.thresholds import nearest
+from arbitration.thresholds import happened, nearest
 
 MOST: Mapping[ChangeKind, int] = {"consent": 8, "feature": 14, "cap": 5, "contact": 4, "time": 4, "lever": 4}
 """How many changes of each kind are tried at most, so that a decision is made again no more than 40 times."""
@@ -119,7 +119,7 @@ def _of_journey(journey: Journey) -> tuple[str, ...]:
 
 
 def _move(change: Change, start: Start) -> Start:
-    features = {**start.context.features, change.what: change.after}
+    features = happened(change.what, change.after, start.context.features)
     return start._replace(context=replace(start.context, features=features))
 
 

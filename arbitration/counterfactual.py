@@ -6,7 +6,7 @@ without opening the black box"). Nothing is shown that the engine has not done.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from arbitration.changes import Start, applied, proposals
@@ -15,6 +15,7 @@ from arbitration.domain import Context, Decision, Estimates
 from arbitration.explanation import Change, ChangeKind, Counterfactual
 from arbitration.policy import Policy
 from arbitration.sensitivity import favorite_of
+from arbitration.thresholds import AMOUNTS
 
 KINDS: tuple[ChangeKind, ...] = ("consent", "feature", "cap", "contact", "time", "lever")
 SHOWN = 8
@@ -60,14 +61,26 @@ def counterfactuals(
     return _kept(found)
 
 
-def _kept(found: Iterable[Counterfactual]) -> tuple[Counterfactual, ...]:
-    """The smallest of each kind, then the second smallest, until enough are kept; in the order of kinds."""
+def _kept(found: Sequence[Counterfactual]) -> tuple[Counterfactual, ...]:
+    """The smallest of each kind, then the second smallest, until enough are kept; in the order of kinds.
+
+    What takes points or a cart from the customer is kept only where nothing else is left.
+    """
+    found = [one for one in found if not _poorer(one.change)] or list(found)
     places: list[tuple[int, int, Counterfactual]] = []
     for number, kind in enumerate(KINDS):
         own = sorted((one for one in found if one.change.kind == kind), key=lambda one: size(one.change))
         places += [(place, number, one) for place, one in enumerate(_telling(own))]
     kept = sorted(places, key=lambda it: it[:2])[:SHOWN]
     return tuple(one for _, _, one in sorted(kept, key=lambda it: (it[1], it[0])))
+
+
+def _poorer(change: Change) -> bool:
+    """Whether an amount of the customer's own becomes less; nobody would propose that."""
+    if change.kind != "feature" or AMOUNTS.get(change.what, -1) < 0:
+        return False
+    before, after = change.before, change.after
+    return isinstance(before, (int, float)) and isinstance(after, (int, float)) and after < before
 
 
 def _telling(own: list[Counterfactual]) -> list[Counterfactual]:

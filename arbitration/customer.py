@@ -8,17 +8,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from arbitration.domain import SILENCE, Decision
+from arbitration.domain import SILENCE, Decision, Treatment
 from arbitration.explanation import Change, Counterfactual, Lang
 from arbitration.frames import CUSTOMER
 from arbitration.naming import Naming
-from arbitration.policy import Policy
+from arbitration.policy import JourneyTreatment, Policy
 from arbitration.thresholds import EVENTS
 from arbitration.what_if import values, what
+from arbitration.wording import plain
 
 MOST = 3
 PERSONAL = frozenset({"consent_held", "no_consent_needed", "holdout", "cold_start", "objection", "suppression"})
 """Reasons that say something to the person; the others speak of money and ranks."""
+OF_THE_CHANNEL = frozenset({"consent_held", "no_consent_needed"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,51 +35,80 @@ class Told:
 def for_customer(decision: Decision, policy: Policy, counterfactuals: Iterable[Counterfactual], lang: Lang) -> Told:
     """The decision in the customer's own words."""
     naming = Naming(decision, policy, {}, {}, lang)
-    changes = dict.fromkeys(_changed(one, naming) for one in counterfactuals if concerns(one.change))
+    refused = {
+        no.candidate.treatment.channel
+        for no in decision.rejections
+        if no.code in ("consent_denied", "consent_withdrawn")
+    }
+    told = [
+        _changed(one, line, naming)
+        for one in counterfactuals
+        if concerns(one.change) and not (one.change.kind == "consent" and one.change.what.partition("/")[0] in refused)
+        if (line := _seen(one.favorite, naming)) is not None
+    ]
     return Told(
         reasons=tuple(_reasons(naming))[:MOST],
-        changes=tuple(changes)[:MOST],
+        changes=tuple(dict.fromkeys(told))[:MOST],
         objection=naming.say(CUSTOMER["how_to_object"]),
     )
 
 
 def concerns(change: Change) -> bool:
-    """Whether the change is the customer's own and there are words for it; what would take something away is not suggested."""
+    """Whether the change is the customer's own and there are words for it.
+
+    What would take something away is not suggested, nor is consent to who said no: it was never asked for, or has expired.
+    """
+    if change.kind == "consent":
+        return change.before in (None, "expired")
     if change.kind != "feature":
-        return change.kind in ("consent", "time")
+        return change.kind == "time"
     before = change.before if isinstance(change.before, (int, float)) else 0
     grows = isinstance(change.after, (int, float)) and change.after > before
     return change.what in CUSTOMER and (change.what in EVENTS or grows)
 
 
 def _reasons(naming: Naming) -> Iterator[str]:
-    """What it is about, then the reasons that concern the person."""
-    decision = naming.decision
-    if decision.winner is None:
-        yield naming.say(CUSTOMER["nothing"])
+    """What it is about, what it costs, then the reasons that concern the person. What they do not see is not told."""
+    decision, winner = naming.decision, naming.decision.winner
+    treatment = winner.candidate.treatment if winner else None
+    seen = treatment is not None and naming.seen(treatment.kind, treatment.channel)
+    if treatment is None or not seen:
+        yield naming.say(CUSTOMER["care" if treatment is not None and _cared_for(treatment, naming) else "nothing"])
     else:
-        treatment = decision.winner.candidate.treatment
-        about = treatment.route_to or treatment.journey
-        yield naming.say(CUSTOMER["about"]).format(journey=naming.journey(about))
+        yield naming.say(CUSTOMER["about"]).format(journey=naming.journey(treatment.journey))
+        if treatment.offer is not None and treatment.offer.points < 0:
+            yield naming.say(CUSTOMER["costs"]).format(points=plain(-treatment.offer.points, naming.lang))
     for reason in decision.reasons:
-        if reason.code in PERSONAL:
+        if reason.code in PERSONAL and (seen or reason.code not in OF_THE_CHANNEL):
             facts = {name: naming.fact(name, value) for name, value in reason.facts.items()}
             yield naming.say(CUSTOMER[reason.code]).format(**facts)
 
 
-def _changed(one: Counterfactual, naming: Naming) -> str:
+def _cared_for(treatment: Treatment, naming: Naming) -> bool:
+    """Whether people of the shop take over, to serve."""
+    return treatment.kind != "suppress" and naming.policy.journeys[treatment.journey].purpose == "service"
+
+
+def _seen(favorite: str, naming: Naming) -> JourneyTreatment | None:
+    """The catalog's line of a favorite that the customer would really see; None for silence and what works unseen."""
+    if favorite == SILENCE:
+        return None
+    journey, channel, template = favorite.split("/", 2)
+    line = next(line for line in naming.lines(journey, channel) if line.template == template)
+    return line if naming.seen(line.kind, channel) else None
+
+
+def _changed(one: Counterfactual, line: JourneyTreatment, naming: Naming) -> str:
     change = one.change
     key = change.what if change.kind == "feature" else change.kind
-    facts = {**values(change, naming), **what(change, naming), "then": _then(one.favorite, naming)}
+    facts = {**values(change, naming), **what(change, naming), "then": _then(one.favorite, line, naming)}
     return naming.say(CUSTOMER[key]).format(**facts)
 
 
-def _then(favorite: str, naming: Naming) -> str:
-    """What the customer would get instead."""
-    if favorite == SILENCE:
-        return naming.say(CUSTOMER["silence"])
-    journey, channel, template = favorite.split("/", 2)
-    line = next(line for line in naming.lines(journey, channel) if line.template == template)
-    facts = {"journey": journey, "channel": channel, "route_to": line.route_to or journey}
-    told = {name: naming.fact(name, value) for name, value in facts.items()}
-    return naming.say(CUSTOMER[line.kind]).format(**told)
+def _then(favorite: str, line: JourneyTreatment, naming: Naming) -> str:
+    """What the customer could get instead."""
+    key, points = naming.manner(line.channel, line), line.offer.points if line.offer else 0
+    if key == "reward" and points < 0:
+        key = "reward_points"
+    facts = {"journey": naming.journey(favorite.split("/", 2)[0]), "channel": naming.channel(line.channel)}
+    return naming.say(CUSTOMER[key]).format(points=plain(-points, naming.lang), **facts)

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
 from types import MappingProxyType
 
+from arbitration.associate import store_summary
 from arbitration.domain import (
     SILENCE,
     Attribution,
-    Contact,
     Contribution,
     Decision,
     FeatureValue,
     Ranked,
     Reason,
     Rejection,
+    Treatment,
 )
 from arbitration.explanation import (
     ContributionLine,
@@ -26,7 +28,8 @@ from arbitration.explanation import (
     WhyNot,
 )
 from arbitration.frames import FRAMES
-from arbitration.naming import Naming
+from arbitration.gates.calendar import within
+from arbitration.naming import REACTION_MODELS, UNSHOWN, Naming
 from arbitration.policy import BusinessName, Policy
 from arbitration.reasons import furthest
 from arbitration.texts import GATE_TEXTS, MODELS, SELECTION_TEXTS, STOP_TEXTS
@@ -34,7 +37,10 @@ from arbitration.what_if import changed, weighed
 from arbitration.wording import plain
 
 NO_FEATURES: Mapping[str, FeatureValue] = MappingProxyType({})
-STORE_WORDS = 4
+CONSTANT = frozenset({"True", "False"})
+"""Rules that look at nobody."""
+FORESEEABLE = timedelta(days=180)
+"""A moment that is further away stands for no end."""
 RULE_CODES = frozenset({"not_eligible", "not_applicable", "not_suitable", "channel_unavailable", "channel_held"})
 CAP_CODES = frozenset({"channel_cap", "group_cap", "overall_cap"})
 PROOF_CODES = frozenset(
@@ -42,7 +48,10 @@ PROOF_CODES = frozenset(
 )  # fmt: skip
 SAY_IT_ALL = frozenset({"consent_missing", "unknown_time_zone", "value_unknown"})
 """Codes whose sentence already names what is missing."""
-_DETAILS = ("missing", "by", "limit", "resource", "proof", "rule", "needed", "here", "free_at", "messages")
+_DETAILS = (
+    "purpose", "missing", "by", "limit", "resource", "proof", "on_request", "rule", "needed", "here", "free_at", "ask_at", "no_end", "messages",
+    "first_at",
+)  # fmt: skip
 
 
 def explain(
@@ -64,23 +73,12 @@ def explain(
         lang=lang,
         headline=_headline(naming),
         sentences=tuple(_sentence(reason, naming) for reason in decision.reasons),
-        store_summary=_store_summary(naming),
+        store_summary=store_summary(naming),
         why_not=tuple(_why_not(naming)),
         contributions=_contributions(attributions, naming),
         sensitivity=weighed(sensitivity, naming),
         counterfactuals=changed(counterfactuals, naming),
     )
-
-
-def contact_summary(contact: Contact, policy: Policy, lang: Lang) -> str:
-    """A contact in at most four words: journey and channel."""
-    journey, channel = policy.journeys.get(contact.journey), policy.channels.get(contact.channel)
-    names = [
-        one.name if one else BusinessName(known, known)
-        for one, known in ((journey, contact.journey), (channel, contact.channel))
-    ]
-    said = [name.de if lang == "de" else name.en for name in names]
-    return _four_words(*said)
 
 
 def _headline(naming: Naming) -> str:
@@ -90,37 +88,34 @@ def _headline(naming: Naming) -> str:
     treatment, steps = winner.candidate.treatment, naming.decision.plan.steps
     send_at = steps[0].send_at if steps else winner.candidate.window.opens_at
     facts = {"journey": treatment.journey, "channel": treatment.channel, "send_at": send_at.isoformat()}
-    return naming.frame(f"headline_{treatment.kind}", route_to=treatment.route_to, **facts)
-
-
-def _store_summary(naming: Naming) -> str:
-    """At most four words: what is done, if it is no message, and as much of the names as fits."""
-    winner = naming.decision.winner
-    if winner is None:
-        never = naming.decision.reasons[0].code in ("objection", "suppression")
-        return naming.frame("store_never" if never else "store_silence")
-    treatment = winner.candidate.treatment
-    journey, channel = naming.journey(treatment.journey), naming.channel(treatment.channel)
-    key = f"store_{treatment.kind}"
-    if treatment.kind == "message":
-        return naming.frame(key, words=_four_words(journey, channel))
-    named = {"route": naming.journey(treatment.route_to or ""), "suppress": channel}.get(treatment.kind, journey)
-    room = STORE_WORDS - len(naming.frame(key, words="").split())
-    return naming.frame(key, words=" ".join(named.split()[:room]))
-
-
-def _four_words(journey: str, channel: str) -> str:
-    """The channel's name, and before it as many words of the journey's name as fit into four."""
-    last = channel.split()[: STORE_WORDS - 1]
-    first = journey.split()[: STORE_WORDS - len(last)]
-    return f"{' '.join(first)}: {' '.join(last)}"
+    placed = treatment.kind == "message" and naming.placed(treatment.channel)
+    return naming.frame(
+        "headline_placed" if placed else f"headline_{treatment.kind}", route_to=treatment.route_to, **facts
+    )
 
 
 def _sentence(reason: Reason, naming: Naming) -> str:
+    if reason.code == "no_consent_needed" and _kind(naming.decision) in UNSHOWN:
+        return naming.frame("nothing_shown") + "."
     if reason.code in SELECTION_TEXTS:
         facts = {name: naming.fact(name, value) for name, value in reason.facts.items()}
-        return naming.say(SELECTION_TEXTS[reason.code]).format(**facts)
+        choice = _told_of(reason.facts, naming)
+        return naming.say(SELECTION_TEXTS[reason.code]).format(choice=choice, **facts)
     return _clause(reason.code, reason.facts, naming) + "."
+
+
+def _kind(decision: Decision) -> str | None:
+    return decision.winner.candidate.treatment.kind if decision.winner else None
+
+
+def _told_of(facts: Mapping[str, FeatureValue], naming: Naming) -> str:
+    """The treatment that a reason speaks of, by its journey, channel and value."""
+    for item in naming.decision.ranked:
+        treatment = item.candidate.treatment
+        known = {"journey": treatment.journey, "channel": treatment.channel, "decided_on": item.value.decided_on}
+        if all(facts.get(name) == value for name, value in known.items()):
+            return naming.choice(treatment.id)
+    return ""
 
 
 def _clause(code: str, facts: Mapping[str, FeatureValue], naming: Naming) -> str:
@@ -133,19 +128,33 @@ def _clause(code: str, facts: Mapping[str, FeatureValue], naming: Naming) -> str
 
 def _details(code: str, facts: Mapping[str, FeatureValue], naming: Naming) -> dict[str, FeatureValue]:
     """What stood in the way, by what it is: a cap, a resource, evidence, a rule with the customer's own value, a journey."""
-    said = dict(facts)
+    said = _timed(code, facts, naming.decision)
     by = said.pop("by", None)
     if code in SAY_IT_ALL:
         said.pop("missing", None)
     if by is None:
         return said
     if code in RULE_CODES:
+        if str(by) in CONSTANT:
+            return said | {"on_request": True if code == "channel_unavailable" else None}
         return said | {"rule": by, "here": naming.here(str(by)) or None}
     if code == "points_short":
         balance = naming.features.get("points_balance")
         return said | {"here": plain(balance, naming.lang) if balance is not None else None}
     names = {"out_of_stock": "resource"} | dict.fromkeys(CAP_CODES, "limit") | dict.fromkeys(PROOF_CODES, "proof")
     return said | {names.get(code, "by"): by}
+
+
+def _timed(code: str, facts: Mapping[str, FeatureValue], decision: Decision) -> dict[str, FeatureValue]:
+    """The facts with the moment as what it is: the first of several, when to ask again, or too far away to be named."""
+    said = dict(facts)
+    at, count = said.pop("free_at", None), said.get("messages")
+    if not isinstance(at, str):
+        return said
+    if datetime.fromisoformat(at) - within(decision.decided_at) > FORESEEABLE:
+        return said | {"no_end": True}
+    several = isinstance(count, int) and count > 1
+    return said | {"ask_at" if code == "channel_held" else "first_at" if several else "free_at": at}
 
 
 def _why_not(naming: Naming) -> Iterable[WhyNot]:
@@ -182,20 +191,27 @@ def _refused(no: Rejection, naming: Naming) -> WhyNot:
     facts: dict[str, FeatureValue] = {
         "missing": no.missing, "by": no.by, "free_at": no.free_at.isoformat() if no.free_at else None,
     }  # fmt: skip
+    if no.stage == "consent" and no.code.startswith("consent_"):
+        facts["purpose"] = _purpose(no.candidate.treatment, naming.policy)
     if no.code == "points_short" and offer is not None:
         facts["needed"] = -offer.points
     title = naming.title(no.candidate.treatment)
     return WhyNot(no.candidate.treatment.id, no.code, None, title, f"{title}: {_clause(no.code, facts, naming)}")
 
 
+def _purpose(treatment: Treatment, policy: Policy) -> str:
+    return "service" if treatment.kind == "suppress" else policy.journeys[treatment.journey].purpose
+
+
 def _contributions(attributions: Iterable[Attribution], naming: Naming) -> tuple[ContributionLine, ...]:
-    """All contributions, largest margin first."""
-    pairs = [(given.model, part) for given in attributions for part in given.contributions]
+    """All contributions, largest margin first; where nothing is shown, nobody reacts."""
+    silent = REACTION_MODELS if _kind(naming.decision) in UNSHOWN else frozenset[str]()
+    pairs = [(given.model, part) for given in attributions for part in given.contributions if given.model not in silent]
     return tuple(_contribution(*pair, naming) for pair in sorted(pairs, key=lambda it: -abs(it[1].margin)))
 
 
 def _contribution(model: str, part: Contribution, naming: Naming) -> ContributionLine:
     direction: Direction = "raises" if part.margin > 0 else "lowers" if part.margin < 0 else "none"
     named = naming.say(MODELS[model]) if model in MODELS else model
-    facts = {"name": naming.feature(part.feature), "value": plain(part.value, naming.lang), "model": named}
+    facts = {"name": naming.feature(part.feature), "value": naming.value(part.feature, part.value), "model": named}
     return ContributionLine(model, part.feature, part.margin, direction, naming.say(FRAMES[direction]).format(**facts))

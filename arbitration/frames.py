@@ -16,14 +16,14 @@ def _both(en: str, de: str) -> BusinessName:
 
 FRAMES: Mapping[str, BusinessName] = {
     "headline_message": _both("“{journey}” by {channel}, {send_at}", "„{journey}“ per {channel}, {send_at}"),
+    "headline_placed": _both("“{journey}”: {channel}, {send_at}", "„{journey}“: {channel}, {send_at}"),
     "headline_module": _both("Show “{journey}”: {channel}, {send_at}", "„{journey}“ zeigen: {channel}, {send_at}"),
     "headline_reward": _both(
         "Present the reward of “{journey}”: {channel}, {send_at}",
         "Prämie zu „{journey}“ überreichen: {channel}, {send_at}",
     ),
     "headline_route": _both(
-        "Hand over from “{journey}” to “{route_to}”: {channel}, {send_at}",
-        "Von „{journey}“ an „{route_to}“ übergeben: {channel}, {send_at}",
+        "Hand over from “{journey}” to “{route_to}”, {send_at}", "Von „{journey}“ an „{route_to}“ übergeben, {send_at}"
     ),
     "headline_suppress": _both(
         "Leave out {channel} for “{journey}”, {send_at}", "{channel} wegen „{journey}“ weglassen, {send_at}"
@@ -31,15 +31,38 @@ FRAMES: Mapping[str, BusinessName] = {
     "headline_silence": _both("Silence", "Schweigen"),
     "store_message": _both("{words}", "{words}"),
     "store_module": _both("Show: {words}", "Zeigen: {words}"),
-    "store_reward": _both("Present: {words}", "Überreichen: {words}"),
+    "store_reward": _both("Reward: {words}", "Prämie: {words}"),
     "store_route": _both("Hand to: {words}", "Weiter an: {words}"),
     "store_suppress": _both("Leave out: {words}", "Weglassen: {words}"),
+    "brief_message": _both("A message", "Eine Nachricht"),
+    "brief_module": _both("Show the tile", "Kachel zeigen"),
+    "brief_reward": _both("Offer the reward", "Prämie anbieten"),
+    "brief_route": _both("Hand over", "Übergeben"),
+    "brief_suppress": _both("Leave out advertising", "Werbung weglassen"),
     "store_silence": _both("No contact now", "Jetzt kein Kontakt"),
     "store_never": _both("Do not contact", "Nicht kontaktieren"),
+    "next_staff": _both("Mention “{journey}”: {goal}", "„{journey}“ ansprechen: {goal}"),
+    "next_module": _both("Show “{journey}”: {goal}", "„{journey}“ zeigen: {goal}"),
+    "next_reward": _both("Offer the reward of “{journey}”: {goal}", "Prämie zu „{journey}“ anbieten: {goal}"),
+    "next_points": _both(
+        "Offer the reward of “{journey}” ({points} points): {goal}",
+        "Prämie zu „{journey}“ anbieten ({points} Punkte): {goal}",
+    ),
+    "next_route": _both("Hand over to “{route_to}”: {goal}", "An „{route_to}“ übergeben: {goal}"),
+    "next_suppress": _both("Nothing is to be said: {goal}", "Nichts ansprechen: {goal}"),
+    "next_silence": _both("Nothing is to be said now", "Jetzt nichts ansprechen"),
+    "next_never": _both("Nothing is to be said: do not contact", "Nichts ansprechen: nicht kontaktieren"),
+    "nothing_shown": _both(
+        "Nothing is shown, so no opt-in is needed", "Es wird nichts gezeigt, eine Einwilligung ist nicht nötig"
+    ),
     "lost_by": _both("on the cautious side worth {lost_by} less", "vorsichtig gerechnet {lost_by} weniger wert"),
     "not_drawn": _both("worth {lost_by} more, but not drawn", "{lost_by} mehr wert, aber nicht gezogen"),
     "below_silence": _both("{lost_by} below silence", "{lost_by} unter Schweigen"),
+    "purpose": _both("for {purpose}", "für {purpose}"),
     "free_at": _both("free from {free_at}", "frei ab {free_at}"),
+    "first_at": _both("the first from {first_at}", "die erste ab {first_at}"),
+    "ask_at": _both("ask again from {ask_at}", "wieder fragen ab {ask_at}"),
+    "no_end": _both("no end in sight", "kein Ende absehbar"),
     "missing": _both("missing: {missing}", "es fehlt: {missing}"),
     "by": _both("because of {by}", "wegen {by}"),
     "limit": _both("the limit is: {limit}", "die Grenze lautet: {limit}"),
@@ -47,6 +70,7 @@ FRAMES: Mapping[str, BusinessName] = {
     "proof": _both("evidence: {proof}", "Nachweis: {proof}"),
     "needed": _both("points needed: {needed}", "nötige Punkte: {needed}"),
     "messages": _both("messages: {messages}", "Nachrichten: {messages}"),
+    "on_request": _both("only when the caller asks for this channel", "nur wenn der Aufrufer diesen Kanal anbietet"),
     "rule": _both("the rule is: {rule}", "die Regel lautet: {rule}"),
     "here": _both("here: {here}", "hier: {here}"),
     "and": _both("and", "und"),
@@ -56,6 +80,10 @@ FRAMES: Mapping[str, BusinessName] = {
     "lowers": _both("{name} ({value}): lowers {model}", "{name} ({value}): senkt {model}"),
     "none": _both("{name} ({value}): does not move {model}", "{name} ({value}): verändert {model} nicht"),
     "unknown": _both("unknown", "unbekannt"),
+    "days": _both("{count} days", "{count} Tage"),
+    "hours": _both("{count} hours", "{count} Stunden"),
+    "day_word": _both("day", "Tag"),
+    "hour_word": _both("hour", "Stunde"),
     "yes": _both("yes", "ja"),
     "no": _both("no", "nein"),
     "marketing": _both("marketing", "Werbung"),
@@ -77,8 +105,15 @@ PARTS_NAMED: Mapping[str, BusinessName] = {
 }
 
 CHANGES: Mapping[str, BusinessName] = {
-    "choice": _both("“{journey}” by {channel}", "„{journey}“ per {channel}"),
+    "choice_message": _both("“{journey}” by {channel}", "„{journey}“ per {channel}"),
+    "choice_placed": _both("“{journey}” ({channel})", "„{journey}“ ({channel})"),
+    "choice_reward": _both("the reward of “{journey}” ({channel})", "Prämie zu „{journey}“ ({channel})"),
+    "choice_route": _both("handing over to “{route_to}”", "Übergabe an „{route_to}“"),
+    "choice_suppress": _both("leaving out “{channel}”", "Verzicht auf „{channel}“"),
     "choice_silence": _both("silence", "Schweigen"),
+    "way_reward": _both("reward: {channel}", "Prämie: {channel}"),
+    "way_route": _both("hand over to “{route_to}”", "Übergabe an „{route_to}“"),
+    "way_suppress": _both("leave out “{channel}”", "„{channel}“ weglassen"),
     "consent": _both(
         "With consent for {channel} ({purpose}), {choice} would come first.",
         "Mit Einwilligung für {channel} ({purpose}) läge {choice} vorn.",
@@ -86,6 +121,12 @@ CHANGES: Mapping[str, BusinessName] = {
     "feature": _both(
         "If “{feature}” were {after} instead of {before}, {choice} would come first.",
         "Wäre „{feature}“ {after} statt {before}, läge {choice} vorn.",
+    ),
+    "purchase": _both(
+        "If the customer bought something now (“{feature}” {after} instead of {before}, one purchase more, other figures held), "
+        "{choice} would come first.",
+        "Kaufte die Person jetzt etwas („{feature}“ {after} statt {before}, ein Einkauf mehr, andere Angaben unverändert), "
+        "läge {choice} vorn.",
     ),
     "cap": _both(
         "If the limit “{cap}” allowed {after} instead of {before}, {choice} would come first.",
@@ -95,8 +136,12 @@ CHANGES: Mapping[str, BusinessName] = {
         "Without the contact “{journey}” by {channel} of {before}, {choice} would come first.",
         "Ohne den Kontakt „{journey}“ per {channel} ({before}) läge {choice} vorn.",
     ),
+    "contact_unnamed": _both(
+        "Without the contact by {channel} of {before}, {choice} would come first.",
+        "Ohne den Kontakt per {channel} ({before}) läge {choice} vorn.",
+    ),
     "time": _both(
-        "Asked again at {after}, {choice} would come first.", "Zu einer späteren Zeit ({after}) läge {choice} vorn."
+        "Asked again on {after}, {choice} would come first.", "Zu einer späteren Zeit ({after}) läge {choice} vorn."
     ),
     "lever": _both(
         "With a lever of {after} instead of {before} on “{journey}”, {choice} would come first.",
@@ -143,23 +188,26 @@ CUSTOMER: Mapping[str, BusinessName] = {
         "You are on the list of people we do not contact; nothing was evaluated.",
         "Sie stehen auf der Liste der Personen, die wir nicht ansprechen; nichts wurde ausgewertet.",
     ),
-    "consent": _both("If you allowed us to use {channel}, {then}.", "Wenn Sie uns {channel} erlaubten, {then}."),
-    "time": _both("Later, at {after}, {then}.", "Später ({after}) {then}."),
-    "recency_days": _both("If you bought something today, {then}.", "Wenn Sie heute etwas kauften, {then}."),
-    "session_age_hours": _both("If you opened our app now, {then}.", "Wenn Sie jetzt unsere App öffneten, {then}."),
+    "consent": _both("If you allowed us to use {channel}, {then}.", "Wenn Sie uns {channel} erlauben, {then}."),
+    "time": _both("Later, on {after}, {then}.", "Später ({after}) {then}."),
+    "recency_days": _both("If you bought something today, {then}.", "Wenn Sie heute etwas kaufen, {then}."),
+    "session_age_hours": _both("If you opened our app now, {then}.", "Wenn Sie jetzt unsere App öffnen, {then}."),
     "store_visit_age_hours": _both(
-        "If you visited a store now, {then}.", "Wenn Sie jetzt eine Filiale besuchten, {then}."
+        "If you visited a store now, {then}.", "Wenn Sie jetzt eine Filiale besuchen, {then}."
     ),
     "in_store": _both("If you were in a store now, {then}.", "Wenn Sie jetzt in einer Filiale wären, {then}."),
     "cart_open": _both("If your cart were filled, {then}.", "Wenn Ihr Warenkorb gefüllt wäre, {then}."),
     "points_balance": _both("If you held {after} points, {then}.", "Wenn Sie {after} Punkte hätten, {then}."),
     "message": _both(
-        "you would get “{journey}” from us by {channel}", "würden Sie „{journey}“ per {channel} von uns bekommen"
+        "you could get “{journey}” from us by {channel}", "könnten Sie „{journey}“ per {channel} von uns bekommen"
     ),
-    "module": _both("you would see “{journey}”: {channel}", "würden Sie „{journey}“ sehen: {channel}"),
-    "reward": _both("you would get a reward: “{journey}”", "würden Sie eine Prämie bekommen: „{journey}“"),
-    "route": _both("it would be about “{route_to}”", "würde es um „{route_to}“ gehen"),
-    "suppress": _both("you would get less advertising: {channel}", "würden Sie weniger Werbung bekommen: {channel}"),
-    "silence": _both("there would be no message", "gäbe es keine Nachricht"),
+    "placed": _both("you could see “{journey}” ({channel})", "könnten Sie „{journey}“ sehen ({channel})"),
+    "reward": _both("you could get a reward: “{journey}”", "könnten Sie eine Prämie bekommen: „{journey}“"),
+    "reward_points": _both(
+        "you could get a reward for {points} points: “{journey}”",
+        "könnten Sie für {points} Punkte eine Prämie bekommen: „{journey}“",
+    ),
+    "costs": _both("This reward costs {points} of your points.", "Diese Prämie kostet {points} Ihrer Punkte."),
+    "care": _both("Our service team takes care of your request.", "Unser Serviceteam kümmert sich um Ihr Anliegen."),
 }
 """What customers read: nothing of money, of ranks or of what models believe."""

@@ -18,9 +18,22 @@ from arbitration.wording import localized, moment, money, plain, share
 
 _MONEY = frozenset({"net", "decided_on", "lost_by", "stake", "plan_value"})
 _SHARES = frozenset({"risk", "probability"})
-_MOMENTS = frozenset({"send_at", "free_at"})
-_SIGNS = (("<=", "≤"), (">=", "≥"), ("==", "="), ("!=", "≠"))
-_WORD = re.compile(r"'[^']*'|\"[^\"]*\"|[A-Za-z_][A-Za-z_0-9.]*|[0-9.]+")
+_MOMENTS = frozenset({"send_at", "free_at", "first_at", "ask_at"})
+STAFF = frozenset({"pos_note", "call_hint"})
+"""Channels on which an associate reads and the customer does not."""
+UNSHOWN = frozenset({"suppress", "route"})
+"""Kinds of treatment that show nothing to anybody."""
+REACTION_MODELS = frozenset({"channel_propensity", "send_time"})
+"""Models of how people react to what they are shown."""
+_AMOUNTS = ("money_", "cart_value", "reward_value", "basket_value")
+"""How features begin that hold money."""
+_UNITS = (("_days", "days", "day_word"), ("_hours", "hours", "hour_word"))
+"""How features end that hold a time, and its unit."""
+_SIGNS = {"<=": "≤", ">=": "≥", "==": "=", "!=": "≠"}
+_BEFORE = re.compile(r"([A-Za-z_][A-Za-z_0-9.]*)\s*(?:[<>=!]=|[<>])\s*$")
+_BEHIND = re.compile(r"\s*(?:[<>=!]=|[<>])\s*([A-Za-z_][A-Za-z_0-9.]*)")
+"""The feature that a number is compared with."""
+_WORD = re.compile(r"'[^']*'|\"[^\"]*\"|[A-Za-z_][A-Za-z_0-9.]*|[0-9.]+|<=|>=|==|!=")
 """What is said otherwise within a rule: texts stay, names and numbers are put into the language."""
 
 
@@ -57,6 +70,7 @@ class Naming:
         return {
             "journey": self.journey,
             "route_to": self.journey,
+            "purpose": self.frame,
             "channel": self.channel,
             "basis": lambda basis: self.say(BASES[basis]) if basis in BASES else basis,
             "missing": lambda name: self.say(MISSING[name]) if name in MISSING else self.feature(name),
@@ -109,13 +123,15 @@ class Naming:
 
     def rule(self, rule: str) -> str:
         """A rule with the features' business names and signs that people read."""
-        for sign, shown in _SIGNS:
-            rule = rule.replace(sign, shown)
 
         def word(found: re.Match[str]) -> str:
             name = found[0]
-            if name[0].isdigit():
-                return localized(name, self.lang)
+            if name in _SIGNS:
+                return _SIGNS[name]
+            if name[0].isdigit() or name[0] == ".":
+                feature = _BEFORE.search(rule, 0, found.start()) or _BEHIND.match(rule, found.end())
+                number = float(name) if "." in name else int(name)
+                return self.value(feature[1], number) if feature else localized(name, self.lang)
             return self.say(FRAMES[name]) if name in ("and", "or", "not") else self.feature(name)
 
         return _WORD.sub(word, rule)
@@ -126,25 +142,65 @@ class Naming:
             read = compile_expression(rule).names
         except ExpressionError:
             return ""
-        known = {name: plain(self.features[name], self.lang) for name in read if self.features.get(name) is not None}
+        known = {name: self.value(name, self.features[name]) for name in read if self.features.get(name) is not None}
         if len(read) == 1:
             return "".join(known.values())
         return ", ".join(f"{self.feature(name)} {value}" for name, value in known.items())
 
+    def value(self, feature: str, value: FeatureValue) -> str:
+        """A feature's value with its unit; a time's unit only where the feature's name does not say it already."""
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            return plain(value, self.lang)
+        if feature.startswith(_AMOUNTS):
+            return self.price(value) if value % 1 else money(value, self.policy.economics.currency, self.lang, digits=0)
+        shown = plain(value, self.lang)
+        for ending, unit, word in _UNITS:
+            if feature.endswith(ending) and self.frame(word).lower() not in self.feature(feature).lower():
+                return self.frame(unit, count=shown)
+        return shown
+
     def title(self, treatment: Treatment) -> str:
-        """`journey, channel`; the template is added where a journey has several on one channel."""
+        """`journey, way`; the template is added where a journey has several on one channel."""
+        if treatment.journey not in self.policy.journeys and treatment.channel not in self.policy.channels:
+            return self.journey(treatment.journey)  # a trigger's own word; no channel was proposed
         lines = self.lines(treatment.journey, treatment.channel)
         only = f" ({treatment.template})" if len(lines) > 1 else ""
-        return f"{self.journey(treatment.journey)}, {self.channel(treatment.channel)}{only}"
+        return f"{self.journey(treatment.journey)}, {self.way(treatment)}{only}"
+
+    def way(self, treatment: Treatment) -> str:
+        """What is done where: the channel alone for what is said or shown."""
+        channel = self.channel(treatment.channel)
+        if treatment.kind in ("message", "module"):
+            return channel
+        names = {"channel": channel, "route_to": self.journey(treatment.route_to or "")}
+        return self.say(CHANGES[f"way_{treatment.kind}"]).format(**names)
 
     def choice(self, treatment_id: str) -> str:
         """A treatment, or silence, in the middle of a sentence."""
         if treatment_id == SILENCE:
             return self.say(CHANGES["choice_silence"])
         journey, channel, template = treatment_id.split("/", 2)
-        only = f" ({template})" if len(self.lines(journey, channel)) > 1 else ""
+        lines = self.lines(journey, channel)
+        only = f" ({template})" if len(lines) > 1 else ""
+        line = next((line for line in lines if line.template == template), None)
         names = {"journey": self.journey(journey), "channel": self.channel(channel)}
-        return self.say(CHANGES["choice"]).format(**names) + only
+        route_to = self.journey(line.route_to) if line and line.route_to else names["journey"]
+        return self.say(CHANGES[f"choice_{self.manner(channel, line)}"]).format(route_to=route_to, **names) + only
+
+    def manner(self, channel: str, line: JourneyTreatment | None) -> str:
+        """`message` for what is sent, `placed` for what is shown where the customer is; else the kind of treatment."""
+        if line is not None and line.kind not in ("message", "module"):
+            return line.kind
+        return "placed" if self.placed(channel) else "message"
+
+    def placed(self, channel: str) -> bool:
+        """Whether it is shown where the customer is, instead of being sent."""
+        known = self.policy.channels.get(channel)
+        return known is not None and known.timing == "immediate"
+
+    def seen(self, kind: str, channel: str) -> bool:
+        """Whether the customer sees anything of it."""
+        return kind not in UNSHOWN and channel not in STAFF
 
     def lines(self, journey: str, channel: str) -> list[JourneyTreatment]:
         """The catalog's lines of a journey on one channel."""

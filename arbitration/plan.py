@@ -16,7 +16,7 @@ from arbitration.gates import AFTER_STEPS, rejection
 from arbitration.gates.admission import Desk
 from arbitration.gates.calendar import span
 from arbitration.gates.case import Case
-from arbitration.propose import send_windows, treatments_of
+from arbitration.propose import FIRST_WITHIN, send_windows, treatments_of
 from arbitration.value import Worth
 
 MOST_CHANNELS = 8
@@ -69,7 +69,7 @@ def _seconds(first: Option, rivals: Rivals, case: Case) -> Iterator[Option]:
     """All second steps, by channel id, most worth first."""
     ready = _ready(first, case)
     for channel in sorted(rivals):
-        yield from (item for item in rivals[channel] if item.candidate.window.opens_at >= ready)
+        yield from (item for item in rivals[channel] if _in_turn(item, ready))
 
 
 def _thirds(first: Option, second: Option, rest: Rivals, case: Case) -> Iterator[Chain]:
@@ -77,9 +77,16 @@ def _thirds(first: Option, second: Option, rest: Rivals, case: Case) -> Iterator
     ready, then = _ready(second, case), _after((first, second), case)
     for channel in sorted(rest):
         for third in rest[channel]:
-            if third.candidate.window.opens_at >= ready and _passes(third, then):
+            if _in_turn(third, ready) and _passes(third, then):
                 yield first, second, third
                 break
+
+
+def _in_turn(item: Option, ready: datetime) -> bool:
+    """Whether the step begins within a day after the wait: at the time-out the customer is decided for afresh, and no decision looks
+    further ahead, so a later step could never be made.
+    """
+    return ready <= item.candidate.window.opens_at < ready + FIRST_WITHIN
 
 
 def _bound(first: Option, second: Option, rest: Rivals) -> float:

@@ -107,7 +107,8 @@ def furthest(rejections: Iterable[Rejection]) -> list[Rejection]:
 
 def _stop(stops: Sequence[Rejection]) -> dict[str, FeatureValue]:
     frees = [no.free_at for no in stops if no.free_at is not None]
-    missing = next((no.missing for no in stops if no.missing), None)
+    lacking = {no.missing for no in stops}
+    missing = lacking.pop() if len(lacking) == 1 else None  # one cause is named only if it is the cause of all
     return {"messages": len(stops), "missing": missing, "free_at": encode(min(frees)) if frees else None}
 
 

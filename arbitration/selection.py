@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from arbitration.domain import Arm, Candidate, CustomerId, Value
 from arbitration.policy import Selection
+from arbitration.value import total
 
 ONE = 1 << 20
 _DRAW_BITS = 53
@@ -99,10 +100,10 @@ def inverse_gap(ranked: Ranking, others: list[int], selection: Selection) -> Tri
     gaps = {at: best - ranked[at][1].decided_on for at in others if ranked[at][1].high > best}
     arms = len(gaps) + 1
     weights = {at: 1.0 / (arms + selection.greed * gap) for at, gap in gaps.items()}
-    total = sum(weights.values())
-    loss = sum(weight * gaps[at] for at, weight in weights.items())
+    shares = total(weights.values())
+    loss = total(weight * _loss(ranked, at, gaps[at]) for at, weight in weights.items())
     room = _room(ranked, selection)
-    factor = min(1.0, room / total if total > 0 else 0.0, selection.exploration_budget / loss if loss > 0 else 1.0)
+    factor = min(1.0, room / shares if shares > 0 else 0.0, selection.exploration_budget / loss if loss > 0 else 1.0)
     return Tried({at: weight * factor for at, weight in weights.items()}, selection.silence_floor)
 
 
@@ -141,6 +142,12 @@ def bounded(selection: Selection) -> Selection:
 
 def _clipped(number: float, most: float = 1.0) -> float:
     return min(most, max(0.0, number)) if number == number else 0.0  # noqa: PLR0124 - NaN
+
+
+def _loss(ranked: Ranking, at: int, gap: float) -> float:
+    """What trying the candidate is expected to lose against the favorite: net money, and no less than its cautious gap."""
+    favorite = ranked[0][1].net if ranked[0][1].decided_on > 0 else 0.0
+    return max(gap, favorite - ranked[at][1].net)
 
 
 def _room(ranked: Ranking, selection: Selection) -> float:

@@ -25,14 +25,10 @@ GATE_TEXTS: Mapping[str, BusinessName] = {
     ),
     "unknown_journey": _both("The catalog does not know this journey", "Der Katalog kennt diese Journey nicht"),
     "pause": _both("Contacts are paused for this customer", "Kontakte sind für diese Person ausgesetzt"),
-    "consent_missing": _both("There is no consent for this channel", "Für diesen Kanal liegt keine Einwilligung vor"),
-    "consent_denied": _both("The customer refused this channel", "Die Person hat diesen Kanal abgelehnt"),
-    "consent_withdrawn": _both(
-        "Consent for this channel was withdrawn", "Die Einwilligung für diesen Kanal wurde widerrufen"
-    ),
-    "consent_expired": _both(
-        "Consent for this channel has expired", "Die Einwilligung für diesen Kanal ist abgelaufen"
-    ),
+    "consent_missing": _both("There is no consent", "Es liegt keine Einwilligung vor"),
+    "consent_denied": _both("The customer said no", "Die Person hat Nein gesagt"),
+    "consent_withdrawn": _both("Consent was withdrawn", "Die Einwilligung wurde widerrufen"),
+    "consent_expired": _both("Consent has expired", "Die Einwilligung ist abgelaufen"),
     "consent_evidence_incomplete": _both(
         "Consent cannot be proven, so it does not count", "Die Einwilligung ist nicht nachweisbar und zählt daher nicht"
     ),
@@ -41,8 +37,10 @@ GATE_TEXTS: Mapping[str, BusinessName] = {
         "Die Zeitzone ist unbekannt, Ruhezeiten lassen sich nicht einhalten",
     ),
     "quiet_hours": _both("It is quiet hours for the customer then", "Dann gilt für die Person Ruhezeit"),
-    "channel_cap": _both("The limit for this channel is reached", "Die Grenze für diesen Kanal ist erreicht"),
-    "group_cap": _both("The limit for these journeys is reached", "Die Grenze für diese Journeys ist erreicht"),
+    "channel_cap": _both("The channel's limit is reached", "Die Grenze des Kanals ist erreicht"),
+    "group_cap": _both(
+        "The limit for a group of journeys is reached", "Die Grenze für eine Gruppe von Journeys ist erreicht"
+    ),
     "overall_cap": _both("The limit over all channels is reached", "Die Grenze über alle Kanäle ist erreicht"),
     "cool_down": _both("This journey spoke a short while ago", "Diese Journey hat erst kürzlich gesprochen"),
     "exclusive_group": _both("A related journey is still running", "Eine verwandte Journey läuft noch"),
@@ -50,9 +48,7 @@ GATE_TEXTS: Mapping[str, BusinessName] = {
         "The channel waits, because the customer is spoken to elsewhere",
         "Der Kanal wartet, weil die Person anderswo angesprochen wird",
     ),
-    "channel_not_servable": _both(
-        "The caller cannot serve this channel", "Der Aufrufer kann diesen Kanal nicht bedienen"
-    ),
+    "channel_not_servable": _both("The caller cannot serve the channel", "Der Aufrufer kann den Kanal nicht bedienen"),
     "channel_unavailable": _both(
         "The customer cannot be reached here now", "Die Person ist hier gerade nicht erreichbar"
     ),
@@ -83,8 +79,8 @@ SELECTION_TEXTS: Mapping[str, BusinessName] = {
         "Das wurde zum Lernen versucht, mit {probability} Wahrscheinlichkeit: {net} erwartet, {decided_on} vorsichtig gerechnet.",
     ),
     "runner_up": _both(
-        "Next comes “{journey}” by {channel} with {net} expected; on the cautious side it is worth {lost_by} less.",
-        "Danach kommt „{journey}“ per {channel} mit {net} erwartet; vorsichtig gerechnet ist das {lost_by} weniger.",
+        "Next comes {choice} with {net} expected; on the cautious side it is worth {lost_by} less.",
+        "Danach kommt {choice} mit {net} erwartet; vorsichtig gerechnet ist das {lost_by} weniger.",
     ),
     "silence_next": _both(
         "The next best choice would be silence; this is worth {decided_on} more on the cautious side.",
@@ -109,12 +105,12 @@ SELECTION_TEXTS: Mapping[str, BusinessName] = {
         "The customer belongs to the permanent control group.", "Die Person gehört zur dauerhaften Kontrollgruppe."
     ),
     "silence_floor": _both(
-        "Silence was drawn to keep a comparison; “{journey}” by {channel} would be worth {net}, {decided_on} on the cautious side.",
-        "Zum Vergleich wurde geschwiegen; „{journey}“ per {channel} wäre {net} wert, {decided_on} vorsichtig gerechnet.",
+        "Silence was drawn to keep a comparison; {choice} would be worth {net}, {decided_on} on the cautious side.",
+        "Zum Vergleich wurde geschwiegen; {choice} wäre {net} wert, {decided_on} vorsichtig gerechnet.",
     ),
     "silence_worth_more": _both(
-        "No contact is worth it: even “{journey}” by {channel} is worth {net} expected, {decided_on} on the cautious side.",
-        "Kein Kontakt lohnt sich: selbst „{journey}“ per {channel} bringt {net} erwartet, {decided_on} vorsichtig gerechnet.",
+        "Nothing is worth it: even {choice} is worth {net} expected, {decided_on} on the cautious side.",
+        "Nichts lohnt sich: selbst {choice} bringt {net} erwartet, {decided_on} vorsichtig gerechnet.",
     ),
     "nothing_admissible": _both(
         "No message may be sent now; {messages} were considered.",

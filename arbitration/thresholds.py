@@ -7,6 +7,7 @@ thresholds of the rules themselves.
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from types import MappingProxyType
@@ -29,8 +30,28 @@ opened is no change that anybody would propose.
 """
 FLAGS = frozenset({"cart_open", "in_store"})
 """Features that are 1 for yes and 0 for no."""
+COUNTED = re.compile(r"frequency_\d+d")
+"""Features that count purchases."""
 STEP = 1
 """How far a value goes beyond a threshold that itself does not suffice."""
+
+
+PURCHASE = "recency_days"
+
+
+def happened(name: str, value: FeatureValue, features: Mapping[str, FeatureValue]) -> dict[str, FeatureValue]:
+    """The features with one of them changed. A purchase is one purchase more and on time, too; sums of money are held, as it is unknown."""
+    changed = {**features, name: value}
+    if name != PURCHASE or value != EVENTS[PURCHASE]:
+        return changed
+    for other, known in features.items():
+        if known is None or isinstance(known, (str, bool)):
+            continue
+        if other == "purchases_total" or COUNTED.fullmatch(other):
+            changed[other] = known + 1
+        elif other == "gap_ratio":
+            changed[other] = 0.0
+    return changed
 
 
 def nearest(
@@ -42,7 +63,7 @@ def nearest(
         return
     for name in dict.fromkeys(name for rule in compiled for name in rule.names):
         for value in _values(name, compiled, features.get(name)):
-            if _hold(compiled, {**features, name: value}) is holding:
+            if _hold(compiled, happened(name, value, features)) is holding:
                 yield name, value
                 break
 

@@ -61,7 +61,7 @@ def ranking(
 def value_unknown(item: Valued) -> bool:
     """Whether the value cannot be reckoned, because an estimate is no finite number; such a candidate never speaks."""
     value, chance = item.value, item.propensity
-    return not (_reckoned(value.low, value.high) and isfinite(chance.mean) and isfinite(chance.sd))
+    return not (_reckoned(value.low, value.high) and isfinite(chance.mean))
 
 
 def _reckoned(low: float, high: float) -> bool:
@@ -154,7 +154,7 @@ def attention_cost(channel: Channel, estimates: Estimates) -> float:
 
 def shadow_cost(treatment: Treatment, policy: Policy) -> float:
     """Sum of lambda_r over the scarce resources of which the contact uses a unit."""
-    return -sum(resource.price for resource in policy.resources.values() if resource.used_by(treatment))
+    return 0.0 - total(resource.price for resource in policy.resources.values() if resource.used_by(treatment))
 
 
 class Worth:
@@ -168,7 +168,7 @@ class Worth:
         self._fixed = (
             self._sign * opt_out_cost(self.beliefs.opt_out, self.beliefs.reach),
             self._sign * attention_cost(self._channel, estimates),
-            shadow_cost(treatment, policy) if policy.resources else 0.0,
+            self._sign * shadow_cost(treatment, policy) if policy.resources else 0.0,
             policy.journeys[treatment.journey].lever,
         )
         self._cost = self._sign * channel_cost(self._channel)
@@ -201,9 +201,7 @@ class Worth:
     def _sums(self, factor: float) -> tuple[Parts, float, float]:
         """Parts, net and one standard deviation of it: `net` is linear in tau, so its spread follows from one slope."""
         parts = self._parts(self._sign * self.beliefs.effect.mean * factor)
-        net = 0.0
-        for part in parts:
-            net += part
+        net = total(parts)
         return parts, net, abs(self.beliefs.effect.sd * factor * self._slope)
 
     def _parts(self, tau: float) -> Parts:
@@ -229,7 +227,15 @@ class Worth:
             "incentive_cost": incentive_cost(self._offer, 1.0),
             "points_cost": 0.0 if self._offer is None else -points_price(self._offer, self._economics),
         }
-        return sum(money for name, money in per_purchase.items() if name != self._without)
+        return total(money for name, money in per_purchase.items() if name != self._without)
+
+
+def total(numbers: Iterable[float]) -> float:
+    """The sum, one addition after the other: `sum` adds differently from Python 3.12 on, and a decision must not."""
+    found = 0.0
+    for number in numbers:
+        found += number
+    return found
 
 
 def engagement(propensity: Estimate, factor: float) -> Estimate:

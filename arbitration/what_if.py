@@ -9,7 +9,7 @@ from arbitration.domain import FeatureValue
 from arbitration.explanation import Change, Counterfactual, Drop, Sensitivity
 from arbitration.frames import CHANGES, PARTS_NAMED
 from arbitration.naming import Naming
-from arbitration.thresholds import FLAGS
+from arbitration.thresholds import EVENTS, FLAGS, PURCHASE
 from arbitration.wording import plain
 
 
@@ -44,8 +44,16 @@ def _drop(drop: Drop, naming: Naming) -> str:
 def _changed(one: Counterfactual, naming: Naming) -> str:
     change = one.change
     facts = {"choice": naming.choice(one.favorite), **values(change, naming), **what(change, naming)}
-    told = naming.say(CHANGES[change.kind]).format(**facts)
+    told = naming.say(CHANGES[_manner(change, naming)]).format(**facts)
     return f"{told} {naming.say(CHANGES['held'])}" if one.held else told
+
+
+def _manner(change: Change, naming: Naming) -> str:
+    """Which text says the change: a purchase is more than its feature, and what no catalog names stays unnamed."""
+    if change.kind == "feature" and change.what == PURCHASE and change.after == EVENTS[PURCHASE]:
+        return "purchase"
+    unnamed = change.kind == "contact" and change.what.partition("/")[0] not in naming.policy.journeys
+    return "contact_unnamed" if unnamed else change.kind
 
 
 def values(change: Change, naming: Naming) -> dict[str, str]:
@@ -58,7 +66,7 @@ def values(change: Change, naming: Naming) -> dict[str, str]:
             return naming.price(value)
         if change.what in FLAGS and value is not None:
             return naming.frame("yes" if value else "no")
-        return plain(value, naming.lang)
+        return naming.value(change.what, value) if change.kind == "feature" else plain(value, naming.lang)
 
     return {"before": shown(change.before), "after": shown(change.after)}
 

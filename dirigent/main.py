@@ -60,3 +60,7 @@ def _refuse(error: DirigentError) -> NoReturn:
 
 def _escaped(text: str) -> str:
     return text.replace("[", r"\[")
+
+
+if __name__ == "__main__":
+    run()

@@ -21,7 +21,8 @@ from pathlib import Path
 from scripts.installer import PYTHON, ROOT, VENV, bootstrap_uv, pip, uv
 
 OLDEST = (3, 11)
-CONSOLE_SCRIPT = "#!{python}\nfrom dirigent.main import run\n\nrun()\n"
+# Programs that start others of their kind import this script again: only the first one runs.
+CONSOLE_SCRIPT = '#!{python}\nfrom dirigent.main import run\n\nif __name__ == "__main__":\n    run()\n'
 
 
 def say(line: str) -> None:

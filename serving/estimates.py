@@ -139,13 +139,13 @@ def _money(policy: Policy, context: Context) -> tuple[Estimate, float] | None:
 
 
 def _tier_progress(policy: Policy, context: Context) -> Estimate:
-    """What one more purchase brings of the next tier's value. The value is the catalog's, so the tier is that of cell means."""
+    """What one more purchase brings of the next tier's value. The value is the catalog's: a prior, scaled."""
     missing = _number(context.features.get("money_to_next_tier"))
     basket = _number(context.features.get("basket_value_182d"))
     if not (missing > 0 and basket > 0):  # NaN is neither: unknown, or the top tier
         return Estimate(0.0, 0.0, "no way to a next tier is known")
     share = min(1.0, basket / missing)
-    return Estimate(policy.economics.tier_value_prior * share, 0.0, "prior scaled by mean basket to next tier", 1)
+    return Estimate(policy.economics.tier_value_prior * share, 0.0, "prior scaled by mean basket to next tier")
 
 
 def _churn(bundle: Bundle, context: Context, money: tuple[Estimate, float] | None) -> tuple[Estimate, Estimate | None]:
@@ -218,7 +218,7 @@ def _reach(policy: Policy, money: tuple[Estimate, float] | None, prior: Estimate
     typical = e.basket_value_prior * e.margin_rate * e.base_purchase_prior * DAYS_A_YEAR / e.effect_window_days
     scale = min(max(money[1] / typical, REACH_RANGE[0]), REACH_RANGE[1]) if typical > 0 else 1.0
     return {
-        name: Estimate(given.mean * scale, 0.0, "prior scaled by annual margin", 1)
+        name: Estimate(given.mean * scale, 0.0, "prior scaled by annual margin")
         for name, given in prior.reach_value.items()
     }
 

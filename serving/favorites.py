@@ -36,7 +36,8 @@ def summary_of(decision: Decision) -> Summary:
     if best is None or best.value.decided_on <= 0:
         return Summary(None, None, 0.0, 0.0, stopped)
     candidate = best.candidate
-    return Summary(candidate.treatment.id, candidate.window.opens_at, best.value.net, best.value.decided_on, stopped)
+    earned = best.value.net - best.value.lever
+    return Summary(candidate.treatment.id, candidate.window.opens_at, earned, best.value.decided_on, stopped)
 
 
 def summaries(rows: Sequence[Row], policy: Policy) -> list[Summary]:
@@ -64,7 +65,8 @@ def _summary(found: Decisions, row: int, stopped: Mapping[str, int]) -> Summary:
     if favorite == NOBODY:
         return Summary(None, None, 0.0, 0.0, stopped)
     treatment, opens_at = found.layout.treatments[favorite], moment_of(int(found.favorite_opens[row]))
-    return Summary(treatment.id, opens_at, float(found.net[row]), float(found.decided_on[row]), stopped)
+    earned = float(found.net[row]) - found.layout.policy.journeys[treatment.journey].lever
+    return Summary(treatment.id, opens_at, earned, float(found.decided_on[row]), stopped)
 
 
 def _stopped(found: Decisions, rows: int) -> list[dict[str, int]]:

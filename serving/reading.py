@@ -6,10 +6,10 @@ import json
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from arbitration.associate import contact_summary, next_best_action
 from arbitration.codec import canonical_json, decode, encode
 from arbitration.customer import for_customer
 from arbitration.errors import LedgerError
-from arbitration.explain import contact_summary
 from arbitration.explanation import Lang
 from arbitration.policy import Policy
 from serving.answers import answer_of, explanation
@@ -119,10 +119,10 @@ def _for_scientist(record: Record, policy: Policy, lang: Lang, weighed: Weighed)
 def _for_associate(record: Record, policy: Policy, lang: Lang, _: Weighed) -> dict[str, Any]:
     """What to do and what was said last, each in four words; nothing of who must not be contacted."""
     told, action, context = explanation(record, policy, lang), answer_of(record, policy).action, record.context
-    best = action.model_dump(include={"journey", "channel", "kind", "route_to"}) if action else None
+    best = action.model_dump(include={"journey", "channel", "kind", "route_to"}) if action else {}
     return {
         "store_summary": told.store_summary,
-        "next_best_action": best and best | {"text": told.headline},
+        "next_best_action": best | {"text": next_best_action(told.headline, record.decision, policy, lang)},
         "last_contact": None if barred(context) else _last_contact(record, policy, lang),
         "tier": context.features.get("tier_level"),
     }
@@ -132,7 +132,11 @@ def _last_contact(record: Record, policy: Policy, lang: Lang) -> dict[str, Any] 
     """The newest contact that was made before the decision."""
     made = [contact for contact in record.context.contacts if contact.sent_at <= record.now]
     last = max(made, key=lambda contact: contact.sent_at, default=None)
-    return {"summary": contact_summary(last, policy, lang), "sent_at": encode(last.sent_at)} if last else None
+    return (
+        {"summary": contact_summary(last, policy, lang, record.decision), "sent_at": encode(last.sent_at)}
+        if last
+        else None
+    )
 
 
 def _for_customer(record: Record, policy: Policy, lang: Lang, weighed: Weighed) -> dict[str, Any]:

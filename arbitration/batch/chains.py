@@ -12,10 +12,12 @@ import numpy as np
 import numpy.typing as npt
 
 from arbitration.batch.after import After, Step
-from arbitration.batch.clock import Windows
+from arbitration.batch.clock import INSTANT, Windows
+from arbitration.propose import FIRST_WITHIN
 
 Array = npt.NDArray[Any]
 NOTHING = -np.inf
+A_DAY = FIRST_WITHIN // INSTANT
 WIDEST = 16
 """Second steps that are tried at once in rows whose first ones did not settle it."""
 
@@ -24,10 +26,11 @@ WIDEST = 16
 class Rivals:
     """What may follow, rows x rivals x windows: net (-inf where nothing may), P(engage), and the treatment.
 
-    `channel` is each rival's channel, -1 where a row has no more.
+    `ready` is when the wait after each row's first step is over, `channel` each rival's channel, -1 where a row has no more.
     """
 
     windows: Windows
+    ready: Array
     channel: Array
     wait: Array
     net: Array
@@ -88,7 +91,8 @@ def _ceilings(net: Array, propensity: Array, rivals: Rivals, open_net: Array) ->
                 third = np.maximum(third, np.where(begin < size, reach, 0.0))
         second = open_net[some, at] + (1.0 - rivals.propensity[some, at]) * third
         ceiling = net[some, None] + (1.0 - propensity[some, None]) * second
-        found[some, at] = np.where(open_net[some, at] > NOTHING, ceiling, NOTHING)
+        in_turn = opens[some] < rivals.ready[some, None] + A_DAY
+        found[some, at] = np.where((open_net[some, at] > NOTHING) & in_turn, ceiling, NOTHING)
     return found
 
 
@@ -187,7 +191,8 @@ class Search:
         start, left = self.net[rows], 1.0 - self.propensity[rows]
         worth = start + left * (gain + miss * 0.0)
         third, window = np.full(len(rows), -1), np.full(len(rows), -1)
-        waited = rivals.windows.opens[rows] >= (opens + rivals.wait[rows, pick.rival])[:, None]
+        ready = (opens + rivals.wait[rows, pick.rival])[:, None]
+        waited = (rivals.windows.opens[rows] >= ready) & (rivals.windows.opens[rows] < ready + A_DAY)
         for at in range(rivals.channel.shape[1]):
             net = np.where(waited, self.open_net[rows, at], NOTHING)
             some = np.flatnonzero((pick.rival != at) & (start + left * (gain + miss * net.max(axis=1)) > worth))

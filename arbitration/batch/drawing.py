@@ -26,6 +26,7 @@ class Best:
     opens: Array
     decided_on: Array
     high: Array
+    net: Array
 
     def only(self, keep: Array) -> Best:
         """Some of them."""
@@ -62,7 +63,9 @@ def drawn(best: Best, rows: int, holdout: Array, draw: Array, selection: Selecti
     favorite = np.full(rows, NOBODY)
     favorite[best.row[first]] = np.where(best.decided_on[first] > 0, best.at[first], NOBODY)
     others = order[best.at[order] != favorite[best.row[order]]]
-    units, silence, listed = _shares(best.only(others), top, acts, selection)
+    net = np.zeros(rows)
+    net[best.row[first]] = np.where(best.decided_on[first] > 0, best.net[first], 0.0)
+    units, silence, listed = _shares(best.only(others), top, acts, net, selection)
     row = best.row[others[listed]]
     given = np.zeros(rows, dtype=np.int64)
     np.add.at(given, row, units)
@@ -73,8 +76,8 @@ def drawn(best: Best, rows: int, holdout: Array, draw: Array, selection: Selecti
     return Drawn(winner, favorite, own, chance, silence, np.flatnonzero(holdout), tried, units)
 
 
-def _shares(others: Best, top: Array, acts: Array, selection: Selection) -> tuple[Array, Array, Array]:
-    """Units of the candidates that are tried, units of silence where it is not the favorite, positions of those tried."""
+def _shares(others: Best, top: Array, acts: Array, net: Array, selection: Selection) -> tuple[Array, Array, Array]:
+    """`net` is the favorite's. Units of the candidates that are tried, units of silence where it is not the favorite, positions of those tried."""
     rows = len(top)
     room = {
         act: max(0.0, selection.exploration - (_ceil(selection.silence_floor * ONE) / ONE if act else 0.0))
@@ -87,7 +90,7 @@ def _shares(others: Best, top: Array, acts: Array, selection: Selection) -> tupl
         return np.zeros(0, np.int64), silence, np.zeros(0, np.int64)
     if selection.strategy == "inverse_gap":
         listed = np.flatnonzero(others.high > np.maximum(top, 0.0)[others.row])
-        return _inverse_gap(others.only(listed), np.maximum(top, 0.0), rooms, selection), silence, listed
+        return _inverse_gap(others.only(listed), np.maximum(top, 0.0), rooms, net, selection), silence, listed
     if selection.strategy == "epsilon":
         share = rooms / np.maximum(1, size)
     else:
@@ -99,13 +102,16 @@ def _shares(others: Best, top: Array, acts: Array, selection: Selection) -> tupl
     return (share[others.row] * ONE).astype(np.int64), silence, np.arange(len(others.row))
 
 
-def _inverse_gap(near: Best, top: Array, room: Array, selection: Selection) -> Array:
+def _inverse_gap(near: Best, top: Array, room: Array, net: Array, selection: Selection) -> Array:
     """Weights 1 / (K + greed * gap), scaled down to the room and the money there is."""
     rows = len(top)
     size = np.bincount(near.row, minlength=rows)
     gap = top[near.row] - near.decided_on
     weight = 1.0 / ((size[near.row] + 1) + selection.greed * gap)
-    total, loss = _sums(near.row, size, weight), _sums(near.row, size, weight * gap)
+    total, loss = (
+        _sums(near.row, size, weight),
+        _sums(near.row, size, weight * np.maximum(gap, net[near.row] - near.net)),
+    )
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         by_room = np.where(total > 0, room / total, 0.0)
         by_money = np.where(loss > 0, selection.exploration_budget / loss, 1.0)

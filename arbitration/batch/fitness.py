@@ -56,7 +56,7 @@ def _of_journey(people: People, at: int) -> Array:
 def _of_treatment(people: People, treatment: Treatment) -> Array:
     gone = np.zeros(people.size, dtype=bool)
     for resource in people.layout.policy.resources.values():
-        if resource.limit is not None and resource.used_by(treatment):
+        if resource.limit is not None and resource.used_by(treatment) and treatment.kind != "suppress":
             left = people.audience.stock.get(resource.id)
             gone |= np.True_ if left is None else ~(left[people.rows] > 0)
     short = np.zeros(people.size, dtype=bool)

@@ -122,7 +122,10 @@ class Layout:
             [-points_price(offer, economics) if offer else 0.0 for offer in offers],
             [float(offer is not None) for offer in offers],
             [channel.pressure for channel in channels],
-            [shadow_cost(it, self.policy) if self.policy.resources else 0.0 for it in listed],
+            [
+                s * shadow_cost(it, self.policy) if self.policy.resources else 0.0
+                for s, it in zip(sign, listed, strict=True)
+            ],
             [self.journey(it).lever for it in listed],
         )
         return Costs(*(np.array(column, dtype=np.float64) for column in columns))

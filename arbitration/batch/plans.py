@@ -103,7 +103,7 @@ def _rivals(
     copies = lines.copies(present)
     shape = (people.size, max(1, lines.places(present)), windows.opens.shape[1])
     found = Rivals(
-        windows, np.full(shape[:2], -1), np.zeros(shape[:2], dtype=np.int64), np.full(shape, NOTHING), np.zeros(shape),
+        windows, first.opens + layout.wait_of[first.treatment], np.full(shape[:2], -1), np.zeros(shape[:2], dtype=np.int64), np.full(shape, NOTHING), np.zeros(shape),
         np.full(shape, -1),
     )  # fmt: skip
     odd = np.zeros(people.size, dtype=bool)

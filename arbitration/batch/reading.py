@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from arbitration.batch.layout import Layout
 from arbitration.batch.tables import BASES, STATES, Believed, Consents, Contacts, Triggers
+from arbitration.gates.calendar import EARLIEST, LATEST
 from arbitration.windows import BLOCKS_A_DAY, zone_of
 
 Array = npt.NDArray[Any]
@@ -52,6 +53,9 @@ def read(rows: Sequence[Plain], layout: Layout) -> Read:
         "features": {name: feature_column([it["features"].get(name) for it in contexts]) for name in layout.features},
         "estimates": _believed([row["estimates"] for row in rows], layout),
     }
+
+
+_EDGES = tuple(np.datetime64(edge.replace(tzinfo=None), "us") for edge in (EARLIEST, LATEST))
 
 
 def moments(texts: Sequence[str | None]) -> Array:
@@ -133,7 +137,7 @@ def _contacts(contexts: Sequence[Plain], layout: Layout) -> Contacts:
         offsets,
         _whole(layout.journey_at.get(it["journey"], -1) for it in flat),
         _whole(layout.channel_at.get(it["channel"], -1) for it in flat),
-        moments([it["sent_at"] for it in flat]),
+        np.clip(moments([it["sent_at"] for it in flat]), _EDGES[0], _EDGES[1]),
         np.array([it.get("purpose", "marketing") == "service" for it in flat], dtype=bool),
         _whole(_ENGAGED[it.get("engaged")] for it in flat),
     )
@@ -162,7 +166,7 @@ def _believed(estimates: Sequence[Plain], layout: Layout) -> Believed:
     effects = [it["effect"] for it in estimates]
 
     def one(name: str) -> Array:
-        return np.array([it[name]["mean"] if name in it else 0.0 for it in estimates], dtype=np.float64)
+        return np.array([it[name]["mean"] for it in estimates], dtype=np.float64)
 
     def table(name: str, keys: Mapping[str, int], priors: Sequence[float]) -> Array:
         return _table([it.get(name) or {} for it in estimates], keys, priors, _means)
@@ -184,7 +188,7 @@ def _believed(estimates: Sequence[Plain], layout: Layout) -> Believed:
         basket_margin=one("basket_margin"),
         recency_value=one("recency_value"),
         attention_price=one("attention_price"),
-        tier_progress=one("tier_progress"),
+        tier_progress=np.array([it["tier_progress"]["mean"] if "tier_progress" in it else 0.0 for it in estimates]),
     )
 
 

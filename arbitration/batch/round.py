@@ -162,10 +162,10 @@ def _best(row: Array, treatment: Array, opens: Array, worth: Worth) -> Best:
     starts = np.flatnonzero((np.diff(row, prepend=-1) != 0) | (np.diff(treatment, prepend=-1) != 0))
     if not len(starts):
         none = np.zeros(0, dtype=np.int64)
-        return Best(none, none, none, none, np.zeros(0), np.zeros(0))
+        return Best(none, none, none, none, np.zeros(0), np.zeros(0), np.zeros(0))
     top = np.maximum.reduceat(decided_on, starts)
     length = np.diff(np.append(starts, len(row)))
     place = np.where(decided_on == np.repeat(top, length), np.arange(len(row)), len(row))
     at = np.minimum.reduceat(place, starts)
     at = at[top > -np.inf]
-    return Best(row[at], treatment[at], at, opens[at], decided_on[at], worth.high[at])
+    return Best(row[at], treatment[at], at, opens[at], decided_on[at], worth.high[at], worth.net[at])

@@ -71,7 +71,11 @@ def missing_feature(candidate: Candidate, case: Case) -> Verdict | None:
 
 
 def out_of_stock(candidate: Candidate, case: Case) -> Verdict | None:
-    """A scarce resource that the contact would use is used up, over all customers; a stock that is not told is none."""
+    """A scarce resource that the contact would use is used up, over all customers; a stock that is not told is none. Who suppresses
+    a contact uses nothing.
+    """
+    if candidate.treatment.kind == "suppress":
+        return None
     for resource in case.policy.resources.values():
         if resource.limit is None or not resource.used_by(candidate.treatment):
             continue

@@ -51,7 +51,8 @@ class Answer:
 class Summary:
     """What a policy holds for best in one decision, free of the draw: the favorite treatment, or None for silence.
 
-    `opens_at` is its send window, `net` and `decided_on` its value (0 for silence). `stopped` counts the treatments of which no window
+    `opens_at` is its send window; `net` is what it is expected to earn, without the lever, which is a wish and no money; `decided_on`
+    ranks (both 0 for silence). `stopped` counts the treatments of which no window
     may be used, by the gate that their most promising window did not pass.
     """
 

@@ -236,7 +236,8 @@ def _means(candidate: Candidate, context: Context, policy: Policy) -> Iterable[s
         wanted = (resource.channel, resource.journey, resource.offer)
         given = (treatment.channel, treatment.journey, offer.id if offer else None)
         uses = all(one is None or one == other for one, other in zip(wanted, given, strict=True))
-        if uses and resource.limit is not None and context.stock.get(resource.id, 0) < 1:
+        spends = uses and treatment.kind != "suppress"  # who leaves a contact out uses nothing up
+        if spends and resource.limit is not None and context.stock.get(resource.id, 0) < 1:
             yield "out_of_stock"
     if offer is not None and offer.points < 0:
         balance = context.features.get("points_balance")

@@ -46,7 +46,8 @@ def test_probabilities_are_exact_and_bounded(situation: Situation) -> None:
     assert 1 - favorite <= selection.exploration
     best = max([0.0, *values])
     others = [item for item in decision.ranked if item.probability > 0 and item.value.decided_on < best]
-    loss = sum(item.probability * (best - item.value.decided_on) for item in others)
+    net = decision.ranked[0].value.net if best > 0 else 0.0
+    loss = sum(item.probability * max(best - item.value.decided_on, net - item.value.net) for item in others)
     assert loss <= selection.exploration_budget + 1e-12
     explored = [item.candidate.treatment for item in decision.ranked if item.probability > 0]
     assert len(explored) == len(set(explored)), "at most one window per treatment"

@@ -60,9 +60,10 @@ def wait_of(candidate: Candidate) -> timedelta:
 
 
 def follows(item: Valued, steps: tuple[Valued, ...], context: Context, now: datetime) -> bool:
-    """Whether the step may come after the others, told by the plain gates."""
+    """Whether the step may come after the others, within a day after the wait, told by the plain gates."""
     last = steps[-1].candidate
-    if item.candidate.window.opens_at < last.window.opens_at + wait_of(last):
+    ready = last.window.opens_at + wait_of(last)
+    if not ready <= item.candidate.window.opens_at < ready + timedelta(hours=24):
         return False
     sent = tuple(
         Contact(
