@@ -21,7 +21,11 @@ RULES = ("eligible", "applicable", "suitable")
 def doubts(policy: Policy, sources: Sources) -> list[Finding]:
     """Every doubt about a catalog that loads, in the order of files and lines."""
     ranges = feature_ranges(feature_kinds(policy.channels))
-    found = [*policy_doubts(policy, sources), *money_doubts(policy, sources), *_of_shut_channels(policy, ranges, sources)]
+    found = [
+        *policy_doubts(policy, sources),
+        *money_doubts(policy, sources),
+        *_of_shut_channels(policy, ranges, sources),
+    ]
     for journey in policy.journeys.values():
         found += _of_rules(journey, ranges, sources)
         found += _of_channels(journey, policy, ranges, sources)

@@ -32,7 +32,9 @@ def _of_worth(journey: Journey, policy: Policy, sources: Sources) -> Iterator[Fi
     """Journeys that cannot win even for a customer one basket away from the next tier."""
     best = max(high for _, high in _worth(journey, policy, policy.economics.tier_value_prior))
     if best <= 0:
-        what = f"'{journey.id}' can never win: its best treatment is worth {best:+.3f} {policy.economics.currency} at best"
+        what = (
+            f"'{journey.id}' can never win: its best treatment is worth {best:+.3f} {policy.economics.currency} at best"
+        )
         place = ("journeys", journey.id, "effect_prior")
         yield sources.finding(what, place, "see effect_prior, the channels' costs and the offers")
 

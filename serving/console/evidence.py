@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from arbitration.domain import Candidate, Consent
 from arbitration.gates.case import Case
+from arbitration.naming import UNSHOWN
 from serving.console.voice import Voice
 from serving.records import Record
 
@@ -41,6 +42,8 @@ def _permission(candidate: Candidate, consent: Consent | None, voice: Voice) -> 
     treatment = candidate.treatment
     channel = voice.channel(treatment.channel)
     purpose = voice.words(f"purpose_{voice.policy.journeys[treatment.journey].purpose}")
+    if treatment.kind in UNSHOWN:
+        return Permission(channel, purpose, voice.words("not_shown"), "", "")
     if consent is None or not voice.policy.channels[treatment.channel].needs_consent:
         return Permission(channel, purpose, voice.words("no_opt_in"), "", "")
     since = voice.formats.date(consent.valid_from)

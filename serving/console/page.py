@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from arbitration.domain import Decision, Ranked
-from arbitration.naming import Naming
+from arbitration.domain import Attribution, Decision, Ranked
+from arbitration.naming import REACTION_MODELS, UNSHOWN, Naming
 from arbitration.policy import Policy
 from arbitration.value import beliefs, timing_of
 from arbitration.wording import decimals
@@ -83,13 +83,13 @@ def page_of(record: Record, policy: Policy, lang: Lang, weighed: Weighed = UNWEI
         reasons=told.sentences,
         facts=facts(record, voice),
         worth=waterfall(shown.value, voice) if shown else None,
-        worth_note=_worth_note(decision.winner, shown, voice),
+        worth_note=_worth_note(decision.winner, shown, naming, voice),
         effect_note=_effect_note(record, policy, shown, voice),
         distance=distance(told, naming, voice),
         alterations=alterations(told, voice),
-        models=tuple(influences(given, voice) for given in record.attributions),
+        models=tuple(influences(given, voice) for given in record.attributions if _moved(given, shown)),
         rivals=rivals(decision, told, voice),
-        plan=course(decision, voice),
+        plan=course(decision, naming, voice),
         permissions=permissions(record, voice),
         degraded=tuple(voice.degraded(code) for code in decision.degraded),
         versions=versions(record, voice),
@@ -120,7 +120,7 @@ def facts(record: Record, voice: Voice) -> tuple[Fact, ...]:
     """The figures at a glance."""
     decision, winner = record.decision, record.decision.winner
     found = [_worth_fact(winner, voice), _choice_fact(decision, voice)]
-    if winner is not None:
+    if winner is not None and winner.candidate.treatment.kind not in UNSHOWN:
         tier = voice.words(f"tier_{winner.propensity.tier}")
         found.append(Fact(voice.words("reaction"), voice.formats.percent(winner.propensity.mean), tier))
     decided = voice.words("decided_at", moment=voice.formats.short(decision.decided_at))
@@ -162,14 +162,19 @@ def _effect_note(record: Record, policy: Policy, shown: Ranked | None, voice: Vo
     money = (record.estimates.basket_margin.mean, record.estimates.recency_value.mean)
     now, later = (voice.formats.money(amount) for amount in money)
     count = voice.formats.number(100 * believed.effect.mean * timing.mean, 1)
-    return voice.words("effect_note", count=count, basis=basis, now=now, later=later)
+    key = f"effect_note_{treatment.kind}" if treatment.kind in UNSHOWN else "effect_note"
+    return voice.words(key, count=count, basis=basis, now=now, later=later)
 
 
-def _worth_note(winner: Ranked | None, shown: Ranked | None, voice: Voice) -> str:
+def _worth_note(winner: Ranked | None, shown: Ranked | None, naming: Naming, voice: Voice) -> str:
     if shown is None:
         return voice.words("worth_none")
-    if winner is not None:
-        return voice.words("worth_intro")
     treatment = shown.candidate.treatment
-    names = {"journey": voice.journey(treatment.journey), "channel": voice.channel(treatment.channel)}
-    return voice.words("worth_of_best", **names)
+    if winner is not None:
+        return voice.words(f"worth_intro_{treatment.kind}" if treatment.kind in UNSHOWN else "worth_intro")
+    return voice.words("worth_of_best", choice=naming.choice(treatment.id))
+
+
+def _moved(given: Attribution, shown: Ranked | None) -> bool:
+    """Whether a model's estimate belongs on the page: nobody reacts to what is not shown."""
+    return shown is None or shown.candidate.treatment.kind not in UNSHOWN or given.model not in REACTION_MODELS

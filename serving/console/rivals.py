@@ -65,14 +65,13 @@ def rivals(decision: Decision, told: Explanation, voice: Voice) -> Rivals:
             continue
         treatment, stage = _treatment(line.treatment, decision), _stage(line.code, decision, line.lost_by)
         journey = voice.journey(treatment.journey)
-        names = (
-            journey,
-            line.title.removeprefix(f"{journey}, "),
+        way = capital(
+            line.title.removeprefix(journey).removeprefix(", ")
         )  # with the template, where it takes one to tell them apart
         fate = fates[line.treatment]
         # What does not fit the customer at any time needs no list of what else stood against some of the times.
         counts = () if stage == "eligibility" else _counts(fate, voice)
-        found[stage].append(Rival(*names, sentence, fate.total(), counts))
+        found[stage].append(Rival(journey, way, sentence, fate.total(), counts))
     found["same"] += _same(decision, fates, voice)
     groups = tuple(Group(key, voice.words(f"group_{key}"), tuple(found[key])) for key in ORDER if found[key])
     return Rivals(groups, len(decision.ranked) + len(decision.rejections), len(fates))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from arbitration.domain import Decision, PlanStep
+from arbitration.naming import Naming
+from arbitration.what_if import capital
 from arbitration.wording import decimals
 from serving.console.voice import Voice
 
@@ -32,14 +34,14 @@ class Course:
     rules: tuple[str, ...]
 
 
-def course(decision: Decision, voice: Voice) -> Course:
+def course(decision: Decision, naming: Naming, voice: Voice) -> Course:
     """The view of a decision's plan."""
     steps = decision.plan.steps
     if not steps:
         return Course(voice.words("plan_none", moment=voice.formats.short(decision.valid_until)), (), ())
     digits = decimals([decision.plan.expected_value, *(step.expected_value for step in steps)])
     shown = tuple(
-        _step(step, number, last=number + 1 == len(steps), digits=digits, voice=voice)
+        _step(step, number, last=number + 1 == len(steps), digits=digits, naming=naming, voice=voice)
         for number, step in enumerate(steps)
     )
     if len(steps) == 1:
@@ -48,13 +50,13 @@ def course(decision: Decision, voice: Voice) -> Course:
     return Course(intro, shown, _rules(steps, voice))
 
 
-def _step(step: PlanStep, number: int, *, last: bool, digits: int, voice: Voice) -> Step:
+def _step(step: PlanStep, number: int, *, last: bool, digits: int, naming: Naming, voice: Voice) -> Step:
     window = step.candidate.window
     opens, closes = voice.formats.clock(window.opens_at), voice.formats.clock(window.closes_at)
     return Step(
         title=voice.words("step", number=number + 1),
         state=voice.words("tentative" if number else "committed"),
-        channel=voice.channel(step.candidate.treatment.channel),
+        channel=capital(naming.way(step.candidate.treatment)),
         moment_iso=step.send_at.isoformat(),
         moment=voice.formats.short(step.send_at),
         window=voice.words("window", opens=opens, closes=closes),

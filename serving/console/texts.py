@@ -91,6 +91,17 @@ WORTH: Mapping[str, BusinessName] = {
         "Expected: {count} extra purchases per 100 contacts ({basis}), each earning {now} now and {later} in later purchases.",
         "Erwartet: {count} zusätzliche Einkäufe je 100 Kontakte ({basis}); jeder bringt {now} jetzt und {later} durch spätere Einkäufe.",
     ),
+    "effect_note_suppress": _both(
+        "Expected: {count} purchases fewer per 100 advertisements left out ({basis}); each would have earned {now} now and {later} in "
+        "later purchases. What is not shown costs nothing.",
+        "Erwartet: {count} Einkäufe weniger je 100 weggelassene Werbekontakte ({basis}); jeder hätte {now} jetzt und {later} durch "
+        "spätere Einkäufe gebracht. Was nicht gezeigt wird, kostet nichts.",
+    ),
+    "effect_note_route": _both(
+        "Expected: {count} extra purchases per 100 customers handed over ({basis}), each earning {now} now and {later} in later purchases.",
+        "Erwartet: {count} zusätzliche Einkäufe je 100 übergebene Personen ({basis}); jeder bringt {now} jetzt und {later} durch spätere "
+        "Einkäufe.",
+    ),
     "effect_assumed": _both("an assumption of the catalog", "eine Annahme aus dem Katalog"),
     "effect_measured": _both("measured on earlier contacts", "an früheren Kontakten gemessen"),
     "effect_measured_simulated": _both("measured on simulated contacts", "an simulierten Kontakten gemessen"),
@@ -98,9 +109,17 @@ WORTH: Mapping[str, BusinessName] = {
         "Expected additional money from this one contact, compared with sending nothing.",
         "Erwartetes zusätzliches Geld durch diesen einen Kontakt, verglichen mit Schweigen.",
     ),
+    "worth_intro_suppress": _both(
+        "Expected additional money from leaving this advertisement out, compared with showing it.",
+        "Erwartetes zusätzliches Geld durch das Weglassen dieser Werbung, verglichen damit, sie zu zeigen.",
+    ),
+    "worth_intro_route": _both(
+        "Expected additional money from handing over, compared with not doing so.",
+        "Erwartetes zusätzliches Geld durch die Übergabe, verglichen damit, nicht zu übergeben.",
+    ),
     "worth_of_best": _both(
-        "Silence was chosen. This is the best contact that could have been made: “{journey}” by {channel}.",
-        "Gewählt wurde Schweigen. Dies ist der beste Kontakt, der möglich war: „{journey}“ per {channel}.",
+        "Silence was chosen. This is the best that could have been done: {choice}.",
+        "Gewählt wurde Schweigen. Dies ist das Beste, was möglich war: {choice}.",
     ),
     "worth_none": _both(
         "No contact passed the checks, so there is nothing to value.",
@@ -171,11 +190,11 @@ INFLUENCE: Mapping[str, BusinessName] = {
 RIVALS: Mapping[str, BusinessName] = {
     "rivals_title": _both("Why not something else", "Warum nicht etwas anderes"),
     "rivals_intro": _both(
-        "{candidates} candidates competed: {treatments} messages at different times. Here is every one that was not chosen.",
-        "{candidates} Kandidaten standen zur Wahl: {treatments} Nachrichten zu verschiedenen Zeiten. Hier steht jeder, der nicht gewählt wurde.",
+        "{candidates} candidates competed: {treatments} possibilities at different times. Here is every one that was not chosen.",
+        "{candidates} Kandidaten standen zur Wahl: {treatments} Möglichkeiten zu verschiedenen Zeiten. Hier steht jeder, der nicht gewählt wurde.",
     ),
     "rivals_none": _both("Nothing was proposed.", "Nichts wurde vorgeschlagen."),
-    "group_same": _both("The same message at another time", "Dieselbe Nachricht zu einer anderen Zeit"),
+    "group_same": _both("The same at another time", "Dasselbe zu einer anderen Zeit"),
     "group_selection": _both("Possible, but not chosen", "Möglich, aber nicht gewählt"),
     "group_consent": _both("Not permitted", "Nicht erlaubt"),
     "group_contact_policy": _both("Too often or at the wrong time", "Zu oft oder zur falschen Zeit"),
@@ -196,9 +215,9 @@ PLAN: Mapping[str, BusinessName] = {
         "Nur der erste Schritt steht fest. Vor jedem weiteren wird alles neu geprüft und entschieden. "
         "Der ganze Plan ist {value} wert; spätere Schritte zählen nur mit der Wahrscheinlichkeit, dass sie nötig werden.",
     ),
-    "plan_single": _both("Nothing follows this contact.", "Auf diesen Kontakt folgt nichts."),
+    "plan_single": _both("Nothing follows after this.", "Danach folgt nichts."),
     "plan_none": _both(
-        "Nothing is sent, so nothing follows. Ask again at {moment} at the latest.",
+        "Nothing is sent, so nothing follows. Ask again by {moment}.",
         "Nichts wird gesendet, also folgt nichts. Spätestens {moment} wieder fragen.",
     ),
     "step": _both("Step {number}", "Schritt {number}"),
@@ -233,6 +252,7 @@ EVIDENCE: Mapping[str, BusinessName] = {
     "basis_existing_customer_7_3": _both("existing customer (UWG § 7(3))", "Bestandskunde (§ 7 Abs. 3 UWG)"),
     "basis_contract": _both("contract", "Vertrag"),
     "basis_none": _both("none", "keine"),
+    "not_shown": _both("nothing is shown, no opt-in needed", "nichts wird gezeigt, keine Einwilligung nötig"),
     "no_opt_in": _both("needs no opt-in; no refusal known", "keine Einwilligung nötig; keine Ablehnung bekannt"),
     "purpose_marketing": _both("marketing", "Werbung"),
     "purpose_service": _both("service", "Service"),

@@ -17,7 +17,8 @@ import pytest
 from arbitration.codec import decode
 from arbitration.decide import decide
 from arbitration.domain import Context, Decision, Estimates
-from arbitration.policy import Policy
+from arbitration.expression import compile_expression
+from arbitration.policy import Journey, Policy
 from catalog.loading import EXAMPLE, load_catalog
 from tests.cases.test_cases import FOLDER, check_decision, merged
 
@@ -58,3 +59,17 @@ def test_the_base_customer_hears_nothing() -> None:
     decision = decision_of({})
     assert decision.outcome == "silence"
     assert decision.ranked == ()
+
+
+def test_no_journey_that_sells_is_suitable_while_a_support_case_is_open() -> None:
+    selling = [one for one in example().journeys.values() if one.purpose == "marketing" and not _suppresses(one)]
+    assert len(selling) == 9
+    for journey in selling:
+        suitable = compile_expression(journey.suitable)
+        known = {"recency_days": 1.0, "money_28d": 60.0, "contacts_all_7d": 0}
+        assert suitable(known | {"support_cases_28d": 0}) is True, journey.id
+        assert suitable(known | {"support_cases_28d": 1}) is False, journey.id
+
+
+def _suppresses(journey: Journey) -> bool:
+    return all(line.kind == "suppress" for line in journey.treatments)
