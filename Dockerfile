@@ -5,7 +5,7 @@ COPY requirements/serving.lock /build/serving.lock
 RUN python -m venv /opt/dirigent \
  && /opt/dirigent/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes -r /build/serving.lock \
  && echo /app > /opt/dirigent/lib/python3.11/site-packages/dirigent.pth \
- && printf '#!/opt/dirigent/bin/python\nfrom dirigent.main import run\n\nrun()\n' > /opt/dirigent/bin/dirigent \
+ && printf '#!/opt/dirigent/bin/python\nfrom dirigent.main import run\n\nif __name__ == "__main__":\n    run()\n' > /opt/dirigent/bin/dirigent \
  && chmod 755 /opt/dirigent/bin/dirigent
 
 FROM python:3.11-slim-bookworm

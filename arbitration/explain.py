@@ -49,7 +49,7 @@ PROOF_CODES = frozenset(
 SAY_IT_ALL = frozenset({"consent_missing", "unknown_time_zone", "value_unknown"})
 """Codes whose sentence already names what is missing."""
 _DETAILS = (
-    "purpose", "missing", "by", "limit", "resource", "proof", "on_request", "rule", "needed", "here", "free_at", "ask_at", "no_end", "messages",
+    "purpose", "missing", "by", "limit", "resource", "unknown_stock", "proof", "on_request", "rule", "needed", "here", "free_at", "ask_at", "no_end", "messages",
     "first_at",
 )  # fmt: skip
 
@@ -138,6 +138,8 @@ def _details(code: str, facts: Mapping[str, FeatureValue], naming: Naming) -> di
         if str(by) in CONSTANT:
             return said | {"on_request": True if code == "channel_unavailable" else None}
         return said | {"rule": by, "here": naming.here(str(by)) or None}
+    if code == "out_of_stock" and said.pop("missing", None) is not None:
+        return said | {"unknown_stock": by}
     if code == "points_short":
         balance = naming.features.get("points_balance")
         return said | {"here": plain(balance, naming.lang) if balance is not None else None}

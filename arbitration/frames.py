@@ -26,7 +26,8 @@ FRAMES: Mapping[str, BusinessName] = {
         "Hand over from “{journey}” to “{route_to}”, {send_at}", "Von „{journey}“ an „{route_to}“ übergeben, {send_at}"
     ),
     "headline_suppress": _both(
-        "Leave out {channel} for “{journey}”, {send_at}", "{channel} wegen „{journey}“ weglassen, {send_at}"
+        "Leave out “{channel}” because of “{journey}”, {send_at}",
+        "„{channel}“ wegen „{journey}“ weglassen, {send_at}",
     ),
     "headline_silence": _both("Silence", "Schweigen"),
     "store_message": _both("{words}", "{words}"),
@@ -66,6 +67,9 @@ FRAMES: Mapping[str, BusinessName] = {
     "missing": _both("missing: {missing}", "es fehlt: {missing}"),
     "by": _both("because of {by}", "wegen {by}"),
     "limit": _both("the limit is: {limit}", "die Grenze lautet: {limit}"),
+    "unknown_stock": _both(
+        "how much is left is unknown: {unknown_stock}", "der Restbestand ist unbekannt: {unknown_stock}"
+    ),
     "resource": _both("used up: {resource}", "aufgebraucht: {resource}"),
     "proof": _both("evidence: {proof}", "Nachweis: {proof}"),
     "needed": _both("points needed: {needed}", "nötige Punkte: {needed}"),
@@ -111,7 +115,7 @@ CHANGES: Mapping[str, BusinessName] = {
     "choice_route": _both("handing over to “{route_to}”", "Übergabe an „{route_to}“"),
     "choice_suppress": _both("leaving out “{channel}”", "Verzicht auf „{channel}“"),
     "choice_silence": _both("silence", "Schweigen"),
-    "way_reward": _both("reward: {channel}", "Prämie: {channel}"),
+    "way_reward": _both("reward ({channel})", "Prämie ({channel})"),
     "way_route": _both("hand over to “{route_to}”", "Übergabe an „{route_to}“"),
     "way_suppress": _both("leave out “{channel}”", "„{channel}“ weglassen"),
     "consent": _both(

@@ -14,6 +14,7 @@ from arbitration.expression import compile_expression
 from arbitration.frames import CHANGES, FRAMES
 from arbitration.policy import BusinessName, JourneyTreatment, Policy
 from arbitration.texts import BASES, DEGRADED, MISSING
+from arbitration.thresholds import FLAGS
 from arbitration.wording import localized, moment, money, plain, share
 
 _MONEY = frozenset({"net", "decided_on", "lost_by", "stake", "plan_value"})
@@ -35,6 +36,12 @@ _BEHIND = re.compile(r"\s*(?:[<>=!]=|[<>])\s*([A-Za-z_][A-Za-z_0-9.]*)")
 """The feature that a number is compared with."""
 _WORD = re.compile(r"'[^']*'|\"[^\"]*\"|[A-Za-z_][A-Za-z_0-9.]*|[0-9.]+|<=|>=|==|!=")
 """What is said otherwise within a rule: texts stay, names and numbers are put into the language."""
+
+
+def way_of(kind: str, channel: str, route_to: str, say: Callable[[BusinessName], str]) -> str:
+    """What is done where, of names that are in a language already: the channel alone for what is said or shown."""
+    known = CHANGES.get(f"way_{kind}")
+    return say(known).format(channel=channel, route_to=route_to) if known else channel
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +84,7 @@ class Naming:
             "by": self.journey,
             "limit": self.cap,
             "resource": self.resource,
+            "unknown_stock": self.resource,
             "rule": self.rule,
             "names": self.degraded,
         }
@@ -151,6 +159,8 @@ class Naming:
         """A feature's value with its unit; a time's unit only where the feature's name does not say it already."""
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             return plain(value, self.lang)
+        if feature in FLAGS and value in (0, 1):
+            return self.frame("yes" if value else "no")
         if feature.startswith(_AMOUNTS):
             return self.price(value) if value % 1 else money(value, self.policy.economics.currency, self.lang, digits=0)
         shown = plain(value, self.lang)
@@ -169,11 +179,8 @@ class Naming:
 
     def way(self, treatment: Treatment) -> str:
         """What is done where: the channel alone for what is said or shown."""
-        channel = self.channel(treatment.channel)
-        if treatment.kind in ("message", "module"):
-            return channel
-        names = {"channel": channel, "route_to": self.journey(treatment.route_to or "")}
-        return self.say(CHANGES[f"way_{treatment.kind}"]).format(**names)
+        route_to = self.journey(treatment.route_to or "")
+        return way_of(treatment.kind, self.channel(treatment.channel), route_to, self.say)
 
     def choice(self, treatment_id: str) -> str:
         """A treatment, or silence, in the middle of a sentence."""

@@ -42,7 +42,7 @@ GATE_TEXTS: Mapping[str, BusinessName] = {
         "The limit for a group of journeys is reached", "Die Grenze für eine Gruppe von Journeys ist erreicht"
     ),
     "overall_cap": _both("The limit over all channels is reached", "Die Grenze über alle Kanäle ist erreicht"),
-    "cool_down": _both("This journey spoke a short while ago", "Diese Journey hat erst kürzlich gesprochen"),
+    "cool_down": _both("The journey spoke a short while ago", "Die Journey hat erst kürzlich gesprochen"),
     "exclusive_group": _both("A related journey is still running", "Eine verwandte Journey läuft noch"),
     "channel_held": _both(
         "The channel waits, because the customer is spoken to elsewhere",
@@ -52,15 +52,15 @@ GATE_TEXTS: Mapping[str, BusinessName] = {
     "channel_unavailable": _both(
         "The customer cannot be reached here now", "Die Person ist hier gerade nicht erreichbar"
     ),
-    "trigger_missing": _both("Nothing has asked this journey to speak", "Kein Auslöser ruft diese Journey auf"),
-    "trigger_expired": _both("The trigger of this journey has expired", "Der Auslöser dieser Journey ist abgelaufen"),
+    "trigger_missing": _both("Nothing has asked the journey to speak", "Kein Auslöser ruft die Journey auf"),
+    "trigger_expired": _both("The journey's trigger has expired", "Der Auslöser der Journey ist abgelaufen"),
     "not_eligible": _both("The customer is not eligible", "Die Person ist nicht berechtigt"),
     "not_applicable": _both("The journey is not relevant now", "Die Journey ist gerade nicht relevant"),
     "not_suitable": _both(
         "The journey would not be in the customer's interest", "Die Journey wäre nicht im Interesse der Person"
     ),
     "missing_feature": _both("Something the rule needs is unknown", "Etwas, das die Regel braucht, ist unbekannt"),
-    "out_of_stock": _both("Nothing is left of what this needs", "Davon ist nichts mehr übrig"),
+    "out_of_stock": _both("What it needs is not in stock", "Was dafür nötig ist, ist nicht vorrätig"),
     "points_short": _both("The customer holds too few points", "Die Person hat zu wenige Punkte"),
 }
 

@@ -9,7 +9,7 @@ from arbitration.domain import FeatureValue
 from arbitration.explanation import Change, Counterfactual, Drop, Sensitivity
 from arbitration.frames import CHANGES, PARTS_NAMED
 from arbitration.naming import Naming
-from arbitration.thresholds import EVENTS, FLAGS, PURCHASE
+from arbitration.thresholds import EVENTS, PURCHASE
 from arbitration.wording import plain
 
 
@@ -64,8 +64,6 @@ def values(change: Change, naming: Naming) -> dict[str, str]:
             return naming.moment(value)
         if change.kind == "lever" and isinstance(value, (int, float)):
             return naming.price(value)
-        if change.what in FLAGS and value is not None:
-            return naming.frame("yes" if value else "no")
         return naming.value(change.what, value) if change.kind == "feature" else plain(value, naming.lang)
 
     return {"before": shown(change.before), "after": shown(change.after)}

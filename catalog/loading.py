@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from arbitration.codec import canonical_json, decode
+from arbitration.codec import canonical_text, decode, encode
 from arbitration.errors import CatalogError
 from arbitration.policy import Policy
 from catalog.agreement import disagreements
@@ -65,7 +65,12 @@ def _policy(catalog: Catalog) -> Policy:
     for part in ("channels", "journeys", "resources"):
         data[part] = {key: {"id": key, **value} for key, value in data[part].items()}
     policy = decode(Policy, {"version": "", **data})
-    return replace(policy, version="sha256:" + hashlib.sha256(canonical_json(policy)).hexdigest()[:16])
+    return replace(policy, version=version_of(encode(policy)))
+
+
+def version_of(plain: Mapping[str, Any]) -> str:
+    """The version of a policy that is given as plain JSON values: the digest of all the rest of it."""
+    return "sha256:" + hashlib.sha256(canonical_text({**plain, "version": ""})).hexdigest()[:16]
 
 
 def _misshapen(error: ValidationError, sources: Sources) -> list[Finding]:

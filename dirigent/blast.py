@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from rich.table import Table
 
 from dirigent.terminal import console
@@ -9,14 +11,18 @@ from serving.comparison import BlastRadius, Change
 
 MOST_MOVES = 20
 CAVEAT = (
-    "Estimates, consents and contacts are as recorded, so a changed prior shows only where no estimate was recorded; the stock of"
-    " a new resource counts as full. Favorites are compared: what each policy holds for best, before the draw."
+    "Estimates, consents and contacts are as recorded, so a changed prior shows only where no estimate was recorded; who is in the"
+    " control group (holdout) and how far back contacts were read are as recorded, too; the stock of a new resource counts as full."
+    " Favorites are compared: what each policy holds for best, before the draw."
 )
 
 
-def print_blast_radius(radius: BlastRadius, currency: str, title: str) -> None:
-    """The whole picture, the most frequent moves first."""
+def print_blast_radius(radius: BlastRadius, currency: str, title: str, hidden: Collection[str] = ()) -> None:
+    """The whole picture, the most frequent moves first; `hidden` are changed settings that it cannot show."""
     console.print(f"[bold]{title}[/]")
+    if hidden:
+        names = ", ".join(sorted(hidden))
+        console.print(f"[yellow]not visible here: {names}; use dirigent catalog diff[/]", soft_wrap=True)
     if not radius.records:
         console.print("There is no recorded decision to compare.")
         return

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,7 +19,8 @@ from arbitration.policy import Policy
 from catalog.changes import changes
 from catalog.doubts import doubts
 from catalog.loading import load_catalog, read_catalog
-from dirigent.audience import Favorite, favorites, prepared
+from catalog.naming import Names
+from dirigent.audience import Favorite, Step, favorites, prepared
 from dirigent.terminal import console
 from features.home import Home
 
@@ -27,6 +30,8 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Check and compare catalogs of journeys, channels and contact policy.", no_args_is_help=True)
 EXAMPLE = Path(__file__).resolve().parent.parent / "catalog" / "example"
 MOVES = 10
+TELL_EVERY = 10.0
+"""Seconds between two lines of progress where no bar can be drawn."""
 
 
 @app.command("check")
@@ -49,7 +54,8 @@ def diff(
     customers: Annotated[int | None, typer.Option(min=1, help="Ask for so many customers; default all.")] = None,
 ) -> None:
     """What changes from one catalog to another, in words and for the customers of the prepared home; nothing is written."""
-    found = changes(load_catalog(old), load_catalog(new))
+    policies = load_catalog(old), load_catalog(new)
+    found = changes(*policies)
     if not found:
         console.print("The two catalogs mean the same.")
         return
@@ -64,11 +70,12 @@ def diff(
         )
         return
     try:
-        before, after = (_asked(home, folder, title, customers) for folder, title in ((old, "before"), (new, "after")))
+        with _progress() as step:
+            before, after = favorites(home, (old, new), customers, step)
     except DirigentError as error:
         console.print(Text(f"\nThe customers could not be asked: {error}", "yellow"), soft_wrap=True)
         return
-    _show(before, after, load_catalog(new).economics.currency)
+    _show(before, after, policies[1].economics.currency, Names(*policies))
 
 
 def _summary(policy: Policy) -> str:
@@ -83,20 +90,26 @@ def _counted(number: int, word: str) -> str:
     return f"{number} {word}" if number == 1 else f"{number} {word}s"
 
 
-def _asked(home: Home, folder: Path, title: str, limit: int | None) -> list[Favorite]:
-    """The customers' favorites, with a bar while they are asked."""
-    columns = (
-        TextColumn(f"deciding with the catalog {title}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
+@contextmanager
+def _progress() -> Iterator[Step]:
+    """A bar while customers are asked; where the output is no terminal, a line now and then."""
+    columns = (TextColumn("asking customers"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("", total=None)
-        return favorites(home, folder, limit, lambda done, total: bar.update(task, completed=done, total=total))
+        task, told = bar.add_task("", total=None), time.monotonic()
+        if not console.is_terminal:
+            console.print("\n[dim]asking the customers of the prepared home with both catalogs[/]")
+
+        def step(done: int, total: int) -> None:
+            nonlocal told
+            bar.update(task, completed=done, total=total)
+            if not console.is_terminal and time.monotonic() - told >= TELL_EVERY:
+                console.print(f"[dim]  {done:,} of {total:,} customers[/]")
+                told = time.monotonic()
+
+        yield step
 
 
-def _show(before: Sequence[Favorite], after: Sequence[Favorite], currency: str) -> None:
+def _show(before: Sequence[Favorite], after: Sequence[Favorite], currency: str, names: Names) -> None:
     from serving.comparison import compared
 
     rows = [
@@ -110,18 +123,19 @@ def _show(before: Sequence[Favorite], after: Sequence[Favorite], currency: str) 
         f"({radius.net_after - radius.net_before:+.2f})",
         soft_wrap=True,
     )
-    console.print(_per_journey(before, after, currency))
+    console.print(_per_journey(before, after, currency, names))
     if radius.moves:
-        console.print(_moves(radius, currency))
+        console.print(_moves(radius, currency, names))
     note = (
-        "Compared is what each catalog holds for best, without the draw; expected values are the models', not measured."
+        "Compared is what each catalog holds for best, without the draw; expected values are the models', not measured, and without"
+        " the levers."
     )
     console.print(f"[dim]{note}[/]", soft_wrap=True)
     if radius.simulated:
         console.print("[yellow]Features and models behind this rest on simulated rows, at least in part.[/]")
 
 
-def _per_journey(before: Sequence[Favorite], after: Sequence[Favorite], currency: str) -> Table:
+def _per_journey(before: Sequence[Favorite], after: Sequence[Favorite], currency: str, names: Names) -> Table:
     table = Table(title="What customers get", box=None, title_justify="left")
     for name in ("journey", "before", "after", f"{currency} before", f"{currency} after"):
         table.add_column(name, justify="left" if name == "journey" else "right")
@@ -130,7 +144,7 @@ def _per_journey(before: Sequence[Favorite], after: Sequence[Favorite], currency
         pairs = [side.get(journey, (0, 0.0)) for side in sides]
         changed = "bold" if pairs[0] != pairs[1] else "dim"
         counts, money = [str(pair[0]) for pair in pairs], [f"{pair[1]:+.2f}" for pair in pairs]
-        table.add_row(journey, *counts, *money, style=changed)
+        table.add_row(names.of("journey", journey), *counts, *money, style=changed)
     return table
 
 
@@ -144,12 +158,14 @@ def _totals(found: Sequence[Favorite]) -> dict[str, tuple[int, float]]:
     return totals
 
 
-def _moves(radius: BlastRadius, currency: str) -> Table:
+def _moves(radius: BlastRadius, currency: str, names: Names) -> Table:
     table = Table(title="From what to what", box=None, title_justify="left")
     for name in ("before", "after", "customers", f"{currency} before", f"{currency} after"):
         table.add_column(name, justify="left" if name in ("before", "after") else "right")
     for (old, new), move in list(radius.moves.items())[:MOVES]:
-        table.add_row(old, new, str(move.count), f"{move.net_before:+.2f}", f"{move.net_after:+.2f}")
+        table.add_row(
+            *map(names.favorite, (old, new)), str(move.count), f"{move.net_before:+.2f}", f"{move.net_after:+.2f}"
+        )
     if len(radius.moves) > MOVES:
         table.caption = f"and {_counted(len(radius.moves) - MOVES, 'other move')}"
     return table

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from arbitration.errors import InputError
@@ -41,6 +42,7 @@ def replay_decisions(
     """Decide recorded decisions again from what was recorded. Reads the ledger only, also while the service runs."""
     from serving.settings import Settings
 
+    _refuse_contradictions(every=every, since=since, until=until)
     if bool(decision_ids) == (every or bool(since or until)) or (check and policy):
         raise InputError(
             "which decisions, and what of them?", where="dirigent replay",
@@ -52,6 +54,20 @@ def replay_decisions(
         _compare(settings, numbers, policy, as_json=as_json)
     else:
         _check(settings, numbers, loud=check, as_json=as_json)
+
+
+def _refuse_contradictions(*, every: bool, since: str | None, until: str | None) -> None:
+    if every and (since or until):
+        raise InputError(
+            "every decision, or those of a span of time?",
+            where="--all",
+            mend="leave out --all, or --since and --until",
+        )
+    first, last = _moment(since, "--since"), _moment(until, "--until")
+    if first is not None and last is not None and first >= last:
+        raise InputError(
+            "the span of time ends before it begins", where="--since, --until", mend="give --since the earlier moment"
+        )
 
 
 def candidate_policy(path: Path, current: Path) -> Policy:
@@ -87,26 +103,38 @@ def _check(settings: Settings, numbers: Sequence[int], *, loud: bool, as_json: b
 
     with _bar("Replay", len(numbers)) as advance:
         done = check_many(settings.paths.ledger, numbers, advance)
+    empty = not numbers and not _numbers(settings.paths.ledger, [], None, None)
     if as_json:
         _print_json(_plain(done))
     else:
-        _tell(done, loud=loud)
-    if loud and (done.differing or done.failed):
+        _tell(done, loud=loud, empty=empty)
+    if loud and not _proven(done, empty=empty):
         raise typer.Exit(1)
 
 
-def _tell(done: Checked, *, loud: bool) -> None:
+def _proven(done: Checked, *, empty: bool) -> bool:
+    """Whether the records replay: none failed and at least one is proven, or there is nothing in the ledger to prove."""
+    return not done.differing and not done.failed and (done.identical > 0 or empty)
+
+
+def _tell(done: Checked, *, loud: bool, empty: bool) -> None:
     """A line per difference if asked, then the summary."""
+    total = done.identical + len(done.others)
+    if not total:
+        where = "The ledger holds no decision yet" if empty else "No recorded decision lies in this span of time"
+        console.print(f"[yellow]![/] {where}: nothing was checked", soft_wrap=True)
+        return
     for one in (*done.differing, *done.failed) if loud else ():
         what = f"differs first at {one.first_difference}" if one.first_difference else str(one.failure)
-        console.print(f"[red]✗[/] {one.decision_id}: {what}", markup=True, soft_wrap=True)
-    total = done.identical + len(done.others)
-    mark = "[red]✗[/]" if done.differing or done.failed else "[green]✓[/]"
+        console.print(f"[red]✗[/] {escape(f'{one.decision_id}: {what}')}", soft_wrap=True)
+    mark = "[red]✗[/]" if done.differing or done.failed else "[yellow]![/]" if done.excused else "[green]✓[/]"
     console.print(f"{mark} {done.identical:,} of {total:,} recorded decisions are identical, byte for byte")
     if done.differing:
         console.print(f"  {len(done.differing):,} differ")
-    for why, count in Counter(one.failure for one in (*done.failed, *done.excused)).most_common():
-        console.print(f"  {count:,} could not be replayed: {why}", soft_wrap=True)
+    for why, count in Counter(one.failure for one in done.failed).most_common():
+        console.print(f"  {count:,} could not be replayed: {escape(str(why))}", soft_wrap=True)
+    for why, count in Counter(one.failure for one in done.excused).most_common():
+        console.print(f"  [yellow]{count:,} are unproven:[/] {why}", soft_wrap=True)
 
 
 def _plain(done: Checked) -> dict[str, Any]:
@@ -130,19 +158,32 @@ def _compare(settings: Settings, numbers: Sequence[int], path: Path, *, as_json:
     with _bar("Compare", len(numbers)) as advance:
         done = compare_many(settings.paths.ledger, numbers, candidate, advance)
     if as_json:
-        _print_json({"policy": candidate.version, "left_out": done.left_out, **done.radius.to_plain()})
+        _print_json(_plain_comparison(done, candidate))
     else:
         _show(done, candidate)
+
+
+def _plain_comparison(done: Compared, candidate: Policy) -> dict[str, Any]:
+    return {
+        "policy": candidate.version,
+        "not_visible": sorted(done.hidden),
+        "left_out": done.reasons,
+        "damaged": [{"decision_id": one.decision_id, "why": one.failure} for one in done.damaged],
+        **done.radius.to_plain(),
+    }
 
 
 def _show(done: Compared, candidate: Policy) -> None:
     from dirigent.blast import print_blast_radius
 
-    print_blast_radius(
-        done.radius, candidate.economics.currency, f"Recorded decisions under the policy {candidate.version}"
-    )
-    for why, count in done.left_out.items():
-        console.print(f"  {count:,} were left out: {why}", soft_wrap=True)
+    title, total = f"Recorded decisions under the policy {candidate.version}", done.radius.records + len(done.left_out)
+    print_blast_radius(done.radius, candidate.economics.currency, title, done.hidden)
+    if done.left_out:
+        console.print(f"[yellow]![/] {len(done.left_out):,} of {total:,} recorded decisions were left out")
+    for why, count in done.reasons.items():
+        console.print(f"  {count:,} were left out: {escape(why)}", soft_wrap=True)
+    for one in done.damaged:
+        console.print(f"[red]✗[/] {escape(f'{one.decision_id}: {one.failure}')}", soft_wrap=True)
 
 
 def _print_json(plain: dict[str, Any]) -> None:

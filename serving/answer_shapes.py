@@ -85,7 +85,10 @@ class Step(Shape):
     journey: str
     treatment: str
     channel: str
+    template: str
     kind: Kind
+    route_to: str | None = None
+    offer: str | None = None
     send_at: Moment
     send_at_local: str | None = None
     window: Window
@@ -109,7 +112,9 @@ class Alternative(Shape):
 
 
 class Rejected(Shape):
-    """A treatment a gate removed, once per reason; `free_at` is the earliest moment at which it would pass."""
+    """A treatment a gate removed, once per reason; `free_at` is the earliest moment at which it would pass, told only where every
+    reason of the treatment has one.
+    """
 
     candidate: str
     stage: str

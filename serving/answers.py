@@ -137,7 +137,10 @@ def _steps(record: Record) -> list[Step]:
             journey=step.candidate.treatment.journey,
             treatment=step.candidate.treatment.id,
             channel=step.candidate.treatment.channel,
+            template=step.candidate.treatment.template,
             kind=step.candidate.treatment.kind,
+            route_to=step.candidate.treatment.route_to,
+            offer=step.candidate.treatment.offer.id if step.candidate.treatment.offer else None,
             send_at=step.send_at,
             send_at_local=local(step.send_at, record.context.time_zone),
             window=_window(step.candidate.window),
@@ -180,7 +183,10 @@ def _alternative(candidate: Candidate, item: Ranked, chosen: float) -> Alternati
 
 
 def _rejected(decision: Decision) -> list[Rejected]:
-    """Treatments of which no window competes: one line per reason, with the earliest moment at which one would pass."""
+    """Treatments of which no window competes: one line per reason, with the earliest moment at which one would pass.
+
+    Where another reason stops the treatment for who knows how long, no moment is told: it would not be free then.
+    """
     competing = {item.candidate.treatment for item in decision.ranked}
     first: dict[tuple[Treatment, str], Rejection] = {}
     frees: dict[tuple[Treatment, str], list[datetime]] = {}
@@ -190,10 +196,11 @@ def _rejected(decision: Decision) -> list[Rejected]:
             first.setdefault(key, no)
             if no.free_at:
                 frees.setdefault(key, []).append(no.free_at)
+    endless = {key[0] for key in first if key not in frees}
     return [
         Rejected(
             candidate=key[0].id, stage=no.stage, reason=no.code, missing=no.missing,
-            free_at=min(frees.get(key, ()), default=None),
+            free_at=None if key[0] in endless else min(frees[key]),
         )
         for key, no in first.items()
     ]  # fmt: skip
@@ -214,4 +221,5 @@ def _consents(record: Record, policy: Policy) -> list[ConsentEvidence]:
 
 def _versions(record: Record) -> Versions:
     policy = record.decision.policy_version
-    return Versions(policy=policy, catalog=policy, features=record.features, bundle=record.bundle, models=record.models)
+    models = dict(sorted(record.models.items()))  # as a record keeps them, so that the same bytes are answered from it
+    return Versions(policy=policy, catalog=policy, features=record.features, bundle=record.bundle, models=models)

@@ -18,6 +18,12 @@ from serving.favorites import Row, summaries
 from serving.ledger.rows import Summary
 
 EXAMPLES = 10
+SAME_MONEY = 1e-9
+"""Less is the rounding of sums: the value without the lever is a difference."""
+_HELD_PRIORS = (
+    "margin_rate", "basket_value_prior", "base_purchase_prior", "churn_risk_prior", "recency_value_prior", "attention_price_prior",
+    "propensity_prior", "effect_window_days", "tier_value_prior",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +48,9 @@ class Move:
 
     def __add__(self, other: Move) -> Move:
         return Move(
-            self.count + other.count, fsum((self.net_before, other.net_before)), fsum((self.net_after, other.net_after))
+            self.count + other.count,
+            _total((self.net_before, other.net_before)),
+            _total((self.net_after, other.net_after)),
         )
 
 
@@ -124,7 +132,7 @@ def compared(
     for row, was, now in zip(rows, before, after, strict=True):
         if was.favorite == now.favorite:
             retimed += was.opens_at != now.opens_at
-            revalued += was.opens_at == now.opens_at and was.net != now.net
+            revalued += was.opens_at == now.opens_at and abs(was.net - now.net) > SAME_MONEY
             continue
         ends = (was.favorite or SILENCE, now.favorite or SILENCE)
         change = Change(row["decision_id"], row["context"]["customer_id"], *ends, was.net, now.net)
@@ -135,8 +143,8 @@ def compared(
         moves=_ordered({ends: _move(found) for ends, found in moves.items()}),
         retimed=retimed,
         revalued=revalued,
-        net_before=fsum(one.net for one in before),
-        net_after=fsum(one.net for one in after),
+        net_before=_total(one.net for one in before),
+        net_after=_total(one.net for one in after),
         stopped_before=_counted(one.stopped for one in before),
         stopped_after=_counted(one.stopped for one in after),
         simulated=any(row.get("simulated", False) for row in rows),
@@ -156,8 +164,8 @@ def together(parts: Iterable[BlastRadius], *, examples: int = EXAMPLES) -> Blast
         moves=_ordered(moves),
         retimed=sum(part.retimed for part in found),
         revalued=sum(part.revalued for part in found),
-        net_before=fsum(part.net_before for part in found),
-        net_after=fsum(part.net_after for part in found),
+        net_before=_total(part.net_before for part in found),
+        net_after=_total(part.net_after for part in found),
         stopped_before=_counted(part.stopped_before for part in found),
         stopped_after=_counted(part.stopped_after for part in found),
         simulated=any(part.simulated for part in found),
@@ -165,8 +173,30 @@ def together(parts: Iterable[BlastRadius], *, examples: int = EXAMPLES) -> Blast
     )
 
 
+def hidden(old: Policy, new: Policy) -> frozenset[str]:
+    """Settings that differ and that estimates are made from: recorded estimates hold what the old ones came to."""
+    found = {name for name in _HELD_PRIORS if getattr(old.economics, name) != getattr(new.economics, name)}
+    pairs: tuple[tuple[Mapping[str, Any], Mapping[str, Any], tuple[str, ...]], ...] = (
+        (old.channels, new.channels, ("opt_out_prior", "reach_value_prior")),
+        (old.journeys, new.journeys, ("effect_prior", "effect_prior_sd")),
+    )
+    for before, after, names in pairs:
+        shared = before.keys() & after.keys()
+        found |= {name for name in names for it in shared if getattr(before[it], name) != getattr(after[it], name)}
+    return frozenset(found)
+
+
+def _total(amounts: Iterable[float]) -> float:
+    """The exact sum; where that is beyond all numbers, as in a damaged ledger, whatever plain addition makes of it."""
+    found = list(amounts)
+    try:
+        return fsum(found)
+    except (OverflowError, ValueError):
+        return sum(found)
+
+
 def _move(changes: Sequence[Change]) -> Move:
-    return Move(len(changes), fsum(one.net_before for one in changes), fsum(one.net_after for one in changes))
+    return Move(len(changes), _total(one.net_before for one in changes), _total(one.net_after for one in changes))
 
 
 def _ordered(moves: Mapping[tuple[str, str], Move]) -> dict[tuple[str, str], Move]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from arbitration.domain import Consent
+from arbitration.domain import Consent, Treatment
+from arbitration.policy import Policy
 from serving.answer_shapes import OutcomeAnswer
 from serving.decisions import Reply, digest_of, used_before
 from serving.ledger.history import ENGAGED
@@ -41,7 +42,7 @@ def report(runtime: Runtime, body: bytes) -> Reply:
             return earlier.status, earlier.body
         decision = ledger.decision(outcome.decision_id)
         if decision is not None:
-            _follow(ledger, decision, outcome, now)
+            _follow(ledger, runtime.policy, decision, outcome, now)
         row = _row(outcome, digest, now, matched=decision is not None)
         ledger.add_outcome(row)
     runtime.metrics.outcomes.labels(outcome.type, str(row.matched).lower()).inc()
@@ -56,18 +57,29 @@ def _row(outcome: OutcomeReport, digest: str, now: datetime, *, matched: bool) -
     )  # fmt: skip
 
 
-def _follow(ledger: Writing, decision: DecisionRow, outcome: OutcomeReport, now: datetime) -> None:
+def _follow(ledger: Writing, policy: Policy, decision: DecisionRow, outcome: OutcomeReport, now: datetime) -> None:
     """What the outcome changes for the next decision."""
     steps = Record.from_row(decision).decision.plan.steps
     if outcome.step >= max(len(steps), 1) or (not steps and outcome.type != "converted"):
         expected = f"a step of the decision: 0 to {len(steps) - 1}" if steps else "only conversions follow from silence"
         raise invalid([FieldError("step" if steps else "type", expected)])
-    if outcome.type in WITHDRAWS:
+    if outcome.type in WITHDRAWS and _is_opt_out(steps[outcome.step].candidate.treatment, policy):
         channel = steps[outcome.step].candidate.treatment.channel
         _withdraw(ledger, decision.customer_id, channel, outcome, now)
     _settle(ledger, outcome)
     if outcome.type in (*ENGAGED, *_NO_REACTION):
         ledger.note_reaction(decision.decision_id, outcome.step, engaged=outcome.type in ENGAGED)
+
+
+def _is_opt_out(treatment: Treatment, policy: Policy) -> bool:
+    """Whether who complains about this step takes a channel back.
+
+    Nothing was said to the customer by handing over or by leaving a contact out, so there is nothing to take back on a channel
+    that needs no consent: the report is kept, and closing the channel would keep a complaint from reaching the service team.
+    Where consent is needed (or the channel is unknown by now) the report counts as an opt-out all the same: one too many is safe.
+    """
+    channel = policy.channels.get(treatment.channel)
+    return treatment.kind not in ("route", "suppress") or channel is None or channel.needs_consent
 
 
 def _settle(ledger: Writing, outcome: OutcomeReport) -> None:

@@ -6,6 +6,7 @@ It is kept in two parts: the inputs, and the decision, which names hundreds of c
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,12 +14,15 @@ from typing import Any
 from arbitration.codec import canonical_text, decode, encode
 from arbitration.decide import decide
 from arbitration.domain import Attribution, Context, Decision, Estimates
-from arbitration.errors import LedgerError
+from arbitration.errors import InputError, LedgerError
 from arbitration.policy import Policy
 from serving.favorites import summary_of
 from serving.ledger.rows import Answer, DecisionRow
 
-VERSION = 2  # 2: values with eleven parts, stock and tier progress; inputs and decision apart
+VERSION = (
+    3  # 2: values with eleven parts, stock and tier progress; inputs and decision apart; 3: another rule of the plan
+)
+"""It rises when the shape of a record changes, the rules that decide, or what an answer says: replay proves records of this version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,18 +54,20 @@ class Record:
 
     @classmethod
     def from_parts(cls, inputs: bytes, decision: bytes) -> Record:
-        """The record that `to_parts` wrote. Raises `LedgerError` when a program of another version wrote it."""
-        data = json.loads(inputs)
-        if (version := data.pop("version")) != VERSION:
+        """The record that `to_parts` wrote. Raises `LedgerError` when a program of another version wrote it, or it is damaged."""
+        try:
+            plain = json.loads(inputs)
+            version = plain["version"]
+            if version == VERSION:
+                return cls(**decoded(plain), decision=decode(Decision, json.loads(decision)))
+        except _UNREADABLE:
             raise LedgerError(
-                f"a record of version {version} cannot be read, this program reads version {VERSION}",
-                mend="use the program that wrote it",
-            )
-        data["now"] = datetime.fromisoformat(data["now"])
-        data["attributions"] = tuple(decode(Attribution, one) for one in data["attributions"])
-        data["context"] = decode(Context, data["context"])
-        data["estimates"] = decode(Estimates, data["estimates"])
-        return cls(**data, decision=decode(Decision, json.loads(decision)))
+                "the record of a decision is damaged", mend="restore the ledger from your backup"
+            ) from None
+        raise LedgerError(
+            f"a record of version {version} cannot be read, this program reads version {VERSION}",
+            mend="use the program that wrote it",
+        )
 
     def decide_again(self, policy: Policy) -> Decision:
         """The decision that follows from the recorded inputs; equal to `decision` unless the rules have changed."""
@@ -88,9 +94,24 @@ class Record:
         return cls.from_parts(row.inputs, row.decision)
 
 
+def decoded(inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a record apart from the decision, from plain JSON values. Raises an error of many kinds where they do not fit."""
+    data = {name: value for name, value in inputs.items() if name != "version"}
+    data["now"] = decode(datetime, data["now"])
+    data["draw"] = decode(float, data["draw"])
+    data["attributions"] = tuple(decode(Attribution, one) for one in data["attributions"])
+    data["context"] = decode(Context, data["context"])
+    data["estimates"] = decode(Estimates, data["estimates"])
+    return data
+
+
 def plain_record(row: DecisionRow) -> dict[str, Any]:
-    """The whole record as plain JSON values."""
-    return {**json.loads(row.inputs), "decision": json.loads(row.decision)}
+    """The whole record as plain JSON values. Raises `LedgerError` when it is damaged."""
+    try:
+        return {**json.loads(row.inputs), "decision": json.loads(row.decision)}
+    except _UNREADABLE:
+        raise LedgerError("the record of a decision is damaged", mend="restore the ledger from your backup") from None
 
 
+_UNREADABLE = (InputError, ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError)
 _INPUTS = tuple(name for name in Record.__annotations__ if name != "decision")

@@ -8,36 +8,41 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from pydantic_core import from_json
 
 from arbitration.codec import canonical_text, decode, encode
 from arbitration.decide import decide
-from arbitration.domain import Context, Decision, Estimates
 from arbitration.errors import DirigentError, InputError
 from arbitration.policy import Policy
+from catalog.loading import version_of
 from serving import strict_json
 from serving.answer_shapes import Shape
+from serving.answers import answer_of
 from serving.favorites import summary_of
-from serving.ledger.archive import Archive, Kept
+from serving.ledger.archive import Archive, Damaged, Kept
 from serving.problems import FieldError, Problem, invalid, not_found
-from serving.records import VERSION
+from serving.records import VERSION, Record, decoded
 
 if TYPE_CHECKING:
     from serving.bootstrap import Runtime
 
 SUMMARY = "(summary)"
 """The path of a difference between a decision, which is as recorded, and the columns that sum it up."""
+ANSWER = "(answer)"
+"""What comes before the path of a difference that is in the answer that was given, while the decision is as recorded."""
 BYTES = "(bytes)"
 """The path of a difference that is none of values: the stored text is not canonical JSON."""
+DAMAGE = (DirigentError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
+"""What reading a damaged record or policy may raise."""
 
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
     """What became of one recorded decision: identical, or the JSON path that differs first, or why it could not be decided again.
 
+    Identical are the decision, byte for byte, the columns that tell of it, and the answer that was given.
     `excused`: it was never this program's to replay, because an earlier version of the record lacks what is needed now.
     """
 
@@ -79,17 +84,8 @@ class Replayer:
         """What became of each of these decisions."""
         return [self._one(kept) for kept in self._archive.kept(list(numbers), whole=True)]
 
-    def _one(self, kept: Kept) -> Replayed:
-        try:
-            inputs = inputs_of(kept)
-            if kept.decision is None:
-                raise Unreplayable("its decision is damaged")
-            again = _decided(inputs, kept.decision_id, self._policy(kept.policy_version))
-        except Unreplayable as fault:
-            return Replayed(kept.decision_id, failure=fault.why, excused=fault.excused)
-        return Replayed(kept.decision_id, first_difference=_difference(kept, again))
-
-    def _policy(self, version: str) -> Policy:
+    def policy(self, version: str) -> Policy:
+        """The policy of that version. Raises `Unreplayable` where it is missing, altered or of another program."""
         if version not in self._policies:
             self._policies[version] = self._read(version)
         found = self._policies[version]
@@ -97,24 +93,51 @@ class Replayer:
             raise Unreplayable(found)
         return found
 
+    def _one(self, kept: Kept | Damaged) -> Replayed:
+        try:
+            return Replayed(kept.decision_id, first_difference=self._difference(kept))
+        except Unreplayable as fault:
+            return Replayed(kept.decision_id, failure=fault.why, excused=fault.excused)
+
+    def _difference(self, kept: Kept | Damaged) -> str | None:
+        inputs = inputs_of(kept)
+        if isinstance(kept, Damaged) or kept.decision is None:
+            raise Unreplayable("its decision is damaged")
+        policy = self.policy(kept.policy_version)
+        try:
+            told = decoded({name: value for name, value in inputs.items() if name != "decision_id"})
+        except DAMAGE:
+            raise Unreplayable("its inputs are damaged") from None
+        try:
+            return _difference(kept, told, policy)
+        except Exception as fault:  # noqa: BLE001 - whatever a damaged record leads to, the others are still replayed
+            raise Unreplayable(f"it cannot be decided again ({type(fault).__name__})") from None
+
     def _read(self, version: str) -> Policy | str:
         body = self._archive.policy(version)
         if body is None:
             return f"its policy {version} is not in the ledger"
         try:
-            return decode(Policy, json.loads(body))
-        except (ValueError, InputError):
+            plain = json.loads(body)
+            if version_of(plain) != version:
+                return f"its policy {version} was altered: that is not the version of what is kept under this name"
+            return decode(Policy, plain)
+        except DAMAGE:
             return f"its policy {version} cannot be read by this program"
 
 
-def inputs_of(kept: Kept) -> dict[str, Any]:
-    """What went in, as plain JSON values. Raises `Unreplayable`."""
+def inputs_of(kept: Kept | Damaged) -> dict[str, Any]:
+    """What went in, as plain JSON values. Raises `Unreplayable`; only a record of an earlier version is excused."""
+    if isinstance(kept, Damaged):
+        raise Unreplayable("its columns are damaged")
     try:
         inputs = from_json(kept.inputs or b"")  # twice as fast as Python's own, and most of a comparison's time
         version = inputs["version"]
-    except (ValueError, KeyError, TypeError):
+    except DAMAGE:
         raise Unreplayable("its inputs are damaged") from None
-    if version != VERSION:
+    if type(version) is not int or not 1 <= version <= VERSION:
+        raise Unreplayable(f"its version is none that this program (version {VERSION}) or an earlier one wrote")
+    if version < VERSION:
         raise Unreplayable(
             f"it was written as version {version} of the record, and this program replays version {VERSION}",
             excused=True,
@@ -122,20 +145,25 @@ def inputs_of(kept: Kept) -> dict[str, Any]:
     return {**inputs, "decision_id": kept.decision_id}
 
 
-def _decided(inputs: dict[str, Any], decision_id: str, policy: Policy) -> Decision:
-    try:
-        context, estimates = decode(Context, inputs["context"]), decode(Estimates, inputs["estimates"])
-        now, draw = datetime.fromisoformat(inputs["now"]), float(inputs["draw"])
-    except (DirigentError, ValueError, KeyError, TypeError):
-        raise Unreplayable("its inputs are damaged") from None
-    return decide(context, estimates, policy, decision_id=decision_id, now=now, draw=draw)
-
-
-def _difference(kept: Kept, again: Decision) -> str | None:
+def _difference(kept: Kept, told: dict[str, Any], policy: Policy) -> str | None:
+    """Where the decision that follows, its columns or the answer that tells of it are not as kept."""
+    again = decide(
+        told["context"], told["estimates"], policy, decision_id=kept.decision_id, now=told["now"], draw=told["draw"]
+    )
     fresh = canonical_text(encode(again))
     if fresh != kept.decision:
         return first_difference(kept.decision or b"", fresh)
-    return None if summary_of(again) == kept.summary else SUMMARY
+    if summary_of(again) != kept.summary:
+        return SUMMARY
+    record = Record(**told, decision=again)
+    columns = {"client": record.client, "customer_id": again.customer_id, "mode": record.mode}
+    for name, value in (columns | {"decided_at": again.decided_at}).items():
+        if kept.columns[name] != value:
+            return f"(column {name})"
+    answer = answer_of(record, policy).body()
+    if answer == kept.answer:
+        return None
+    return f"{ANSWER} {first_difference(kept.answer or b'', answer)}"
 
 
 def first_difference(recorded: bytes, fresh: bytes) -> str:

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import signal
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, TypeVar
 
+from arbitration.gates.calendar import EARLIEST, LATEST
 from arbitration.policy import Policy
-from serving.comparison import BlastRadius, compared, together
-from serving.favorites import summaries
-from serving.ledger.archive import Archive
+from serving.comparison import BlastRadius, compared, hidden, together
+from serving.favorites import Row, summaries
+from serving.ledger.archive import Archive, Kept
 from serving.ledger.rows import Summary
-from serving.replay import Replayed, Replayer, Unreplayable, inputs_of
+from serving.replay import DAMAGE, Replayed, Replayer, Unreplayable, inputs_of
 
 PROCESSES = 2
 CHECKED_AT_ONCE = 50
@@ -25,6 +28,7 @@ COMPARED_AT_ONCE = 500
 Advance = Callable[[int], object]
 """Told how many more records are done."""
 T = TypeVar("T")
+_PLAIN = frozenset({str, int, float, bool, type(None)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +56,24 @@ class Checked:
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """The blast radius over the records that could be read, and how many could not, by reason."""
+    """The blast radius over the records that could be read, each one that could not, and what the comparison cannot show.
+
+    `hidden`: settings that differ and that estimates, which stay as recorded, were made from.
+    """
 
     radius: BlastRadius
-    left_out: Mapping[str, int] = field(default_factory=dict)
+    left_out: tuple[Replayed, ...] = ()
+    hidden: frozenset[str] = frozenset()
+
+    @property
+    def reasons(self) -> dict[str, int]:
+        """Why records were left out, and how many for each reason."""
+        return dict(Counter(str(one.failure) for one in self.left_out).most_common())
+
+    @property
+    def damaged(self) -> tuple[Replayed, ...]:
+        """Those that were left out though this program should be able to read them."""
+        return tuple(one for one in self.left_out if not one.excused)
 
 
 def check_many(path: Path, numbers: Sequence[int], advance: Advance) -> Checked:
@@ -70,12 +88,12 @@ def check_many(path: Path, numbers: Sequence[int], advance: Advance) -> Checked:
 
 def compare_many(path: Path, numbers: Sequence[int], policy: Policy, advance: Advance) -> Compared:
     """What the candidate policy would change in these decisions of the ledger."""
-    parts, left_out = list[BlastRadius](), Counter[str]()
+    parts = list[Compared]()
     for part in _spread(partial(_compare, path, policy), numbers, COMPARED_AT_ONCE):
-        parts.append(part.radius)
-        left_out.update(part.left_out)
-        advance(part.radius.records + sum(part.left_out.values()))
-    return Compared(together(parts), dict(left_out))
+        parts.append(part)
+        advance(part.radius.records + len(part.left_out))
+    left_out = tuple(one for part in parts for one in part.left_out)
+    return Compared(together(part.radius for part in parts), left_out, frozenset().union(*(it.hidden for it in parts)))
 
 
 def _check(path: Path, numbers: Sequence[int]) -> list[Replayed]:
@@ -84,15 +102,63 @@ def _check(path: Path, numbers: Sequence[int]) -> list[Replayed]:
 
 
 def _compare(path: Path, policy: Policy, numbers: Sequence[int]) -> Compared:
-    rows, before, left_out = list[dict[str, Any]](), list[Summary](), Counter[str]()
+    rows, before, left_out, versions = list[Row](), list[Summary](), list[Replayed](), set[str]()
     with Archive(path) as archive:
         for kept in archive.kept(numbers, whole=False):
             try:
-                rows.append(inputs_of(kept))
-                before.append(kept.summary)
+                rows.append(_sound(inputs_of(kept)))
             except Unreplayable as fault:
-                left_out[fault.why] += 1
-    return Compared(compared(rows, before, summaries(rows, policy)), dict(left_out))
+                left_out.append(Replayed(kept.decision_id, failure=fault.why, excused=fault.excused))
+                continue
+            if isinstance(kept, Kept):
+                before.append(kept.summary)
+                versions.add(kept.policy_version)
+        unseen = _hidden(Replayer(archive), versions, policy)
+    after, failed = _summaries(rows, policy)
+    kept_rows = [row for row, found in zip(rows, after, strict=True) if found is not None]
+    kept_before = [was for was, found in zip(before, after, strict=True) if found is not None]
+    radius = compared(kept_rows, kept_before, [found for found in after if found is not None])
+    return Compared(radius, (*left_out, *failed), unseen)
+
+
+def _sound(inputs: dict[str, Any]) -> dict[str, Any]:
+    """The same inputs. Raises `Unreplayable` for what columns would read as something else, where a single decision would refuse it."""
+    try:
+        context, now = inputs["context"], datetime.fromisoformat(inputs["now"])
+        sound = (
+            type(context["customer_id"]) is str
+            and type(inputs["draw"]) in (int, float)
+            and now.tzinfo is not None
+            and EARLIEST <= now <= LATEST
+            and _PLAIN.issuperset(map(type, context["features"].values()))
+        )
+    except DAMAGE:
+        sound = False
+    if not sound:
+        raise Unreplayable("its inputs are damaged")
+    return inputs
+
+
+def _summaries(rows: Sequence[Row], policy: Policy) -> tuple[list[Summary | None], list[Replayed]]:
+    """What the policy holds for best in each row, None where the row is damaged; one damaged row would fail all, so that each is
+    then asked alone.
+    """
+    try:
+        return list(summaries(rows, policy)), []
+    except Exception as fault:  # noqa: BLE001 - whatever a damaged row leads to, the others are still compared
+        if len(rows) == 1:
+            why = f"its inputs are damaged ({type(fault).__name__})"
+            return [None], [Replayed(rows[0]["decision_id"], failure=why)]
+    alone = [_summaries([row], policy) for row in rows]
+    return [found for one, _ in alone for found in one], [no for _, failed in alone for no in failed]
+
+
+def _hidden(replayer: Replayer, versions: Iterable[str], policy: Policy) -> frozenset[str]:
+    found = set[str]()
+    for version in versions:
+        with suppress(Unreplayable):  # a policy that cannot be read takes part with its decisions alone
+            found |= hidden(replayer.policy(version), policy)
+    return frozenset(found)
 
 
 def _spread(work: Callable[[Sequence[int]], T], numbers: Sequence[int], at_once: int) -> Iterator[T]:

@@ -11,7 +11,9 @@ from urllib.parse import quote
 
 from sqlalchemy import literal_column, select
 
+from arbitration.naming import way_of
 from arbitration.policy import Policy
+from arbitration.what_if import capital
 from serving.console.formats import Lang
 from serving.console.page import LanguageLink, languages
 from serving.console.voice import Voice
@@ -83,7 +85,13 @@ def _row(one: Answered, voice: Voice) -> Row:
         time=voice.formats.stamp(datetime.fromisoformat(answer["decided_at"])),
         customer=one.customer_id,
         journey=voice.journey(action["journey"]) if action else voice.words("silence"),
-        channel=voice.channel(action["channel"]) if action else "",
+        channel=_way(action, voice) if action else "",
         value=voice.formats.money(net),
         arm=voice.words(f"arm_{answer['arm']}") if action or answer["alternatives"] else voice.words("no_choice"),
     )
+
+
+def _way(action: dict[str, Any], voice: Voice) -> str:
+    """The channel, and what is done there if it is no message: an answer of a suppression names what was left out."""
+    route_to = voice.journey(action.get("route_to") or "")
+    return capital(way_of(action.get("kind", "message"), voice.channel(action["channel"]), route_to, voice.words.of))

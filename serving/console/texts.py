@@ -48,7 +48,7 @@ HEAD: Mapping[str, BusinessName] = {
         "Hand over from “{journey}” to “{route_to}” {when}.", "Von „{journey}“ an „{route_to}“ {when} übergeben."
     ),
     "headline_suppress": _both(
-        "Leave out {channel} {when}, because of “{journey}”.", "{channel} {when} weglassen, wegen „{journey}“."
+        "Leave out “{channel}” {when}, because of “{journey}”.", "„{channel}“ {when} weglassen, wegen „{journey}“."
     ),
     "headline_silence": _both("Send nothing now.", "Jetzt nichts senden."),
     "when_now": _both("now", "jetzt"),
@@ -92,10 +92,8 @@ WORTH: Mapping[str, BusinessName] = {
         "Erwartet: {count} zusätzliche Einkäufe je 100 Kontakte ({basis}); jeder bringt {now} jetzt und {later} durch spätere Einkäufe.",
     ),
     "effect_note_suppress": _both(
-        "Expected: {count} purchases fewer per 100 advertisements left out ({basis}); each would have earned {now} now and {later} in "
-        "later purchases. What is not shown costs nothing.",
-        "Erwartet: {count} Einkäufe weniger je 100 weggelassene Werbekontakte ({basis}); jeder hätte {now} jetzt und {later} durch "
-        "spätere Einkäufe gebracht. Was nicht gezeigt wird, kostet nichts.",
+        "Expected: {count} purchases fewer per 100 advertisements left out ({basis}); each would have earned {now} now, {later} later.",
+        "Erwartet: {count} Einkäufe weniger je 100 weggelassene Werbekontakte ({basis}); jeder hätte {now} jetzt, {later} später gebracht.",
     ),
     "effect_note_route": _both(
         "Expected: {count} extra purchases per 100 customers handed over ({basis}), each earning {now} now and {later} in later purchases.",

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import zlib
+from math import isfinite
 from typing import Any
-
-from sqlalchemy import Row
 
 from serving.ledger.rows import Summary
 from serving.ledger.schema import from_micros, to_micros
@@ -17,11 +16,11 @@ def packed(part: bytes) -> bytes:
     return zlib.compress(part)
 
 
-def unpacked(part: bytes) -> bytes | None:
+def unpacked(part: Any) -> bytes | None:
     """What was packed, or None when the bytes are damaged."""
     try:
         return zlib.decompress(part)
-    except zlib.error:
+    except (zlib.error, TypeError):
         return None
 
 
@@ -36,7 +35,14 @@ def summary_in(summary: Summary) -> dict[str, Any]:
     }
 
 
-def summary_out(row: Row[Any]) -> Summary:
-    """The summary that a row holds."""
-    opens_at = None if row.opens_at is None else from_micros(row.opens_at)
-    return Summary(row.favorite, opens_at, row.net, row.decided_on, json.loads(row.stopped))
+def summary_out(favorite: Any, opens_at: Any, net: Any, decided_on: Any, stopped: Any) -> Summary:
+    """The summary that these columns hold. Raises `TypeError`, `ValueError` or `OverflowError` where they hold none."""
+    counts = json.loads(stopped)
+    sound = isinstance(counts, dict) and all(type(count) is int for count in counts.values())
+    if not (sound and isinstance(favorite, str | None) and _is_money(net) and _is_money(decided_on)):
+        raise ValueError("no summary")
+    return Summary(favorite, None if opens_at is None else from_micros(opens_at), net, decided_on, counts)
+
+
+def _is_money(stored: Any) -> bool:
+    return isinstance(stored, float) and isfinite(stored)

@@ -90,11 +90,13 @@ class Reading:
             return None
         inputs, decision = unpacked(row.inputs), unpacked(row.decision)
         if inputs is None or decision is None:
-            raise LedgerError(f"the record of {decision_id} is damaged", mend="restore the ledger from your backup")
-        return DecisionRow(
-            row.decision_id, row.client, row.request_id, row.customer_id, from_micros(row.decided_at), row.mode, _answer(row),
-            row.policy_version, summary_out(row), inputs, decision,
-        )  # fmt: skip
+            raise _damaged(f"the record of {decision_id}")
+        with _readable(f"the record of {decision_id}"):
+            summary = summary_out(row.favorite, row.opens_at, row.net, row.decided_on, row.stopped)
+            return DecisionRow(
+                row.decision_id, row.client, row.request_id, row.customer_id, from_micros(row.decided_at), row.mode,
+                _answer(row), row.policy_version, summary, inputs, decision,
+            )  # fmt: skip
 
     def policy(self, version: str) -> bytes | None:
         """The policy that decided, as canonical JSON."""
@@ -112,10 +114,12 @@ class Reading:
         """All observations of a decision in the order in which they happened."""
         table = schema.outcomes
         asked = select(table).where(table.c.decision_id == decision_id).order_by(table.c.occurred_at, table.c.id)
-        return tuple(map(_outcome, self._connection.execute(asked)))
+        with _readable(f"an outcome of {decision_id}"):
+            return tuple(map(_outcome, self._connection.execute(asked)))
 
     def _first(self, query: Any) -> Row[Any] | None:
-        return self._connection.execute(query.limit(1)).first()
+        with _readable("a row of the ledger"):
+            return self._connection.execute(query.limit(1)).first()
 
 
 class Writing(Reading):
@@ -215,6 +219,19 @@ class Ledger:
     def close(self) -> None:
         """Give all connections back."""
         self.engine.dispose()
+
+
+def _damaged(what: str) -> LedgerError:
+    return LedgerError(f"{what} is damaged", mend="restore the ledger from your backup")
+
+
+@contextmanager
+def _readable(what: str) -> Iterator[None]:
+    """Values of another kind than their column's, which SQLite keeps, become `LedgerError`."""
+    try:
+        yield
+    except (TypeError, ValueError, OverflowError, RecursionError):
+        raise _damaged(what) from None
 
 
 def _made_by(decision_id: str, step: int) -> ColumnElement[bool]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -15,7 +16,10 @@ import pytest
 from arbitration.codec import canonical_text
 from catalog.loading import EXAMPLE
 from features.home import Home
+from scripts.environment import CONSOLE_SCRIPT
 from serving.auth import create_key
+from serving.ledger.store import Ledger
+from serving.replay_many import CHECKED_AT_ONCE
 from tests.e2e.service_process import ROOT, environment, private_home, running
 
 VERB = [sys.executable, "-c", "from dirigent.main import run; run()", "replay"]
@@ -62,6 +66,72 @@ def test_every_decision_replays_identically_beside_the_service_and_after_another
     done = replay(server.home, "--all", "--check")
     assert done.returncode == 0, done.stderr
     assert f"{2 * len(HOUSEHOLDS)} of {2 * len(HOUSEHOLDS)} recorded decisions are identical" in done.stdout
+
+
+def test_the_console_script_as_installed_replays_on_several_processes(decided, tmp_path):
+    server, first, _ = decided
+    script = tmp_path / "dirigent"
+    script.write_text(CONSOLE_SCRIPT.format(python=sys.executable))
+    assert 2 * len(first) > CHECKED_AT_ONCE, "one process would do"
+    own = environment(server.home, 1, PYTHONPATH=str(ROOT))
+    done = subprocess.run(
+        [sys.executable, str(script), "replay", "--all", "--check"],
+        cwd=tmp_path, env=own, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert f"✓ {2 * len(first)} of {2 * len(first)} recorded" in done.stdout
+
+
+def test_the_image_has_the_same_console_script():
+    script = CONSOLE_SCRIPT.format(python="/opt/dirigent/bin/python").replace("\n", "\\n")
+    assert f"printf '{script}' > /opt/dirigent/bin/dirigent" in (ROOT / "Dockerfile").read_text()
+
+
+def test_a_record_of_an_earlier_version_is_said_to_be_unproven_and_alone_it_proves_nothing(decided, tmp_path):
+    server, first, _ = decided
+    home = private_home(server.home, tmp_path / "earlier")
+    with sqlite3.connect(server.home.ledger) as source, sqlite3.connect(home.ledger) as copy:
+        source.backup(copy)
+        asked = "SELECT inputs FROM decisions WHERE decision_id = ?"
+        inputs = json.loads(zlib.decompress(copy.execute(asked, (first[0]["decision_id"],)).fetchone()[0]))
+        change = "UPDATE decisions SET inputs = ? WHERE decision_id = ?"
+        earlier = canonical_text(inputs | {"version": 1})
+        copy.execute(change, (zlib.compress(earlier), first[0]["decision_id"]))
+    source.close()
+    copy.close()
+    alone = replay(home, first[0]["decision_id"], "--check")
+    assert (alone.returncode, "✓" in alone.stdout) == (1, False)
+    assert "1 are unproven: it was written as version 1 of the record" in alone.stdout
+    among = replay(home, "--all", "--check")
+    assert (among.returncode, "✓" in among.stdout) == (0, False)
+    assert "79 of 80" in among.stdout
+    compared = replay(home, first[0]["decision_id"], "--policy", str(EXAMPLE))
+    assert "1 of 1 recorded decisions were left out" in compared.stdout
+
+
+def test_where_nothing_is_chosen_nothing_is_proven(decided, tmp_path):
+    server, _, _ = decided
+    done = replay(server.home, "--since", "2100-01-01T00:00:00Z", "--check")
+    assert (done.returncode, "✓" in done.stdout) == (1, False)
+    assert "No recorded decision lies in this span of time: nothing was checked" in done.stdout
+    home = Home(tmp_path / "new")
+    Ledger(home.ledger).close()
+    done = replay(home, "--all", "--check")
+    assert done.returncode == 0
+    assert "The ledger holds no decision yet: nothing was checked" in done.stdout
+
+
+def test_settings_that_replay_cannot_show_are_named(decided, tmp_path):
+    server, _, _ = decided
+    folder = tmp_path / "catalog"
+    shutil.copytree(EXAMPLE, folder)
+    for file in folder.glob("*.yaml"):
+        file.write_text(re.sub(r"margin_rate: [0-9.]+", "margin_rate: 0.011", file.read_text()))
+    told = json.loads(replay(server.home, "--all", "--policy", str(folder), "--json").stdout)
+    assert told["not_visible"] == ["margin_rate"]
+    shown = replay(server.home, "--all", "--policy", str(folder)).stdout
+    assert "not visible here: margin_rate; use dirigent catalog diff" in shown
+    assert "holdout" in shown
 
 
 def test_the_service_replays_one_decision(decided):
@@ -134,6 +204,8 @@ def test_another_policy_shows_its_blast_radius(decided, tmp_path):
         (["--all", "d-1"], "which decisions"),
         (["--all", "--check", "--policy", "x.yaml"], "either --check or --policy"),
         (["d-unknown"], "there is no decision 'd-unknown'"),
+        (["--all", "--since", "2018-01-02T10:00:00Z"], "leave out --all, or --since and --until"),
+        (["--since", "2018-01-03T10:00:00Z", "--until", "2018-01-02T10:00:00Z"], "ends before it begins"),
         (["--since", "yesterday"], "--since: not a time"),
         (["--since", "2018-01-02T10:00:00"], "without an offset"),
         (["--all", "--policy", "nowhere.yaml"], "there is no catalog here"),

@@ -41,18 +41,36 @@ def _state(home: Home) -> dict[str, tuple[int, int]]:
 def test_the_favorites_are_one_per_customer_and_the_same_each_time(shop_home: Home) -> None:
     assert prepared(shop_home)
     steps: list[tuple[int, int]] = []
-    found = favorites(shop_home, EXAMPLE, ASKED, lambda done, total: steps.append((done, total)))
+    found = favorites(shop_home, [EXAMPLE], ASKED, lambda done, total: steps.append((done, total)))[0]
     assert steps == [(number, ASKED) for number in range(1, ASKED + 1)]
     assert len({one.customer_id for one in found}) == ASKED
     assert any(one.summary.favorite for one in found)
-    assert favorites(shop_home, EXAMPLE, ASKED, lambda *_: None) == found
+    assert favorites(shop_home, [EXAMPLE], ASKED, lambda *_: None) == [found]
+
+
+def test_catalogs_that_are_asked_together_answer_as_if_asked_alone(
+    shop_home: Home, silent_catalog: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "without_handover"
+    shutil.copytree(EXAMPLE, other)
+    journeys, channels = (other / name for name in ("journeys.yaml", "channels.yaml"))
+    text = journeys.read_text(encoding="utf-8")
+    assert text.count("channel: handover") == 1
+    journeys.write_text(text.replace("channel: handover", "channel: call_hint"), encoding="utf-8")
+    text = channels.read_text(encoding="utf-8")
+    channels.write_text(text[: text.index("  handover:")], encoding="utf-8")
+    catalogs = [EXAMPLE, silent_catalog, other]
+    together = favorites(shop_home, catalogs, ASKED, lambda *_: None)
+    alone = [favorites(shop_home, [catalog], ASKED, lambda *_: None)[0] for catalog in catalogs]
+    assert together == alone
+    assert together[0] != together[1]
 
 
 def test_the_difference_counts_customers_and_money_and_writes_nothing(
     shop_home: Home, silent_catalog: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DIRIGENT_HOME", str(shop_home.root))
-    before = favorites(shop_home, EXAMPLE, ASKED, lambda *_: None)
+    before = favorites(shop_home, [EXAMPLE], ASKED, lambda *_: None)[0]
     acting = sum(one.summary.favorite is not None for one in before)
     state = _state(shop_home)
     result = CliRunner().invoke(app, ["diff", str(EXAMPLE), str(silent_catalog), "--customers", str(ASKED)])
@@ -66,4 +84,7 @@ def test_the_difference_counts_customers_and_money_and_writes_nothing(
     assert (int(told[1]), int(told[2])) == (acting, acting)
     assert acting > 0
     assert re.search(rf"silence +{ASKED - acting} +{ASKED} ", result.output)
-    assert "lever 0.0 → -999.0" in result.output
+    assert "journey Thank you (post_purchase): lever 0.00 → -999.00 USD" in result.output
+    assert re.search(r"^ \w+.* \(\w+\) +[1-9]\d* +0 ", result.output, re.MULTILINE)
+    assert re.search(r"\w, \S.* \(\w+/\w+/\w+\) +silence ", result.output)
+    assert "asking the customers of the prepared home with both catalogs\n" in result.output

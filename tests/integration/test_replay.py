@@ -9,9 +9,10 @@ from dataclasses import replace
 
 import pytest
 
-from arbitration.codec import canonical_json
+from arbitration.codec import canonical_json, encode
 from arbitration.domain import Contact, Estimate
 from arbitration.policy import BusinessName, Resource
+from catalog.loading import version_of
 from features.tables.example import AS_OF
 from serving import decisions
 from serving.auth import Client
@@ -36,18 +37,19 @@ def runtime(shop_home, tmp_path):
     """The shop as the service builds it, with a ledger of its own; every decision takes the favorite."""
     found = build(Settings(home=private_home(shop_home, tmp_path / "home").root, as_of=AS_OF, log_level="error"))
     selection = replace(found.policy.selection, silence_floor=0.0, exploration=0.0, holdout=0.0)
-    yield with_policy(found, replace(found.policy, version="v1", selection=selection))
+    yield with_policy(found, replace(found.policy, selection=selection))
     found.close()
 
 
 def with_policy(runtime, policy):
+    policy = replace(policy, version=version_of(encode(policy)))
     return replace(runtime, policy=policy, policy_bytes=canonical_json(policy))
 
 
 def scarce(runtime, **resource):
     """The same with one scarce resource; a day, so that the shop's own contacts do not count."""
     only = Resource("scarce", NAME, per_days=1, **resource)
-    return with_policy(runtime, replace(runtime.policy, version="v-scarce", resources={"scarce": only}))
+    return with_policy(runtime, replace(runtime.policy, resources={"scarce": only}))
 
 
 def customers(runtime, count: int) -> list[str]:
@@ -111,7 +113,6 @@ def test_old_records_replay_after_other_models_and_another_catalog(runtime, monk
         runtime,
         replace(
             policy,
-            version="v2",
             journeys={
                 name: replace(it, lever=it.lever + 1.0) for name, it in policy.journeys.items() if name != "welcome"
             },

@@ -11,10 +11,16 @@ from typing import Any
 import pytest
 from hypothesis import given
 
+from arbitration.associate import WORDS
 from arbitration.codec import decode, encode
 from arbitration.counterfactual import counterfactuals
-from arbitration.domain import SILENCE, Attribution, Contact, Contribution, Kind
-from arbitration.explain import STORE_WORDS, contact_summary, explain
+from arbitration.domain import (
+    SILENCE,
+    Attribution,
+    Contribution,
+    Kind,
+)
+from arbitration.explain import explain
 from arbitration.explanation import Explanation, Lang
 from arbitration.naming import Naming
 from arbitration.policy import BusinessName, Cap, Policy, Resource
@@ -86,7 +92,7 @@ def test_every_decision_can_be_told_in_both_languages(situation: Situation) -> N
             assert not re.search(r"[{}]|None|\bnan\b", sentence), sentence
             assert not re.search(r"\b[a-z0-9]+_[a-z0-9_]+\b", sentence), f"an id is shown: {sentence}"
     for said in told:
-        assert 1 <= len(said.store_summary.split()) <= STORE_WORDS
+        assert 1 <= len(said.store_summary.split()) <= WORDS
         assert len(said.sentences) == len(decision.reasons)
 
 
@@ -215,14 +221,14 @@ KINDS: dict[Kind, tuple[str, str, str, str]] = {
     "message": ("“Last call” by push, ", "Last call: push", "„Letzte Chance“ per push, ", "Letzte Chance: push"),
     "module": ("Show “Last call”: push, ", "Show: Last call", "„Letzte Chance“ zeigen: push, ", "Zeigen: Letzte Chance"),
     "reward": (
-        "Present the reward of “Last call”: push, ", "Present: Last call",
-        "Prämie zu „Letzte Chance“ überreichen: push, ", "Überreichen: Letzte Chance",
+        "Present the reward of “Last call”: push, ", "Reward: Last call",
+        "Prämie zu „Letzte Chance“ überreichen: push, ", "Prämie: Letzte Chance",
     ),
     "route": (
-        "Hand over from “Last call” to “invited”: push, ", "Hand to: invited",
-        "Von „Letzte Chance“ an „invited“ übergeben: push, ", "Weiter an: invited",
+        "Hand over from “Last call” to “invited”, ", "Hand to: invited",
+        "Von „Letzte Chance“ an „invited“ übergeben, ", "Weiter an: invited",
     ),
-    "suppress": ("Leave out push for “Last call”, ", "Leave out: push", "push wegen „Letzte Chance“ weglassen, ", "Weglassen: push"),
+    "suppress": ("Leave out “push” because of “Last call”, ", "Leave out: push", "„push“ wegen „Letzte Chance“ weglassen, ", "Weglassen: push"),
 }  # fmt: skip
 
 
@@ -244,12 +250,6 @@ def test_headline_and_store_summary_say_what_is_done(kind: Kind) -> None:
     assert found[0].startswith(english)
     assert found[2].startswith(german)
     assert (found[1], found[3]) == (store, filiale)
-
-
-def test_the_last_contact_fits_into_four_words() -> None:
-    contact = Contact("reminder", "push", datetime(2018, 1, 1, tzinfo=UTC))
-    assert contact_summary(contact, BASE, "en") == "reminder: push"
-    assert contact_summary(replace(contact, journey="an old journey of ours"), BASE, "de") == "an old journey: push"
 
 
 def test_contributions_are_ordered_by_size_and_claim_their_sign_alone() -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from click.testing import Result
-from typer.testing import CliRunner
+from rich.console import Console
+from typer.testing import CliRunner, Result
 
 from arbitration.errors import CatalogError
 from catalog.loading import EXAMPLE
+from dirigent import catalog as verbs
 from dirigent.catalog import app
 from tests.unit.catalog.conftest import Edit
 
@@ -60,3 +61,22 @@ def test_without_a_prepared_home_the_difference_is_told_in_words_alone(
     assert "1 change\n  contact policy: quiet_to 8 → 9\n" in result.output
     assert f"there is no prepared home at {tmp_path / 'nowhere'}" in result.output
     assert not (tmp_path / "nowhere").exists()
+
+
+def test_progress_without_a_terminal_is_a_line_now_and_then(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clock = iter([0.0, 9.0, 10.5, 10.5, 12.0, 21.0, 21.0])
+    monkeypatch.setattr("dirigent.catalog.time.monotonic", lambda: next(clock))
+    console = Console(width=120)
+    monkeypatch.setattr(verbs, "console", console)
+    assert not console.is_terminal
+    with verbs._progress() as step:
+        for done in range(1, 5):
+            step(1000 * done, 4000)
+    told = [line for line in capsys.readouterr().out.splitlines() if line]
+    assert told == [
+        "asking the customers of the prepared home with both catalogs",
+        "  2,000 of 4,000 customers",
+        "  4,000 of 4,000 customers",
+    ]

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+import zlib
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from hypothesis import strategies as st
 
-from arbitration.codec import canonical_json, decode
+from arbitration.codec import canonical_json, decode, encode
 from arbitration.decide import decide
 from arbitration.domain import Context, CustomerId, Estimates
+from arbitration.policy import Policy
+from catalog.loading import version_of
+from serving.answers import answer_of
 from serving.ledger.rows import Answer
 from serving.ledger.store import Ledger
 from serving.records import Record
@@ -24,11 +31,19 @@ SPOKEN_TO = (
     "cart_recovery__left_a_cart__push_wins",
     "near_next_tier__one_basket_away__push_wins",
 )
-QUIETER = replace(POLICY, version="v-quiet", contact_policy=replace(POLICY.contact_policy, quiet_from=12, quiet_to=20))
-RICHER = replace(
-    POLICY,
-    version="v-rich",
-    journeys={name: replace(journey, lever=journey.lever + 0.5) for name, journey in POLICY.journeys.items()},
+
+
+def versioned(policy: Policy) -> Policy:
+    """The policy under the version that a catalog of its content has."""
+    return replace(policy, version=version_of(encode(policy)))
+
+
+QUIETER = versioned(replace(POLICY, contact_policy=replace(POLICY.contact_policy, quiet_from=12, quiet_to=20)))
+RICHER = versioned(
+    replace(
+        POLICY,
+        journeys={name: replace(journey, lever=journey.lever + 0.5) for name, journey in POLICY.journeys.items()},
+    )
 )
 
 
@@ -43,13 +58,14 @@ def record_of(number: int, situation, policy=POLICY) -> Record:
 
 
 def keep(path: Path, records, policies=(POLICY,)) -> None:
-    ledger = Ledger(path)
+    ledger, by_version = Ledger(path), {policy.version: policy for policy in policies}
     with ledger.writing() as writing:
         for policy in policies:
             writing.add_policy(policy.version, canonical_json(policy))
         for record in records:
-            number = record.decision.decision_id
-            writing.add_decision(record.to_row(f"r-{number}", Answer("digest", 200, b"{}")))
+            number, policy = record.decision.decision_id, by_version[record.decision.policy_version]
+            answer = Answer("digest", 200, answer_of(record, policy).body())
+            writing.add_decision(record.to_row(f"r-{number}", answer))
     ledger.close()
 
 
@@ -68,3 +84,20 @@ def spoken_to() -> list[Record]:
         now = datetime.fromisoformat(plain["now"])
         found.append(record_of(number, (now, context, believed, 0.5)))
     return found
+
+
+def execute(path: Path, statement: str, *values: object) -> None:
+    with sqlite3.connect(path) as connection:
+        connection.execute(statement, values)
+    connection.close()
+
+
+def alter(path: Path, **changes: object) -> None:
+    for column, value in changes.items():
+        execute(path, f"UPDATE decisions SET {column} = ? WHERE decision_id = 'd-0'", value)
+
+
+def tampered(record: Record, part: int, change: Callable[[Any], object]) -> bytes:
+    plain = json.loads(record.to_parts()[part])
+    change(plain)
+    return zlib.compress(json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode())

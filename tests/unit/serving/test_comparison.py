@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from arbitration.domain import SILENCE
 from arbitration.policy import Resource
-from serving.comparison import BlastRadius, blast_radius, compared, together
+from serving.comparison import BlastRadius, blast_radius, compared, hidden, together
 from serving.favorites import summaries, summary_of
+from serving.ledger.rows import Summary
 from serving.replay_many import check_many, compare_many
 from tests.unit.arbitration.situations import LAWS, POLICY
 from tests.unit.serving.recorded import QUIETER, RICHER, SITUATIONS, keep, record_of, row_of, spoken_to
@@ -85,9 +86,12 @@ def test_what_falls_silent_is_counted_and_named(records):
     assert blast_radius(rows, mute, POLICY).silence_lost == 3
 
 
-def test_a_lever_shows_as_another_value_and_shorter_hours_as_another_time(records):
+def test_a_lever_is_no_money_a_dearer_channel_is_and_shorter_hours_are_another_time(records):
     rows = [row_of(record) for record in records]
-    assert blast_radius(rows, POLICY, RICHER).changed + blast_radius(rows, POLICY, RICHER).revalued == 3
+    richer = blast_radius(rows, POLICY, RICHER)
+    assert (richer.changed, richer.revalued) == (0, 0)
+    dearer = replace(POLICY, channels={name: replace(it, cost=it.cost + 0.01) for name, it in POLICY.channels.items()})
+    assert blast_radius(rows, POLICY, dearer).revalued == 3
     was = summaries(rows, POLICY)
     later = [replace(one, opens_at=one.opens_at + timedelta(hours=1)) for one in was]
     assert compared(rows, was, later).retimed == 3
@@ -100,6 +104,31 @@ def test_the_stock_of_a_new_resource_counts_as_full_and_a_recorded_one_as_record
     assert blast_radius(rows, POLICY, scarce).changed == 0
     empty = [{**row, "context": {**row["context"], "stock": dict.fromkeys(channels, 0)}} for row in rows]
     assert all(one.favorite is None for one in summaries(empty, scarce))
+
+
+def test_settings_that_recorded_estimates_hold_are_named(tmp_path, records):
+    path = tmp_path / "ledger.db"
+    keep(path, records)
+    poorer = replace(POLICY, economics=replace(POLICY.economics, margin_rate=0.01, tier_value_prior=9.0, breakage=0.9))
+    assert hidden(POLICY, poorer) == {"margin_rate", "tier_value_prior"}
+    found = compare_many(path, [1, 2, 3], poorer, lambda _: None)
+    assert found.hidden == {"margin_rate", "tier_value_prior"}
+    weaker = {name: replace(it, effect_prior=it.effect_prior / 2) for name, it in POLICY.journeys.items()}
+    fewer = {name: it for name, it in POLICY.channels.items() if name != "sms"}
+    assert hidden(POLICY, replace(POLICY, journeys=weaker, channels=fewer)) == {"effect_prior"}
+    assert hidden(POLICY, RICHER) == frozenset(), "a lever plays its part when deciding"
+
+
+@given(st.lists(st.floats(allow_nan=False), max_size=5), st.lists(st.floats(allow_nan=False), max_size=5))
+def test_no_amount_of_money_stops_a_sum(first, second):
+    rows = [{"decision_id": "d", "context": {"customer_id": "c"}} for _ in (*first, *second)]
+    was = [Summary("a", None, amount, 1.0, {}) for amount in (*first, *second)]
+    now = [replace(one, favorite="b") for one in was]
+    parts = [
+        compared(rows[: len(first)], was[: len(first)], now[: len(first)]),
+        compared(rows[len(first) :], was[len(first) :], now[len(first) :]),
+    ]
+    assert together(parts).changed == len(rows)
 
 
 def test_an_empty_blast_radius_is_plain_json():

@@ -12,7 +12,9 @@ import pytest
 from arbitration.decide import decide
 from arbitration.domain import Attribution, Consent, Context, Contribution, CustomerId, Estimate, Estimates
 from catalog.loading import EXAMPLE, load_catalog
+from serving.answers import answer_of
 from serving.console.formats import LANGS, Lang
+from serving.console.listing import Answered, list_page
 from serving.console.page import headline, page_of
 from serving.console.rendering import html
 from serving.console.rivals import fates_of
@@ -265,7 +267,7 @@ def test_each_part_says_what_it_rests_on():
         ("module", "Show “We miss you” on Tuesday", "„Wir vermissen dich“ am Dienstag"),
         ("reward", "Present the reward of “We miss you” on", "Prämie zu „Wir vermissen dich“ am"),
         ("route", "Hand over from “We miss you” to “Come back” on", "Von „Wir vermissen dich“ an „Komm zurück“ am"),
-        ("suppress", "Leave out Push on", "Push am Dienstag"),
+        ("suppress", "Leave out “Push” on", "„Push“ am Dienstag"),
     ],
 )
 def test_the_headline_fits_what_is_done(kind, english, german):
@@ -281,3 +283,17 @@ def test_fates_count_every_candidate():
     assert (
         sum(fate.total() for fate in fates_of(decision).values()) == len(decision.ranked) + len(decision.rejections) - 1
     )
+
+
+def test_what_is_left_out_or_handed_over_never_reads_as_if_it_were_shown():
+    features = FEATURES | {"gap_ratio": 0.5, "recency_days": 3.5, "frequency_28d": 6}
+    given = record(features=features, channels=("paid_media",), consents=())
+    assert given.decision.winner.candidate.treatment.kind == "suppress"
+    page, text = page_of(given, POLICY, "en", weigh(given, POLICY)), read(given).text
+    assert page.headline == "Leave out “Paid advertising” now, because of “Buys anyway”."
+    assert "purchases fewer per 100 advertisements left out" in page.effect_note
+    assert "reaction" not in text.lower().replace("contacts, reactions, consents", "").split("what follows")[0]
+    assert [step.channel for step in page.plan.steps] == ["Leave out “Paid advertising”"]
+    answer = answer_of(given, POLICY).model_dump(mode="json", exclude_none=True)
+    (row,) = list_page([Answered("c-1", answer)], POLICY, "de").rows
+    assert row.channel == "„Bezahlte Werbung“ weglassen"

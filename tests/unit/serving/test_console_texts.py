@@ -29,6 +29,7 @@ SOURCES = "\n".join(
 )
 FORMED = (
     "arm_", "tier_", "mode_", "model_", "group_", "stop_", "basis_", "purpose_", "goes_on_", "headline_", "change_", "evidence_",
+    "effect_note_", "worth_intro_",
 )  # fmt: skip
 """Keys that are made from a code of the decision."""
 

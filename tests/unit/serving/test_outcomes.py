@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import zlib
 from datetime import timedelta
 from types import SimpleNamespace
 
@@ -15,7 +16,7 @@ from arbitration.policy import BusinessName, Cap
 from serving.context import standing_of
 from serving.decisions import consider
 from serving.ledger.rows import Standing
-from serving.outcomes import report
+from serving.outcomes import _is_opt_out, report
 from tests.unit.serving.conftest import DECIDED
 
 SENT = ("delivered", "bounced", "opened", "clicked", "converted", "dismissed", "unsubscribed", "complained")
@@ -110,6 +111,39 @@ def test_what_was_sent_counts_for_the_cap_in_whatever_order_it_is_told(decided, 
     assert seen._spans(Cap("one", BusinessName("One", "Eins"), 1, window_hours=24)), (
         "the cap does not count the contact"
     )
+
+
+@pytest.mark.parametrize("told", ["unsubscribed", "complained"])
+@pytest.mark.parametrize(
+    ("kind", "channel", "closed"),
+    [
+        ("route", "handover", False),
+        ("suppress", "paid_media", False),
+        ("suppress", "email", True),
+        ("message", "direct_mail", True),
+        ("route", "retired", True),
+    ],
+)
+def test_nothing_is_taken_back_where_nothing_was_said_and_no_consent_is_needed(decided, told, kind, channel, closed):
+    treatment, before = Treatment("welcome", channel, "t", kind=kind), withdrawn(decided)
+    assert before == set()
+    assert _is_opt_out(treatment, decided.policy) == closed
+    with decided.ledger.writing() as writing:
+        row = writing.decision("d-1")
+        plan = json.loads(row.decision)
+        plan["plan"]["steps"][0]["candidate"]["treatment"].update(channel=channel, kind=kind)
+        changed = zlib.compress(json.dumps(plan).encode())
+        writing._connection.exec_driver_sql("UPDATE decisions SET decision = ?", (changed,))
+    tell(decided, told)
+    assert withdrawn(decided) == ({channel} if closed else set())
+    with decided.ledger.reading() as reading:
+        assert [one.type for one in reading.outcomes_of("d-1")] == [told], "it is kept all the same"
+
+
+def withdrawn(runtime):
+    with runtime.ledger.reading() as reading:
+        consents = standing_of(reading, runtime.policy, "c1", runtime.clock.now()).consents
+    return {consent.channel for consent in consents if consent.state == "withdrawn"}
 
 
 @pytest.mark.parametrize("why", ["objected", "suppressed"])

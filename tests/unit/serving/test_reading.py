@@ -69,14 +69,21 @@ def test_the_associate_learns_nothing_of_who_objected_but_that():
     contacts = (Contact("post_purchase", "push", NOW - timedelta(days=9)),)
     given = record(contacts=contacts, objected=True)
     found = told(replace(given, context=replace(given.context, features={})), "associate")
-    assert {name: value for name, value in found.items() if value is not None} == {"store_summary": "Do not contact"}
+    assert {name: value for name, value in found.items() if value is not None} == {
+        "store_summary": "Do not contact", "next_best_action": {"text": "Nothing is to be said: do not contact"},
+    }  # fmt: skip
+
+
+def test_with_silence_the_associate_is_told_to_say_nothing():
+    for lang, text in (("en", "Nothing is to be said now"), ("de", "Jetzt nichts ansprechen")):
+        assert told(record(effect=0.0001), "associate", lang)["next_best_action"] == {"text": text}
 
 
 def test_the_customer_reads_three_reasons_at_most_what_would_change_it_and_how_to_object():
     found = told(record(consents=()), "customer")
     assert 1 <= len(found["reasons"]) <= 3
     assert (
-        "If you allowed us to use E-mail, you would get “We miss you” from us by E-mail."
+        "If you allowed us to use E-mail, you could get “We miss you” from us by E-mail."
         in found["what_would_change_it"]
     )
     assert "object" in found["objection"]

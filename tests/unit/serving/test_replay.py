@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import sqlite3
-import zlib
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,12 +14,24 @@ from hypothesis import strategies as st
 
 from arbitration.codec import canonical_json
 from arbitration.errors import InputError
+from catalog.loading import version_of
+from serving.answers import answer_of
 from serving.ledger.archive import Archive
 from serving.records import VERSION, Record
 from serving.replay import BYTES, SUMMARY, Replayer, first_difference
 from serving.replay_many import check_many, compare_many
 from tests.unit.arbitration.situations import LAWS, POLICY
-from tests.unit.serving.recorded import QUIETER, RICHER, SITUATIONS, keep, record_of, spoken_to
+from tests.unit.serving.recorded import (
+    QUIETER,
+    RICHER,
+    SITUATIONS,
+    alter,
+    execute,
+    keep,
+    record_of,
+    spoken_to,
+    tampered,
+)
 
 
 @pytest.fixture
@@ -58,19 +69,6 @@ def test_each_record_is_decided_with_its_own_policy(tmp_path, records):
     assert len({canonical_json(one.decision.ranked) for one in mixed}) == 3, "two of the policies decide alike"
 
 
-def alter(path: Path, **changes: object) -> None:
-    with sqlite3.connect(path) as connection:
-        for column, value in changes.items():
-            connection.execute(f"UPDATE decisions SET {column} = ? WHERE decision_id = 'd-0'", (value,))
-    connection.close()
-
-
-def tampered(record: Record, part: int, change) -> bytes:
-    plain = json.loads(record.to_parts()[part])
-    change(plain)
-    return zlib.compress(json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode())
-
-
 def test_a_tampered_decision_is_found_and_its_place_named(tmp_path, records):
     path = tmp_path / "ledger.db"
     keep(path, records)
@@ -85,6 +83,42 @@ def test_a_tampered_input_leads_to_another_decision(tmp_path, records):
     keep(path, records)
     alter(path, inputs=tampered(records[0], 0, lambda plain: plain["context"].update(consents=[])))
     assert replayed(path)[0].first_difference is not None
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "place"),
+    [
+        ("customer_id", "somebody", "(column customer_id)"),
+        ("client", "another", "(column client)"),
+        ("mode", "shadow", "(column mode)"),
+        ("decided_at", 1, "(column decided_at)"),
+        ("answer", b"{}", "(answer) action"),
+        ("answer", b"no json", "(answer) (bytes)"),
+    ],
+)
+def test_what_is_told_beside_the_record_is_checked_too(tmp_path, records, column, value, place):
+    path = tmp_path / "ledger.db"
+    keep(path, records)
+    alter(path, **{column: value})
+    first, *others = replayed(path)
+    assert first.first_difference == place
+    assert all(one.identical for one in others)
+
+
+def test_another_treatment_in_the_answer_is_found(tmp_path, records):
+    path = tmp_path / "ledger.db"
+    keep(path, records)
+    answer = json.loads(answer_of(records[0], POLICY).body())
+    answer["action"]["treatment"] = "win_back/email/other"
+    alter(path, answer=json.dumps(answer).encode())
+    assert replayed(path)[0].first_difference == "(answer) action.treatment"
+
+
+def test_a_model_named_in_the_answer_alone_is_found(tmp_path, records):
+    path = tmp_path / "ledger.db"
+    keep(path, records)
+    alter(path, inputs=tampered(records[0], 0, lambda plain: plain.update(bundle="another")))
+    assert replayed(path)[0].first_difference == "(answer) versions.bundle"
 
 
 def test_a_tampered_summary_is_found(tmp_path, records):
@@ -114,14 +148,34 @@ def test_a_record_with_an_unknown_policy_is_reported(tmp_path, records):
     assert not first.excused
 
 
-@pytest.mark.parametrize("body", [b"{}", b"no json", b'{"version": "v-gone", "channels": 5}'])
-def test_a_policy_that_cannot_be_read_is_reported(tmp_path, records, body):
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b"{}", "was altered"),
+        (b"no json", "cannot be read by this program"),
+        ("text", "cannot be read by this program"),
+        (5, "cannot be read by this program"),
+        (b"\xff\xfe", "cannot be read by this program"),
+        (b"[]", "cannot be read by this program"),
+        (b'{"version": "v-gone", "channels": 5}', "was altered"),
+        (canonical_json(replace(POLICY, resources={})), "was altered"),
+    ],
+)
+def test_a_policy_that_cannot_be_read_or_was_altered_is_reported(tmp_path, records, body, said):
     path = tmp_path / "ledger.db"
     keep(path, records)
-    with sqlite3.connect(path) as connection:
-        connection.execute("UPDATE policies SET body = ?", (body,))
-    connection.close()
-    assert {one.failure for one in replayed(path)} == {f"its policy {POLICY.version} cannot be read by this program"}
+    execute(path, "UPDATE policies SET body = ?", body)
+    (failure,) = {one.failure for one in replayed(path)}
+    assert f"its policy {POLICY.version} {said}" in str(failure)
+
+
+def test_a_policy_of_its_own_digest_that_is_none_of_this_program_cannot_be_read(tmp_path, records):
+    path = tmp_path / "ledger.db"
+    keep(path, records)
+    version = version_of({"version": "", "channels": 5})
+    execute(path, "INSERT INTO policies VALUES (?, ?)", version, canonical_json({"version": version, "channels": 5}))
+    alter(path, policy_version=version)
+    assert replayed(path)[0].failure == f"its policy {version} cannot be read by this program"
 
 
 def test_a_record_of_an_earlier_version_is_counted_apart(tmp_path, records):
@@ -133,7 +187,7 @@ def test_a_record_of_an_earlier_version_is_counted_apart(tmp_path, records):
     assert [one.decision_id for one in done.excused] == ["d-0"]
     assert f"version {VERSION - 1} of the record" in str(done.excused[0].failure)
     left_out = compare_many(path, [1, 2, 3], RICHER, lambda _: None)
-    assert (left_out.radius.records, list(left_out.left_out.values())) == (2, [1])
+    assert (left_out.radius.records, list(left_out.reasons.values()), left_out.damaged) == (2, [1], ())
 
 
 @pytest.mark.parametrize(
