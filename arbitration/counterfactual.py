@@ -20,7 +20,7 @@ from arbitration.thresholds import AMOUNTS
 KINDS: tuple[ChangeKind, ...] = ("consent", "feature", "cap", "contact", "time", "lever")
 SHOWN = 8
 Belief = Callable[[Context], Estimates]
-_BELIEVED = frozenset({"feature", "time"})
+_BELIEVED = frozenset({"feature", "contact", "time"})
 """Kinds that change what models read."""
 
 
