@@ -10,8 +10,9 @@ from math import floor
 from typing import NamedTuple, cast
 
 from arbitration.codec import encode
-from arbitration.domain import SILENCE, Consent, Contact, Context, Decision, FeatureValue, Purpose, Rejection, Treatment
+from arbitration.domain import SILENCE, Consent, Contact, Context, Decision, Purpose, Rejection, Treatment
 from arbitration.explanation import Change, ChangeKind
+from arbitration.gates.ageing import aged
 from arbitration.gates.case import Case
 from arbitration.policy import Cap, Journey, Policy
 from arbitration.reasons import furthest
@@ -27,11 +28,6 @@ CONSENT_STATES: Mapping[str, str | None] = {
     "consent_missing": None, "consent_denied": "denied", "consent_withdrawn": "withdrawn", "consent_expired": "expired",
     "consent_evidence_incomplete": "unproven",
 }  # fmt: skip
-AGES: Mapping[str, float] = {
-    "recency_days": 1 / 24, "tenure_days": 1 / 24, "session_age_hours": 1.0, "store_visit_age_hours": 1.0, "cart_age_hours": 1.0,
-    "reward_expires_days": -1 / 24,
-}  # fmt: skip
-"""Features that move with the clock, by how much an hour."""
 PRESENT = "in_store"
 """Who is in a store now is no longer there at a later moment."""
 _RULES = frozenset({"not_eligible", "not_applicable", "not_suitable", "missing_feature"})
@@ -176,16 +172,10 @@ def _times(start: Start, stops: Iterable[Rejection]) -> Iterator[Change]:
 def _wait(change: Change, start: Start) -> Start:
     later = datetime.fromisoformat(cast(str, change.after))
     hours = (later - start.now) / timedelta(hours=1)
-    features = {name: _aged(name, value, hours) for name, value in start.context.features.items()}
+    features = {name: aged(name, value, hours) for name, value in start.context.features.items()}
+    if features.get(PRESENT) is not None:
+        features[PRESENT] = 0
     return start._replace(context=replace(start.context, features=features), now=later)
-
-
-def _aged(name: str, value: FeatureValue, hours: float) -> FeatureValue:
-    if name == PRESENT and value is not None:
-        return 0
-    if name not in AGES or value is None or isinstance(value, (str, bool)):
-        return value
-    return max(0.0, value + AGES[name] * hours)
 
 
 def _levers(start: Start, decision: Decision) -> Iterator[Change]:

@@ -59,10 +59,11 @@ class _Part:
     lost: Array | bool = False
 
 
-def evaluate(expression: Expression, columns: Mapping[str, Array], rows: int) -> Answers:
+def evaluate(expression: Expression, columns: Mapping[str, Array], rows: int | tuple[int, ...]) -> Answers:
     """The rule's answer for each of `rows` customers; a feature without a column is unknown to all.
 
-    A column is float64 (NaN is unknown), integer, bool, or object with Python's own numbers and texts (None is unknown).
+    A column is float64 (NaN is unknown), integer, bool, or object with Python's own numbers and texts (None is unknown). `rows` may be
+    a shape, such as customers x moments; columns then have as many axes, and one that is 1 long holds for all of its axis.
     """
     reader = _Reader(columns)
     with np.errstate(all="ignore"):
@@ -71,14 +72,18 @@ def evaluate(expression: Expression, columns: Mapping[str, Array], rows: int) ->
     truth = np.broadcast_to(_truth(part), rows) & (missing == 0)
     names = np.array([None, *reader.labels], dtype=object)[missing]
     known = missing == 0
-    for row in np.flatnonzero(np.broadcast_to(part.lost, rows)):
-        answer = expression(
-            {name: columns[name][row : row + 1].tolist()[0] for name in expression.names if name in columns}
-        )
-        known[row] = not isinstance(answer, Unknown)
-        truth[row] = answer is True
-        names[row] = answer.name if isinstance(answer, Unknown) else None
+    for at in zip(*np.nonzero(np.broadcast_to(part.lost, rows)), strict=True):
+        answer = expression({name: _python(columns[name], rows, at) for name in expression.names if name in columns})
+        known[at] = not isinstance(answer, Unknown)
+        truth[at] = answer is True
+        names[at] = answer.name if isinstance(answer, Unknown) else None
     return Answers(truth, known, names)
+
+
+def _python(column: Array, rows: int | tuple[int, ...], at: tuple[Any, ...]) -> Any:
+    """One value of a column as Python's own."""
+    value = np.broadcast_to(column, rows)[at]
+    return value.item() if isinstance(value, np.generic) else value
 
 
 class _Reader:
@@ -124,7 +129,7 @@ class _Reader:
         if column is None:
             return _Part(np.asarray(np.nan), np.asarray(label))
         if column.dtype == object:
-            return _mixed(column, label)
+            return _shaped(_mixed(column.ravel(), label), column.shape)
         number = column.astype(np.float64)
         whole = column.dtype.kind in "iub"
         return _Part(number, np.where(np.isnan(number), label, 0), whole=whole, lost=whole & (np.abs(number) >= EXACT))
@@ -187,6 +192,12 @@ def _mixed(column: Array, label: int) -> _Part:
     number[plain] = column[plain].astype(np.float64)
     missing = np.where(unknown | (plain & np.isnan(number)), label, 0)
     return _Part(number, missing, column if str in kinds else None, texts, whole, lost)
+
+
+def _shaped(part: _Part, shape: tuple[int, ...]) -> _Part:
+    """The part of a column that was looked at as one long line."""
+    fields = {name: getattr(part, name) for name in _Part.__slots__}
+    return _Part(**{name: it.reshape(shape) if isinstance(it, np.ndarray) else it for name, it in fields.items()})
 
 
 def _truth(part: _Part) -> Array:

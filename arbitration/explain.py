@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from types import MappingProxyType
+from typing import cast
 
 from arbitration.associate import store_summary
 from arbitration.domain import (
@@ -41,7 +42,9 @@ CONSTANT = frozenset({"True", "False"})
 """Rules that look at nobody."""
 FORESEEABLE = timedelta(days=180)
 """A moment that is further away stands for no end."""
-RULE_CODES = frozenset({"not_eligible", "not_applicable", "not_suitable", "channel_unavailable", "channel_held"})
+AT_THE_WINDOW = frozenset({"not_eligible", "not_applicable", "not_suitable"})
+"""Rules that are asked with the values of the moment when the window opens."""
+RULE_CODES = AT_THE_WINDOW | {"channel_unavailable", "channel_held"}
 CAP_CODES = frozenset({"channel_cap", "group_cap", "overall_cap"})
 PROOF_CODES = frozenset(
     {"consent_denied", "consent_withdrawn", "consent_expired", "consent_evidence_incomplete"}
@@ -137,7 +140,7 @@ def _details(code: str, facts: Mapping[str, FeatureValue], naming: Naming) -> di
     if code in RULE_CODES:
         if str(by) in CONSTANT:
             return said | {"on_request": True if code == "channel_unavailable" else None}
-        return said | {"rule": by, "here": naming.here(str(by)) or None}
+        return said | {"rule": by, "here": naming.here(str(by), cast(float, said.get("hours", 0.0))) or None}
     if code == "out_of_stock" and said.pop("missing", None) is not None:
         return said | {"unknown_stock": by}
     if code == "points_short":
@@ -195,6 +198,8 @@ def _refused(no: Rejection, naming: Naming) -> WhyNot:
     }  # fmt: skip
     if no.stage == "consent" and no.code.startswith("consent_"):
         facts["purpose"] = _purpose(no.candidate.treatment, naming.policy)
+    if no.code in AT_THE_WINDOW:
+        facts["hours"] = (no.candidate.window.opens_at - naming.decision.decided_at) / timedelta(hours=1)
     if no.code == "points_short" and offer is not None:
         facts["needed"] = -offer.points
     title = naming.title(no.candidate.treatment)

@@ -12,6 +12,7 @@ from arbitration.errors import ExpressionError
 from arbitration.explanation import Lang
 from arbitration.expression import compile_expression
 from arbitration.frames import CHANGES, FRAMES
+from arbitration.gates.ageing import aged
 from arbitration.policy import BusinessName, JourneyTreatment, Policy
 from arbitration.texts import BASES, DEGRADED, MISSING
 from arbitration.thresholds import FLAGS
@@ -144,13 +145,16 @@ class Naming:
 
         return _WORD.sub(word, rule)
 
-    def here(self, rule: str) -> str:
-        """The customer's own values of what the rule reads: one by itself, several with their names; empty if none is known."""
+    def here(self, rule: str, hours: float = 0.0) -> str:
+        """The customer's own values, hours on, of what the rule reads: one by itself, several with their names; empty if none is
+        known.
+        """
         try:
             read = compile_expression(rule).names
         except ExpressionError:
             return ""
-        known = {name: self.value(name, self.features[name]) for name in read if self.features.get(name) is not None}
+        values = {name: aged(name, self.features.get(name), hours) for name in read}
+        known = {name: self.value(name, value) for name, value in values.items() if value is not None}
         if len(read) == 1:
             return "".join(known.values())
         return ", ".join(f"{self.feature(name)} {value}" for name, value in known.items())

@@ -131,8 +131,9 @@ def _rivals(first: Candidate, case: Case, estimates: Estimates) -> Rivals:
     """
     if case.zone is None or first.treatment.kind in ENDS:
         return {}
-    choices = send_windows(case.policy, case.zone, _ready(Option(0.0, 0.0, first), case), _expires_at(first, case))
-    desk, options = Desk(case), list[Option]()
+    until = _expires_at(first, case)
+    choices = send_windows(case.policy, case.zone, _ready(Option(0.0, 0.0, first), case), until)
+    desk, options = Desk(case, until), list[Option]()
     for treatment in treatments_of(case.journey(first)):
         if treatment.channel != first.treatment.channel and _may_follow(treatment, case):
             open_now = [one for window in choices if desk.passes(one := Candidate(treatment, window))]

@@ -10,9 +10,12 @@ import numpy.typing as npt
 from arbitration.batch.caps import Periods, counted, sliding
 from arbitration.batch.clock import INSTANT, NEVER, Windows
 from arbitration.batch.consents import Permission
+from arbitration.batch.fitness import rule_codes, rules_of
 from arbitration.batch.layout import CAP_GATES, CODES, PASSED
 from arbitration.batch.people import People, instants
 from arbitration.batch.rests import Cooling, cooling, running
+from arbitration.columns import Answers
+from arbitration.gates.ageing import ages
 from arbitration.gates.contact_policy import HELD, VISIT
 
 Array = npt.NDArray[Any]
@@ -30,6 +33,7 @@ class Desk:
         self._permission, self._layout = permission, people.layout
         self._channels: dict[tuple[int, bool, bool], Array] = {}
         self._journeys: dict[int, Array] = {}
+        self._rules: dict[str, Answers] = {}
         self._full: dict[int, Array | None] = {}
         self._periods: dict[int, Periods] = {}
         self._cooling: dict[int, Cooling | None] = {}
@@ -86,8 +90,16 @@ class Desk:
             live = self.grouped(journey)
             if live is not None:
                 np.minimum(found, np.where(live != NEVER, CODES["exclusive_group"], PASSED), out=found)
+            for code, rule in rules_of(self._layout.policy.journeys[self._layout.journeys[journey]]):
+                if ages(rule):
+                    np.minimum(found, rule_codes(code, self._answers(rule)), out=found)
             self._journeys[journey] = found
         return self._journeys[journey]
+
+    def _answers(self, rule: str) -> Answers:
+        if rule not in self._rules:
+            self._rules[rule] = self.people.holds_at(rule, self.windows.opens)
+        return self._rules[rule]
 
     def _capped(self, found: Array, gate: str, journey: int, channel: int, rows: Array | slice = ALL) -> None:
         for at in self.caps(gate, journey, channel):

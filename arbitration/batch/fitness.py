@@ -1,4 +1,4 @@
-"""The gates that do not look at the window, as arrays: time zone, servable channels, triggers, rules, stock, points."""
+"""Rules, and the gates that do not look at the window, as arrays: time zone, servable channels, triggers, stock, points."""
 
 from __future__ import annotations
 
@@ -9,8 +9,11 @@ import numpy.typing as npt
 
 from arbitration.batch.layout import CODES, PASSED
 from arbitration.batch.people import People
+from arbitration.columns import Answers
 from arbitration.domain import Treatment
+from arbitration.gates.ageing import ages
 from arbitration.gates.eligibility import POINTS
+from arbitration.policy import Journey
 
 Array = npt.NDArray[Any]
 
@@ -42,15 +45,26 @@ def _of_channel(people: People, at: int) -> Array:
 
 def _of_journey(people: People, at: int) -> Array:
     journey = people.layout.policy.journeys[people.layout.journeys[at]]
-    rules = (journey.eligible, journey.applicable, journey.suitable)
     wanted = people.any_trigger | journey.needs_trigger
-    return _first(
-        trigger_missing=wanted & ~people.has_trigger[:, at],
-        not_eligible=people.refuses(journey.eligible),
-        not_applicable=people.refuses(journey.applicable),
-        not_suitable=people.refuses(journey.suitable),
-        missing_feature=~np.logical_and.reduce([people.holds(rule).known for rule in rules]),
+    found = _first(trigger_missing=wanted & ~people.has_trigger[:, at])
+    for code, rule in rules_of(journey):
+        if not ages(rule):
+            np.minimum(found, rule_codes(code, people.holds(rule)), out=found)
+    return found
+
+
+def rules_of(journey: Journey) -> tuple[tuple[str, str], ...]:
+    """The journey's rules, each with the code of the gate that asks it."""
+    return (
+        ("not_eligible", journey.eligible),
+        ("not_applicable", journey.applicable),
+        ("not_suitable", journey.suitable),
     )
+
+
+def rule_codes(code: str, answers: Answers) -> Array:
+    """The gate that refuses where the rule does not hold: its own where that is known, else the one for what is missing."""
+    return np.where(answers.known, np.where(answers.truth, PASSED, CODES[code]), CODES["missing_feature"])
 
 
 def _of_treatment(people: People, treatment: Treatment) -> Array:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from arbitration.batch.clock import FAR, NEVER, Clock
+from arbitration.batch.ageing import aged_column
+from arbitration.batch.clock import FAR, HOUR, NEVER, Clock
 from arbitration.batch.layout import Layout
 from arbitration.batch.tables import counts, ragged
 from arbitration.columns import Answers, evaluate
@@ -108,10 +109,15 @@ class People:
             self._answers[rule] = evaluate(expression, columns, self.size)
         return self._answers[rule]
 
-    def refuses(self, rule: str) -> Array:
-        """Where a rule is known to be False."""
-        answers = self.holds(rule)
-        return answers.known & ~answers.truth
+    def holds_at(self, rule: str, opens: Array) -> Answers:
+        """A rule's answer for each row at each of its moments, rows x moments, if until then only time passes."""
+        now, expression, features = self.holds(rule), compile_expression(rule), self.audience.features
+        hours = (opens - self.now[:, None]) / HOUR
+        names = [name for name in expression.names if name in features]
+        columns = {name: aged_column(name, features[name][self.rows], hours) for name in names}
+        later = evaluate(expression, columns, hours.shape)
+        pairs = ((now.truth, later.truth), (now.known, later.known), (now.missing, later.missing))
+        return Answers(*(np.where(hours > 0, after, before[:, None]) for before, after in pairs))
 
 
 def instants(moments: Array) -> Array:

@@ -7,6 +7,7 @@ has one for all windows. So per scope and window only the first no is worked out
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 
 from arbitration.domain import Candidate, Rejection, Treatment
 from arbitration.gates import GATES, Gate, Scope
@@ -31,7 +32,8 @@ ASKED: dict[Scope, Asked] = {
 
 def admit(candidates: Iterable[Candidate], case: Case) -> tuple[tuple[Candidate, ...], tuple[Rejection, ...]]:
     """Candidates that passed, and rejections. Candidates of a treatment share its object, those of a window the window's."""
-    desk, asked = Desk(case), list(candidates)  # the list keeps treatments and windows, whose identity counts, alive
+    asked = list(candidates)  # the list keeps treatments and windows, whose identity counts, alive
+    desk = Desk(case, max((it.window.opens_at for it in asked), default=case.now))
     passed: list[Candidate] = []
     rejected: list[Rejection] = []
     for candidate in asked:
@@ -45,10 +47,12 @@ def admit(candidates: Iterable[Candidate], case: Case) -> tuple[tuple[Candidate,
 
 
 class Desk:
-    """What the gates said so far in one case. Treatments and windows are told apart by identity and must outlive the desk."""
+    """What the gates said so far in one case. Treatments and windows are told apart by identity and must outlive the desk; no
+    window opens after `until`.
+    """
 
-    def __init__(self, case: Case) -> None:
-        self._case = case
+    def __init__(self, case: Case, until: datetime) -> None:
+        self._case, self._until = case, until
         self._sheets: dict[object, Sheet] = {}
         self._treatment: Treatment | None = None
         self._first, self._timed = PASSED, list[Sheet]()
@@ -81,7 +85,7 @@ class Desk:
         for scope, key in _keys(candidate.treatment, self._case.purpose(candidate)):
             sheet = self._sheets.get(key)
             if sheet is None:
-                sheet = self._sheets[key] = Sheet(scope, candidate, self._case)
+                sheet = self._sheets[key] = Sheet(scope, candidate, self._case, self._until)
             if sheet.fixed[0] < first[0]:
                 first = sheet.fixed
             if sheet.gates:
@@ -92,12 +96,12 @@ class Desk:
 class Sheet:
     """One scope of one case: the first no that holds in every window, the gates to ask for each, and what they said so far."""
 
-    def __init__(self, scope: Scope, candidate: Candidate, case: Case) -> None:
+    def __init__(self, scope: Scope, candidate: Candidate, case: Case, until: datetime) -> None:
         once: list[tuple[int, Gate]] = []
         self.gates: list[tuple[int, Gate]] = []
         for at, gate in ASKED[scope]:
             steady = STEADY.get(gate.code) if gate.timed else None
-            same = not gate.timed or (steady is not None and steady(candidate, case))
+            same = not gate.timed or (steady is not None and steady(candidate, case, until))
             (once if same else self.gates).append((at, gate))
         self.fixed = _first(once, candidate, case)
         self.begins = self.gates[0][0] if self.gates else PASSES

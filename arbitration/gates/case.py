@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import cached_property
 from zoneinfo import ZoneInfo
 
 from arbitration.domain import Candidate, Consent, Contact, Context, Purpose, Trigger
 from arbitration.errors import ExpressionError
 from arbitration.expression import Unknown, compile_expression
+from arbitration.gates.ageing import aged, ages, stays
 from arbitration.gates.calendar import EARLIEST, LATEST, period_of, span, within
 from arbitration.policy import Cap, Channel, Journey, Policy
 from arbitration.windows import zone_of
 
+_HOUR = timedelta(hours=1)
 _STRICTNESS = {"granted": 0, "denied": 1, "withdrawn": 2}
 
 
@@ -151,13 +153,39 @@ class Case:
         return {}
 
     def holds(self, rule: str) -> bool | Unknown:
-        """A rule's answer for this customer; rules do not depend on the candidate, so each is asked once."""
+        """A rule's answer for this customer now; rules do not depend on the candidate, so each is asked once."""
         if rule not in self._rules:
             try:
                 self._rules[rule] = compile_expression(rule)(self.context.features)
             except (ExpressionError, RecursionError):  # the catalog refuses such a rule; here it can only fail closed
                 self._rules[rule] = Unknown(rule)
         return self._rules[rule]
+
+    @cached_property
+    def _later(self) -> dict[tuple[str, datetime], bool | Unknown]:
+        return {}
+
+    @cached_property
+    def _stays(self) -> dict[tuple[str, datetime], bool]:
+        return {}
+
+    def stays(self, rule: str, until: datetime) -> bool:
+        """Whether a rule surely says now what it says at every moment until then."""
+        key = (rule, until)
+        if key not in self._stays:
+            self._stays[key] = stays(rule, self.context.features, (until - self.now) / _HOUR)
+        return self._stays[key]
+
+    def holds_at(self, rule: str, moment: datetime) -> bool | Unknown:
+        """A rule's answer at a later moment, if until then only time passes."""
+        if moment <= self.now or not ages(rule):
+            return self.holds(rule)
+        key = (rule, moment)
+        if key not in self._later:
+            expression, features = compile_expression(rule), self.context.features
+            hours = (moment - self.now) / _HOUR
+            self._later[key] = expression({name: aged(name, features.get(name), hours) for name in expression.names})
+        return self._later[key]
 
 
 def _placed(contact: Contact) -> Contact:

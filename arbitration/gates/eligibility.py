@@ -1,4 +1,4 @@
-"""May this customer have it, now: the journey is known, its trigger is there, its rules hold. Unknown is no."""
+"""May this customer have it, when the window opens: the journey is known, its trigger is there, its rules hold. Unknown is no."""
 
 from __future__ import annotations
 
@@ -30,7 +30,10 @@ def channel_unavailable(candidate: Candidate, case: Case) -> Verdict | None:
     channel = case.channel(candidate)
     if channel.timing == "immediate" and channel.id in case.context.channels:
         return None
-    return _unless(channel.available, case, when_unknown=True)
+    answer = case.holds(channel.available)
+    if isinstance(answer, Unknown):
+        return Verdict(missing=answer.name)
+    return None if answer else Verdict(by=channel.available)
 
 
 def trigger_missing(candidate: Candidate, case: Case) -> Verdict | None:
@@ -47,24 +50,24 @@ def trigger_expired(candidate: Candidate, case: Case) -> Verdict | None:
 
 def not_eligible(candidate: Candidate, case: Case) -> Verdict | None:
     """The journey's hard rule says no."""
-    return _unless(case.journey(candidate).eligible, case)
+    return _unless(case.journey(candidate).eligible, candidate, case)
 
 
 def not_applicable(candidate: Candidate, case: Case) -> Verdict | None:
-    """The journey is not relevant for this customer now."""
-    return _unless(case.journey(candidate).applicable, case)
+    """The journey is not relevant for this customer then."""
+    return _unless(case.journey(candidate).applicable, candidate, case)
 
 
 def not_suitable(candidate: Candidate, case: Case) -> Verdict | None:
     """The journey would not be in the customer's interest."""
-    return _unless(case.journey(candidate).suitable, case)
+    return _unless(case.journey(candidate).suitable, candidate, case)
 
 
 def missing_feature(candidate: Candidate, case: Case) -> Verdict | None:
     """A rule depends on a feature that is unknown."""
     journey = case.journey(candidate)
     for rule in (journey.eligible, journey.applicable, journey.suitable):
-        answer = case.holds(rule)
+        answer = case.holds_at(rule, candidate.window.opens_at)
         if isinstance(answer, Unknown):
             return Verdict(missing=answer.name)
     return None
@@ -96,9 +99,6 @@ def points_short(candidate: Candidate, case: Case) -> Verdict | None:
     return None if answer else Verdict(by=offer.id)
 
 
-def _unless(rule: str, case: Case, *, when_unknown: bool = False) -> Verdict | None:
-    """No when the rule is False; when it is unknown, `missing_feature` says so unless the gate says it itself."""
-    answer = case.holds(rule)
-    if isinstance(answer, Unknown):
-        return Verdict(missing=answer.name) if when_unknown else None
-    return None if answer else Verdict(by=rule)
+def _unless(rule: str, candidate: Candidate, case: Case) -> Verdict | None:
+    """No when the rule is False as the window opens; when it is unknown, `missing_feature` says so."""
+    return Verdict(by=rule) if case.holds_at(rule, candidate.window.opens_at) is False else None

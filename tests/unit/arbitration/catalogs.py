@@ -25,7 +25,6 @@ from arbitration.policy import (
 from arbitration.propose import treatments
 
 CHANNELS = ("app", "call", "email", "letter", "push", "sms")
-FEATURES = ("recency_days", "points_balance", "tier", "in_store", "purchases")
 RULES = (
     "True",
     "recency_days > 10",
@@ -33,7 +32,13 @@ RULES = (
     "tier in ['gold', 'silver']",
     "not in_store",
     "purchases * 2 > recency_days / purchases",
+    "1 <= cart_age_hours <= 72",
+    "purchases / (cart_age_hours - 72) < 0 or tier == 'gold'",
+    "reward_expires_days > 0.5 and not tenure_days > 90",
+    "reward_expires_days == 0 or session_age_hours + store_visit_age_hours < 30",
+    "email.days_since_contact >= 7 or push.days_since_click < 3 and in_store == 0",
 )
+"""Half of them read features that age, and customers stand before their thresholds by hours or days."""
 ZONES = ("Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "America/Havana", "Asia/Kathmandu")
 CHANGES = (
     datetime(2026, 3, 29, 1, tzinfo=UTC),
@@ -89,9 +94,9 @@ def _journey(dice: Random, name: str, channels: list[str]) -> Journey:
         NAME,
         NAME,
         purpose=dice.choice(["marketing", "marketing", "service"]),
-        eligible=dice.choice(RULES),
-        applicable=dice.choice(["True", "True", *RULES]),
-        suitable=dice.choice(["True", "True", *RULES]),
+        eligible=dice.choice(["True", "True", *RULES]),
+        applicable=dice.choice([*["True"] * 7, *RULES]),
+        suitable=dice.choice([*["True"] * 7, *RULES]),
         needs_trigger=dice.random() < 0.15,
         horizon_hours=dice.choice([1, 6, 24, 49, 168, 336]),
         cooldown_hours=dice.choice([0, 24, 240, 700]),
@@ -179,6 +184,15 @@ def _features(dice: Random) -> dict[str, Any]:
         "tier": dice.choice(["gold", "silver", "basic", 3]),
         "in_store": dice.choice([False, False, False, True, 0]),
         "purchases": dice.choice([0, 3, 9, 9, 2**53 + 1]),
+        "cart_age_hours": dice.choice(
+            [0, 0.5, 48, 48, 66, 66, 70.7, 70.7, 71.9, 90.5, 2**53 + 1, 10**400, "old", True]
+        ),
+        "tenure_days": dice.choice([80.0, 89.7, 89.9, 400.0]),
+        "reward_expires_days": dice.choice([0, -1.5, 0.1, 1, 0.9, 5.5, 40.0]),
+        "session_age_hours": dice.choice([0.0, 4.25]),
+        "store_visit_age_hours": dice.choice([1.0, 20.0]),
+        "email.days_since_contact": dice.choice([0.5, 4, 6.5, 6.9]),
+        "push.days_since_click": dice.choice([0.5, 2.25, 2.9, float("nan")]),
     }
     return {name: value for name, value in every.items() if dice.random() < 0.93}
 

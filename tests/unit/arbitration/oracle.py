@@ -20,6 +20,7 @@ RULES: Mapping[str, Callable[[Mapping[str, FeatureValue]], Known]] = {
     "False": lambda _: False,
     "in_store == 1": lambda features: _equals(features.get("in_store"), 1),
     "recency_days > 28": lambda features: _beyond(features.get("recency_days"), 28),
+    "cart_age_hours <= 72": lambda features: _within(features.get("cart_age_hours"), 72),
 }
 """The rules that the tests' policies use, as plain functions; None is unknown."""
 
@@ -30,6 +31,25 @@ def _equals(value: FeatureValue, wanted: float) -> Known:
 
 def _beyond(value: FeatureValue, bound: float) -> Known:
     return None if value is None else float(value) > bound
+
+
+def _within(value: FeatureValue, bound: float) -> Known:
+    return None if value is None else float(value) <= bound
+
+
+def then(features: Mapping[str, FeatureValue], passed: timedelta) -> dict[str, FeatureValue]:
+    """The features after a while in which nothing happens: what is counted since an event grows, what is counted down shrinks."""
+    found = dict(features)
+    for name, value in features.items():
+        own = name.split(".")[-1]
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            if own in ("recency_days", "tenure_days", "days_since_contact", "days_since_click"):
+                found[name] = value + passed / DAY
+            elif own in ("cart_age_hours", "session_age_hours", "store_visit_age_hours"):
+                found[name] = value + passed / HOUR
+            elif own == "reward_expires_days" and value > 0:
+                found[name] = max(0.0, value - passed / DAY)
+    return found
 
 
 def violations(
@@ -49,7 +69,7 @@ def violations(
         *_held(candidate, context, policy, now),
         *_channel(candidate, context, policy),
         *_trigger(candidate, context, policy),
-        *_rules(candidate, context, policy),
+        *_rules(candidate, context, policy, now),
         *_means(candidate, context, policy),
     }
 
@@ -220,12 +240,13 @@ def _trigger(candidate: Candidate, context: Context, policy: Policy) -> Iterable
         yield "trigger_expired"
 
 
-def _rules(candidate: Candidate, context: Context, policy: Policy) -> Iterable[str]:
+def _rules(candidate: Candidate, context: Context, policy: Policy, now: datetime) -> Iterable[str]:
     journey = policy.journeys[candidate.treatment.journey]
+    features = then(context.features, candidate.window.opens_at - now)
     for code, rule in (
         ("not_eligible", journey.eligible), ("not_applicable", journey.applicable), ("not_suitable", journey.suitable)
     ):  # fmt: skip
-        answer = RULES[rule](context.features)
+        answer = RULES[rule](features)
         if answer is not True:
             yield code if answer is False else "missing_feature"
 

@@ -69,6 +69,7 @@ FACTORS: Mapping[str, tuple[str, ...]] = {
     "pause": ("none", "nine_hours"),
     "caller": ("any", "main", "others"),
     "draw": ("low", "high"),
+    "cart": ("fresh", "too_old_in_six_hours", "too_old_in_two_days"),
 }
 OPEN: Mapping[str, tuple[str, ...]] = dict(FACTORS) | {
     "cap_state": ("free", "one_left"),
@@ -201,6 +202,7 @@ def policy_of(row: Row) -> Policy:
     care = journey(
         "care", main, JourneyTreatment("mail", "second"), JourneyTreatment("text", "third"),
         purpose=row["purpose"], exclusive_group="both", lever=6.0, eligible="recency_days > 28",
+        applicable="cart_age_hours <= 72",
     )  # fmt: skip
     rival = journey("rival", JourneyTreatment("mail", "other"), exclusive_group="both", horizon_hours=72)
     store = journey("store", JourneyTreatment("note", "word"), cooldown_hours=1)
@@ -232,7 +234,8 @@ def context_of(row: Row, now: datetime) -> Context:
     ends = {"ends_today": now + timedelta(hours=6)}.get(row["trigger"]) or (
         now - timedelta(hours=1) if row["trigger"] == "expired" else None
     )
-    seen: dict[str, Any] = {"recency_days": 40.0, "points_balance": 150.0}
+    cart_age = {"fresh": 0.0, "too_old_in_six_hours": 66, "too_old_in_two_days": 24.0}[row["cart"]]
+    seen: dict[str, Any] = {"recency_days": 40.0, "points_balance": 150.0, "cart_age_hours": cart_age}
     return Context(
         CustomerId("c-1"), True, row["zone"], "en",
         seen | {"in_store": {"away": 0, "in_store": 1, "unknown": None}[row["presence"]]},

@@ -45,7 +45,7 @@ rules = st.recursive(
         st.builds("({}) {} ({})".format, inner, st.sampled_from(["and", "or"]), inner) | inner.map("not ({})".format)
     ),
     max_leaves=5,
-)
+).filter(lambda text: len(text) <= LONGEST)
 
 
 def columns_of(rows: list[dict[str, FeatureValue]]) -> dict[str, np.ndarray]:
@@ -74,6 +74,26 @@ def agree(rule: str, rows: list[dict[str, FeatureValue]]) -> None:
         many = bool(answers.truth[at]) if answers.known[at] else Unknown(answers.missing[at])
         assert many == one, (rule, row)
         assert answers.known[at] == (answers.missing[at] is None)
+
+
+@settings(max_examples=300, deadline=None)
+@given(rules, st.lists(features, min_size=1, max_size=4))
+def test_a_column_may_hold_for_all_moments_and_another_change_with_them(
+    rule: str, rows: list[dict[str, FeatureValue]]
+) -> None:
+    """Feature `a` has another row's value at the second moment."""
+    expression, columns = compile_expression(rule), columns_of(rows)
+    wide = {name: column[:, None] for name, column in columns.items()}
+    if "a" in columns:
+        wide["a"] = np.stack([columns["a"], columns["a"][::-1]], axis=1)
+    answers = evaluate(expression, wide, (len(rows), 2))
+    for at, row in enumerate(rows):
+        other = {name: value for name, value in row.items() if name != "a"}
+        swapped = other | ({"a": rows[-1 - at]["a"]} if "a" in rows[-1 - at] else {})
+        for moment, asked in enumerate((row, swapped)):
+            place = (at, moment)
+            many = bool(answers.truth[place]) if answers.known[place] else Unknown(answers.missing[place])
+            assert many == expression(asked), (rule, asked)
 
 
 @settings(max_examples=600, deadline=None)

@@ -161,7 +161,7 @@ def test_where_the_rules_leave_a_candidate_the_favorite_speaks(row: Row) -> None
 
 
 def test_any_two_features_together_let_the_main_channel_speak() -> None:
-    """The base situation with two levels changed: only a pause cannot go with a customer who is here now."""
+    """The base situation with two levels changed: only what begins after the other has ended cannot go with it."""
     silent: Counter[str] = Counter()
     for pair in pairs(OPEN):
         row = {**BASE, **dict(pair)}
@@ -183,6 +183,8 @@ EXCLUSIVE = {
     "pause nine_hours; timing immediate",
     "consent ends_today; pause nine_hours",
     "pause nine_hours; trigger ends_today",
+    "cart too_old_in_six_hours; pause nine_hours",
+    "cart too_old_in_six_hours; consent begins_today",
 }
 """Pairs that exclude each other by what they mean: what begins only when the other has ended."""
 
