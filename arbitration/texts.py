@@ -92,8 +92,8 @@ SELECTION_TEXTS: Mapping[str, BusinessName] = {
     ),
     "no_consent_needed": _both("{channel} needs no opt-in.", "{channel} braucht keine Einwilligung."),
     "fallback": _both(
-        "Without a reaction {channel} is planned next ({send_at}); the whole plan is worth {plan_value}.",
-        "Ohne Reaktion ist als Nächstes {channel} vorgesehen ({send_at}); der ganze Plan ist {plan_value} wert.",
+        "Without a reaction {channel} is planned next ({send_at}); the whole plan is worth {plan_value} if nothing is bought in between.",
+        "Ohne Reaktion ist als Nächstes {channel} vorgesehen ({send_at}); der ganze Plan ist {plan_value} wert, wenn dazwischen nichts gekauft wird.",
     ),
     "churn_stake": _both(
         "The risk of no purchase in the next 28 days is {risk}; a purchase now is expected to bring {stake} more in later purchases.",

@@ -48,7 +48,7 @@ def summaries(rows: Sequence[Row], policy: Policy) -> list[Summary]:
     audience = Audience.from_encoded(rows, policy)
     # The dice at 0 fall on the favorite wherever there is one, so that its value is the winner's.
     found = decide_all(replace(audience, draw=np.zeros(len(rows))), policy, candidates=True)
-    stopped = _stopped(found, len(rows))
+    stopped = _stopped(found, audience)
     return [
         summary_of(found.one_by_one[at]) if at in found.one_by_one else _summary(found, at, stopped[at])
         for at in range(len(rows))
@@ -69,15 +69,18 @@ def _summary(found: Decisions, row: int, stopped: Mapping[str, int]) -> Summary:
     return Summary(treatment.id, opens_at, earned, float(found.decided_on[row]), stopped)
 
 
-def _stopped(found: Decisions, rows: int) -> list[dict[str, int]]:
-    """Per row: gate -> treatments of which no window passed and the most promising one was stopped there."""
-    counted: list[dict[str, int]] = [{} for _ in range(rows)]
+def _stopped(found: Decisions, audience: Audience) -> list[dict[str, int]]:
+    """Per row: gate -> treatments of which no window passed and the most promising one was stopped there. Of who objected or is
+    suppressed nothing was looked at.
+    """
+    barred = audience.objected | audience.suppressed
+    counted: list[dict[str, int]] = [{} for _ in barred]
     for kept in found.kept:
         codes, numbers = _codes(kept)
         for row, own in zip(kept.rows.tolist(), numbers.tolist(), strict=True):
             counted[row] = {GATES[code].code: number for code, number in zip(codes, own, strict=True) if number}
     for row, journeys in found.unknown.items():
-        if journeys:
+        if journeys and not barred[row]:
             counted[row]["unknown_journey"] = counted[row].get("unknown_journey", 0) + len(journeys)
     return [dict(sorted(own.items())) for own in counted]
 

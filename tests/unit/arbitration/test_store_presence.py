@@ -120,7 +120,7 @@ def test_the_plan_after_the_note_may_push_a_day_on_and_no_sooner() -> None:
     assert all(step.send_at >= NOW + HELD for step in decision.plan.steps[1:])
 
 
-@pytest.mark.parametrize("wait", [0.0, 2.0, 23.9])
+@pytest.mark.parametrize("wait", [2.0, 12.0, 23.9])
 def test_a_short_wait_after_the_note_does_not_bring_the_push_back_sooner(wait: float) -> None:
     rules = shop()
     channels = {**rules.channels, "note": replace(rules.channels["note"], wait_hours=wait)}
@@ -129,6 +129,15 @@ def test_a_short_wait_after_the_note_does_not_bring_the_push_back_sooner(wait: f
     )
     assert len(decision.plan.steps) > 1
     assert all(step.send_at >= NOW + HELD for step in decision.plan.steps[1:])
+
+
+def test_a_note_without_a_wait_is_followed_by_nothing_that_is_held_for_the_day() -> None:
+    rules = shop()
+    channels = {**rules.channels, "note": replace(rules.channels["note"], wait_hours=0.0)}
+    decision = decide(
+        customer(STORE), believing(0.3, 0.2), replace(rules, channels=channels), decision_id="d", now=NOW, draw=0.0
+    )
+    assert [step.candidate.treatment.channel for step in decision.plan.steps] == ["note"]
 
 
 @pytest.mark.parametrize("features", [{}, {"in_store": None}, {"in_store": float("nan")}])

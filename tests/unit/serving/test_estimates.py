@@ -196,7 +196,7 @@ def test_timing_is_relative_and_favors_the_customers_own_hours(policy: Policy, b
 
 
 @pytest.mark.parametrize(
-    ("missing", "share", "tier"), [(400.0, 0.1, 1), (80.0, 0.5, 1), (20.0, 1.0, 1), (0.0, 0.0, 0), (None, 0.0, 0)]
+    ("missing", "share", "tier"), [(400.0, 0.1, 0), (80.0, 0.5, 0), (20.0, 1.0, 0), (0.0, 0.0, 0), (None, 0.0, 0)]
 )
 def test_one_more_basket_is_a_larger_part_of_a_shorter_way_to_the_next_tier(
     policy: Policy, bundle: Bundle, missing: float | None, share: float, tier: int
