@@ -6,28 +6,35 @@ has one for all windows. So per scope and window only the first no is worked out
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 
 from arbitration.domain import Candidate, Rejection, Treatment
-from arbitration.gates import GATES, Gate, Scope
+from arbitration.gates import GATES, Scope
 from arbitration.gates.case import Case, Verdict
 from arbitration.gates.eligibility import unknown_journey
-from arbitration.gates.steady import STEADY
+from arbitration.gates.steady import STEADY, Steady, always
 
+Check = Callable[[Candidate, Case], Verdict | None]
 No = tuple[int, Verdict]
 """The position of a gate in `GATES`, and what it said."""
-Asked = tuple[tuple[int, Gate], ...]
+Asked = tuple[int, Check]
+"""A gate's position and its function."""
 PASSES = len(GATES)
 PASSED: No = (PASSES, Verdict())
 NAMES = [(gate.stage, gate.code) for gate in GATES]
 
 
 SCOPES: tuple[Scope, ...] = ("customer", "channel", "journey", "treatment")
-ASKED: dict[Scope, Asked] = {
-    scope: tuple((at, gate) for at, gate in enumerate(GATES) if gate.scope == scope and gate.code != "unknown_journey")
+ASKED: dict[Scope, list[tuple[int, Check, Steady | None]]] = {
+    scope: [
+        (at, gate.check, STEADY.get(gate.code) if gate.timed else always)
+        for at, gate in enumerate(GATES)
+        if gate.scope == scope and gate.check is not unknown_journey
+    ]
     for scope in SCOPES
 }
+"""Per scope the gates in order, and when they say the same in every window."""
 
 
 def admit(candidates: Iterable[Candidate], case: Case) -> tuple[tuple[Candidate, ...], tuple[Rejection, ...]]:
@@ -97,20 +104,23 @@ class Sheet:
     """One scope of one case: the first no that holds in every window, the gates to ask for each, and what they said so far."""
 
     def __init__(self, scope: Scope, candidate: Candidate, case: Case, until: datetime) -> None:
-        once: list[tuple[int, Gate]] = []
-        self.gates: list[tuple[int, Gate]] = []
-        for at, gate in ASKED[scope]:
-            steady = STEADY.get(gate.code) if gate.timed else None
-            same = not gate.timed or (steady is not None and steady(candidate, case, until))
-            (once if same else self.gates).append((at, gate))
-        self.fixed = _first(once, candidate, case)
+        self.fixed = PASSED
+        self.gates: list[Asked] = []
+        for at, check, steady in ASKED[scope]:
+            if steady is None or not (steady is always or steady(candidate, case, until)):
+                self.gates.append((at, check))
+                continue
+            verdict = check(candidate, case)
+            if verdict is not None:  # what stands behind it cannot be the first
+                self.fixed = (at, verdict)
+                break
         self.begins = self.gates[0][0] if self.gates else PASSES
         self.said: dict[int, No] = {}
 
 
-UNTIL_KNOWN: Asked = tuple(
-    enumerate(GATES[: next(at for at, gate in enumerate(GATES) if gate.check is unknown_journey) + 1])
-)
+UNTIL_KNOWN: list[Asked] = [
+    (at, gate.check) for at, gate in enumerate(GATES) if at <= [one.check for one in GATES].index(unknown_journey)
+]
 """The gates up to the one for unknown journeys; the rest could not ask their question."""
 
 
@@ -123,9 +133,9 @@ def _keys(treatment: Treatment, purpose: str) -> tuple[tuple[Scope, object], ...
     )
 
 
-def _first(gates: Iterable[tuple[int, Gate]], candidate: Candidate, case: Case) -> No:
-    for at, gate in gates:
-        verdict = gate.check(candidate, case)
+def _first(gates: Iterable[Asked], candidate: Candidate, case: Case) -> No:
+    for at, check in gates:
+        verdict = check(candidate, case)
         if verdict is not None:
             return at, verdict
     return PASSED

@@ -12,6 +12,11 @@ Steady = Callable[[Candidate, Case, datetime], bool]
 """Asked with a candidate of the scope, the case, and the opening of the last window."""
 
 
+def always(_: Candidate, __: Case, ___: datetime) -> bool:
+    """A gate that does not look at the window."""
+    return True
+
+
 def _not_paused(_: Candidate, case: Case, __: datetime) -> bool:
     return case.context.paused_until is None
 
