@@ -261,7 +261,7 @@ def test_models_are_asked_again_where_a_change_touches_what_they_read() -> None:
     found = counterfactuals(context, estimates, policy, decision, draw=0.5, believe=believe)
     assert asked
     assert not any(one.held for one in found)
-    assert all(one.held is (one.change.kind in ("feature", "time")) for one in held)
+    assert all(one.held is (one.change.kind in ("feature", "contact", "time")) for one in held)
     assert {one.favorite for one in found if one.change.kind == "feature"} <= {"silence"}, (
         "worthless purchases win nothing"
     )
