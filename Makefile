@@ -6,7 +6,7 @@ COMPILE  = $(PYTHON) -m scripts.installer pip compile --quiet --universal --pyth
 PYTEST   = $(RUN)/python -m pytest -n 2 --dist loadfile --durations 10
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long check serve bench lock clean environment-demo environment-dev system-programs
+.PHONY: help demo test test-long test-floors check serve bench lock sbom clean environment-demo environment-dev system-programs
 
 help:  ## this list
 	@sed -n 's/^\([a-z][a-z-]*\):.*  ## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '  %-16s %s\n' "$$name" "$$text"; done
@@ -19,6 +19,9 @@ test: environment-dev system-programs  ## every test but the long ones
 
 test-long: environment-dev system-programs  ## the long tests alone
 	$(PYTEST) -m long
+
+test-floors: environment-dev  ## that the oldest versions pyproject.toml allows fit together and serve (asks the index)
+	$(RUN)/python -m pytest tests/e2e/test_floors.py
 
 check: environment-dev  ## lint, format, types, import direction
 	$(RUN)/ruff check .
@@ -33,9 +36,12 @@ bench: environment-dev  ## speed and decision quality; each benchmark prints a t
 	@for file in benchmarks/[a-z]*.py; do echo "== $$file"; $(RUN)/python "$$file" || exit 1; done
 
 lock: environment-dev  ## write requirements/*.lock anew; LOCK_FLAGS=--upgrade takes the newest versions
-	$(COMPILE) --extra serving --extra training --extra notebooks --extra scale --extra dev -o requirements/dev.lock
+	$(COMPILE) --extra serving --extra training --extra notebooks --extra scale --extra kafka --extra dev -o requirements/dev.lock
 	$(COMPILE) --extra serving --extra training -c requirements/dev.lock -o requirements/demo.lock
-	$(COMPILE) --extra serving --extra scale -c requirements/dev.lock -o requirements/serving.lock
+	$(COMPILE) --extra serving --extra scale --extra kafka -c requirements/dev.lock -o requirements/serving.lock
+
+sbom:  ## dist/sbom.cdx.json: what the image installs, as a bill of materials (CycloneDX)
+	@$(PYTHON) -m scripts.sbom requirements/serving.lock dist/sbom.cdx.json
 
 clean:  ## remove the environment and every cache, but never the data in .dirigent
 	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .benchmarks

@@ -26,6 +26,7 @@ class Audience:
     zone, zones        position in `zones` (IANA names), -1 when unknown
     names_channels     whether the caller named the channels it serves; `serves` says which: rows x channels
     stock              resource id -> units left (float64, NaN unknown); a resource that is absent is unknown
+    stopped            whether a journey is stopped: rows x journeys; None: none is
     features           feature -> column as `arbitration.columns.evaluate` takes it; only those of `Layout.features` are read
     """
 
@@ -48,6 +49,7 @@ class Audience:
     triggers: Triggers
     features: Mapping[str, Array]
     estimates: Believed
+    stopped: Array | None = None
 
     def __len__(self) -> int:
         return len(self.now)

@@ -137,15 +137,19 @@ def _raise(change: Change, start: Start) -> Start:
 
 
 def _contacts(start: Start, stops: Iterable[Rejection]) -> Iterator[Change]:
-    """The oldest contact that fills a cap, the last one of a journey that rests, the last one of a journey that excludes another."""
+    """The oldest contact that fills a cap, the last one of a journey that rests or excludes another, the one that is live."""
     made = sorted(start.context.contacts, key=lambda contact: contact.sent_at)
+    live = Case(*start).live
     for no in stops:
         own = no.candidate.treatment.journey
         blocking = {"cool_down": own, "exclusive_group": no.by}.get(no.code)
         yield from (_unmade(one) for one in reversed(made) if one.journey == blocking)
-    for cap in _full(start, stops):
-        counted = [one for one in made if one.purpose == "marketing" and cap.counts(one.journey, one.channel)]
-        yield from (_unmade(one) for one in counted[-cap.limit :][:1])
+        if no.code == "live_winner":
+            yield from (_unmade(one) for one in live if one.journey == no.by)
+    for cap, bound in ((one, bound) for one in _full(start, stops) for bound in one.bounds):
+        purposes = ("marketing", "service") if bound.with_service else ("marketing",)
+        counted = [one for one in made if one.purpose in purposes and cap.counts(one.journey, one.channel)]
+        yield from (_unmade(one) for one in counted[-bound.limit :][:1])
 
 
 def _unmade(contact: Contact) -> Change:

@@ -51,6 +51,8 @@ PROOF_CODES = frozenset(
 )  # fmt: skip
 SAY_IT_ALL = frozenset({"consent_missing", "unknown_time_zone", "value_unknown"})
 """Codes whose sentence already names what is missing."""
+ASK_AGAIN = frozenset({"live_winner", "channel_held"})
+"""Codes whose moment is no promise: after it, it is worth asking again."""
 _DETAILS = (
     "purpose", "missing", "by", "limit", "resource", "unknown_stock", "proof", "on_request", "rule", "needed", "here", "free_at", "ask_at", "no_end", "messages",
     "first_at",
@@ -135,7 +137,7 @@ def _details(code: str, facts: Mapping[str, FeatureValue], naming: Naming) -> di
     by = said.pop("by", None)
     if code in SAY_IT_ALL:
         said.pop("missing", None)
-    if by is None:
+    if by is None or code == "journey_stopped":  # the line is about that journey already
         return said
     if code in RULE_CODES:
         if str(by) in CONSTANT:
@@ -159,7 +161,7 @@ def _timed(code: str, facts: Mapping[str, FeatureValue], decision: Decision) -> 
     if datetime.fromisoformat(at) - within(decision.decided_at) > FORESEEABLE:
         return said | {"no_end": True}
     several = isinstance(count, int) and count > 1
-    return said | {"ask_at" if code == "channel_held" else "first_at" if several else "free_at": at}
+    return said | {"ask_at" if code in ASK_AGAIN else "first_at" if several else "free_at": at}
 
 
 def _why_not(naming: Naming) -> Iterable[WhyNot]:

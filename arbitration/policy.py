@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from arbitration.domain import Kind, Offer, Purpose, Treatment
+from arbitration.domain import Consequence, Kind, Offer, Purpose, Treatment
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +48,16 @@ class Channel:
 
 @dataclass(frozen=True, slots=True)
 class JourneyTreatment:
-    """One line of a journey: the channel it may use, the template it shows there, the offer it carries, what it does."""
+    """One line of a journey: the channel it may use, the template it shows there, the offer it carries, what it does, and what must
+    not become final on a model's word (`arbitration.situation.Consequence`).
+    """
 
     channel: str
     template: str
     offer: Offer | None = None
     kind: Kind = "message"
     route_to: str | None = None
+    consequence: Consequence = "none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,8 @@ class Journey:
 
     The three expressions are boolean, over feature names: `eligible` (hard rule), `applicable` (relevant now),
     `suitable` (in the customer's interest). `needs_trigger`: it speaks only when its trigger is in the context.
-    `effect_prior` and `effect_prior_sd` are tau, incremental purchases per contact, before any data.
+    `effect_prior` and `effect_prior_sd` are tau, incremental purchases per contact, before any data. `hourly_plan` is how many
+    contacts per hour it is planned for, over all customers; far beyond that (`ContactPolicy.stop_factor`) it is stopped.
     """
 
     id: str
@@ -81,6 +85,15 @@ class Journey:
     effect_prior: float
     effect_prior_sd: float
     treatments: tuple[JourneyTreatment, ...]
+    hourly_plan: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """A number that a cap keeps in every window or period: at most `limit` contacts, of marketing alone or `with_service`."""
+
+    limit: int
+    with_service: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +101,8 @@ class Cap:
     """At most `limit` marketing contacts in any sliding `window_hours`, or in each local `calendar` period; exactly one is given.
 
     It counts contacts on `channels` (none named: every channel) of `journeys` (none named: every journey). Weeks begin on Monday.
+    `reserve` units are kept for service messages, which no cap stops: marketing fits only while its own contacts and the larger of
+    `reserve` and the service contacts stay within the limit. Without a reserve service messages are not counted at all.
     """
 
     id: str
@@ -97,6 +112,19 @@ class Cap:
     calendar: Literal["day", "week", "month"] | None = None
     channels: tuple[str, ...] = ()
     journeys: tuple[str, ...] = ()
+    reserve: int = 0
+
+    @property
+    def bounds(self) -> tuple[Bound, ...]:
+        """What marketing must keep to; marketing + max(service, reserve) <= limit is the same as both of these."""
+        if self.reserve <= 0:
+            return (Bound(self.limit),)
+        return Bound(self.most), Bound(self.limit, with_service=True)
+
+    @property
+    def most(self) -> int:
+        """The most marketing contacts that can ever fit."""
+        return self.limit - max(0, self.reserve)
 
     def counts(self, journey: str, channel: str) -> bool:
         """Whether a contact of this journey on this channel is counted."""
@@ -129,11 +157,15 @@ class Resource:
 
 @dataclass(frozen=True, slots=True)
 class ContactPolicy:
-    """Caps and quiet hours. Quiet hours run from `quiet_from` to `quiet_to`, local hours; they may cross midnight."""
+    """Caps and quiet hours. Quiet hours run from `quiet_from` to `quiet_to`, local hours; they may cross midnight.
+
+    A journey that makes more than `stop_factor` times its `hourly_plan` of contacts within an hour is stopped by the ledger.
+    """
 
     caps: tuple[Cap, ...]
     quiet_from: int
     quiet_to: int
+    stop_factor: float = 10.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ def treatments(policy: Policy) -> tuple[Treatment, ...]:
 def treatments_of(journey: Journey) -> tuple[Treatment, ...]:
     """The treatments of one journey in its own order."""
     return tuple(
-        Treatment(journey.id, line.channel, line.template, line.offer, line.kind, line.route_to)
+        Treatment(journey.id, line.channel, line.template, line.offer, line.kind, line.route_to, line.consequence)
         for line in journey.treatments
     )
 

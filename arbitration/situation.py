@@ -15,6 +15,9 @@ LegalBasis = Literal["consent", "existing_customer_7_3", "contract", "none"]
 Kind = Literal["message", "module", "reward", "route", "suppress"]
 """What a treatment does: send a message, show a module of web or app, present a reward, hand over to another journey, or keep
 a contact that would be made otherwise (an advertisement) from being made."""
+Consequence = Literal["none", "price", "benefit_loss", "denial"]
+"""What a treatment does to the customer that must not become final on a model's word alone: it sets a price, takes a benefit away,
+or denies something; a person looks at it first."""
 SILENCE = "silence"
 
 
@@ -42,7 +45,7 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class Treatment:
-    """How a journey speaks on one channel, or acts there: see `Kind`. `route_to` is the journey that takes over."""
+    """How a journey speaks on one channel, or acts there: see `Kind` and `Consequence`. `route_to` is the journey that takes over."""
 
     journey: str
     channel: str
@@ -50,6 +53,7 @@ class Treatment:
     offer: Offer | None = None
     kind: Kind = "message"
     route_to: str | None = None
+    consequence: Consequence = "none"
 
     @property
     def id(self) -> str:
@@ -86,7 +90,8 @@ class Consent:
 @dataclass(frozen=True, slots=True)
 class Contact:
     """A contact made or reserved earlier; what caps and cool-downs count. `engaged` False: the customer is known not to have
-    engaged, so the journey may go on with its next channel; None is unknown and ends the journey's run.
+    engaged, so the journey may go on with its next channel; None is unknown and ends the journey's run. `live_until`: it is reserved
+    and neither sent nor given back, and the reservation holds until then; None once it is one or the other.
     """
 
     journey: str
@@ -94,6 +99,7 @@ class Contact:
     sent_at: datetime
     purpose: Purpose = "marketing"
     engaged: bool | None = None
+    live_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +121,7 @@ class Context:
     `triggers` empty means: all journeys the customer qualifies for.
     `holdout`: the customer belongs to the permanent control group (`arbitration.selection.in_holdout`).
     `stock`: units left of each scarce resource of the catalog, over all customers (`arbitration.policy.Resource`).
+    `stopped` names the journeys that speak to nobody, because a person or their own volume budget stopped them.
     `degraded` names what was missing or stale, for the answer.
     """
 
@@ -133,3 +140,4 @@ class Context:
     degraded: tuple[str, ...] = ()
     holdout: bool = False
     stock: Mapping[str, int] = field(default_factory=dict)
+    stopped: tuple[str, ...] = ()

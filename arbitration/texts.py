@@ -32,6 +32,7 @@ GATE_TEXTS: Mapping[str, BusinessName] = {
     "consent_evidence_incomplete": _both(
         "Consent cannot be proven, so it does not count", "Die Einwilligung ist nicht nachweisbar und zählt daher nicht"
     ),
+    "journey_stopped": _both("The journey is stopped", "Die Journey ist angehalten"),
     "unknown_time_zone": _both(
         "The customer's time zone is unknown, so quiet hours cannot be kept",
         "Die Zeitzone ist unbekannt, Ruhezeiten lassen sich nicht einhalten",
@@ -44,6 +45,9 @@ GATE_TEXTS: Mapping[str, BusinessName] = {
     "overall_cap": _both("The limit over all channels is reached", "Die Grenze über alle Kanäle ist erreicht"),
     "cool_down": _both("The journey spoke a short while ago", "Die Journey hat erst kürzlich gesprochen"),
     "exclusive_group": _both("A related journey is still running", "Eine verwandte Journey läuft noch"),
+    "live_winner": _both(
+        "Another contact is reserved for the customer", "Für die Person ist ein anderer Kontakt vorgemerkt"
+    ),
     "channel_held": _both(
         "The channel waits, because the customer is spoken to elsewhere",
         "Der Kanal wartet, weil die Person anderswo angesprochen wird",

@@ -119,6 +119,10 @@ def _cap(place: Place, cap: Written, sources: Sources) -> Iterator[Finding]:
     if len(given) == 2:
         mend = "keep one of the two"
         yield sources.finding("the cap has both window_hours and calendar", (*place, "calendar"), mend)
+    limit, reserve = cap.get("limit"), cap.get("reserve")
+    if isinstance(limit, int) and isinstance(reserve, int) and reserve >= limit >= 1:
+        what = f"a reserve of {reserve} leaves marketing nothing of a limit of {limit}"
+        yield sources.finding(what, (*place, "reserve"), "lower it below the limit")
 
 
 def _selection(selection: Written, sources: Sources) -> Iterator[Finding]:

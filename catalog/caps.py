@@ -27,13 +27,9 @@ def useless_caps(policy: Policy) -> Iterator[tuple[int, Cap | None]]:
             yield at, None
             continue
         others = [other for number, other in enumerate(caps) if number != at]
-        stricter = [
-            other for other in others if _includes(other, cap) and other.limit * _pieces(cap, other) <= cap.limit
-        ]
+        stricter = [other for other in others if _stops_first(other, cap)]
         # Of two caps that say the same, only the second is one too many.
-        twins = [
-            other for other in stricter if _includes(cap, other) and cap.limit * _pieces(other, cap) <= other.limit
-        ]
+        twins = [other for other in stricter if _stops_first(cap, other)]
         found = [other for other in stricter if other not in twins or caps.index(other) < at]
         if found:
             yield at, found[0]
@@ -46,6 +42,11 @@ def _counts_something(cap: Cap, policy: Policy) -> bool:
         for journey in policy.journeys.values()
         for line in journey.treatments
     )
+
+
+def _stops_first(other: Cap, cap: Cap) -> bool:
+    """Whether marketing that keeps to `other` never reaches `cap`; one with a reserve may be filled by service messages alone."""
+    return cap.reserve <= 0 and _includes(other, cap) and other.most * _pieces(cap, other) <= cap.limit
 
 
 def _includes(wide: Cap, narrow: Cap) -> bool:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from arbitration.domain import Kind
+from arbitration.domain import Consequence, Kind
 
 SCHEMA_FILE = Path(__file__).parent / "catalog.schema.json"
 
@@ -81,6 +81,10 @@ class TreatmentPart(_Part):
         description="message, module (of web or app), reward, route (another journey takes over), suppress (a contact that would be made otherwise)",
     )
     route_to: Id | None = Field(None, description="for kind route: the journey that takes over")
+    consequence: Consequence = Field(
+        "none",
+        description="price, benefit_loss, denial: what it does to the customer that a person must look at before it becomes final",
+    )
 
 
 class JourneyPart(_Part):
@@ -106,6 +110,9 @@ class JourneyPart(_Part):
         description="how unsure that is: one standard deviation"
     )
     treatments: list[TreatmentPart] = Field(min_length=1, max_length=40)
+    hourly_plan: Annotated[int, Field(ge=1, le=1_000_000_000)] | None = Field(
+        None, description="contacts per hour it is planned for, over all customers; far beyond it is stopped"
+    )
 
 
 class CapPart(_Part):
@@ -120,6 +127,10 @@ class CapPart(_Part):
     )
     channels: list[Id] = Field([], max_length=60, description="leave out to count every channel")
     journeys: list[Id] = Field([], max_length=300, description="leave out to count every journey")
+    reserve: Annotated[int, Field(ge=0, le=999)] = Field(
+        0,
+        description="units of the limit kept for service messages, below it; 0 does not count service messages",
+    )
 
 
 class ResourcePart(_Part):
@@ -142,6 +153,9 @@ class ContactPolicyPart(_Part):
     caps: list[CapPart] = Field(max_length=200)
     quiet_from: HourOfDay
     quiet_to: HourOfDay
+    stop_factor: Annotated[float, Field(ge=1, le=1000)] = Field(
+        10.0, description="a journey is stopped beyond so many times its hourly_plan within an hour"
+    )
 
 
 class SelectionPart(_Part):

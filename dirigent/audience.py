@@ -17,8 +17,8 @@ from features.home import Home
 if TYPE_CHECKING:
     from arbitration.domain import Context
     from serving.bootstrap import Runtime
+    from serving.ledger.reading import Reading
     from serving.ledger.rows import Summary
-    from serving.ledger.store import Reading
 
 Step = Callable[[int, int], None]
 """Told how many customers are done, of how many."""
@@ -90,11 +90,11 @@ def _contexts(sides: Sequence[_Side], customer: str, now: datetime) -> Iterator[
         channels = frozenset(policy.channels)
         if channels not in known:
             unlimited = replace(runtime, policy=replace(policy, resources={}))
-            known[channels] = build_context(unlimited, side.reading, request, now)
+            known[channels] = build_context(unlimited, side.reading, request, now)[0]
         context = known[channels]
-        held = side.reading.standing(customer, now - reach_of(policy), now)
+        held = side.reading.standing(customer, now - reach_of(policy), now, runtime.settings.brand)
         held_out = in_holdout(runtime.salt, context.customer_id, policy.selection.holdout)
-        yield replace(context, consents=held.consents, contacts=held.contacts, stock=side.stock, holdout=held_out)
+        yield replace(replace(held, stock=side.stock).put_into(context), holdout=held_out)
 
 
 def _row(side: _Side, context: Context, now: datetime) -> dict[str, Any]:
@@ -116,7 +116,7 @@ def _row(side: _Side, context: Context, now: datetime) -> dict[str, Any]:
 @contextmanager
 def _side(home: Home, catalog: Path, now: datetime) -> Iterator[_Side]:
     with _runtime(home, catalog, now) as runtime, runtime.ledger.reading() as reading:
-        yield _Side(runtime, reading, reading.stock(runtime.policy, now))
+        yield _Side(runtime, reading, reading.stock(runtime.policy.resources.values(), now))
 
 
 @contextmanager

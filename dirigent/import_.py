@@ -33,6 +33,11 @@ def import_tables(
         raise TableError("name a folder or say --example, not both", mend="See `dirigent import --help`.")
     home = Home.from_environment()
     with stage("Import") as progress:
-        counts = import_example(home, progress) if folder is None else import_folder(folder, home, progress)
-    for name, count in counts.items():
+        taken = import_example(home, progress) if folder is None else import_folder(folder, home, progress)
+    for name, count in taken.counts.items():
         console.print(f"  {name:<11}{count:>10,}")
+    if taken.customers_left_out:
+        who = "customer was" if taken.customers_left_out == 1 else "customers were"
+        console.print(
+            f"  {taken.customers_left_out:,} erased {who} in these files and stayed out, with {taken.rows_left_out:,} rows"
+        )

@@ -20,6 +20,7 @@ from arbitration.policy import Policy
 from dirigent.terminal import console
 
 if TYPE_CHECKING:
+    from serving.ledger.place import Address
     from serving.replay_many import Checked, Compared
     from serving.settings import Settings
 
@@ -48,8 +49,10 @@ def replay_decisions(
             "which decisions, and what of them?", where="dirigent replay",
             mend="name ids, or --all, or --since and --until; and either --check or --policy",
         )  # fmt: skip
+    from serving.opening import address_of
+
     settings = Settings.from_environment()
-    numbers = _numbers(settings.paths.ledger, decision_ids or [], since, until)
+    numbers = _numbers(address_of(settings), decision_ids or [], since, until)
     if policy is not None:
         _compare(settings, numbers, policy, as_json=as_json)
     else:
@@ -79,10 +82,10 @@ def candidate_policy(path: Path, current: Path) -> Policy:
     return load_catalog(path)
 
 
-def _numbers(ledger: Path, decision_ids: Sequence[str], since: str | None, until: str | None) -> list[int]:
+def _numbers(address: Address, decision_ids: Sequence[str], since: str | None, until: str | None) -> list[int]:
     from serving.ledger.archive import Archive
 
-    with Archive(ledger) as archive:
+    with Archive(address) as archive:
         if decision_ids:
             return archive.numbers_of(decision_ids)
         return archive.numbers(_moment(since, "--since"), _moment(until, "--until"))
@@ -99,11 +102,12 @@ def _moment(text: str | None, option: str) -> datetime | None:
 
 
 def _check(settings: Settings, numbers: Sequence[int], *, loud: bool, as_json: bool) -> None:
+    from serving.opening import address_of
     from serving.replay_many import check_many
 
     with _bar("Replay", len(numbers)) as advance:
-        done = check_many(settings.paths.ledger, numbers, advance)
-    empty = not numbers and not _numbers(settings.paths.ledger, [], None, None)
+        done = check_many(address_of(settings), numbers, advance)
+    empty = not numbers and not _numbers(address_of(settings), [], None, None)
     if as_json:
         _print_json(_plain(done))
     else:
@@ -152,11 +156,12 @@ def _plain(done: Checked) -> dict[str, Any]:
 
 
 def _compare(settings: Settings, numbers: Sequence[int], path: Path, *, as_json: bool) -> None:
+    from serving.opening import address_of
     from serving.replay_many import compare_many
 
     candidate = candidate_policy(path, settings.catalog)
     with _bar("Compare", len(numbers)) as advance:
-        done = compare_many(settings.paths.ledger, numbers, candidate, advance)
+        done = compare_many(address_of(settings), numbers, candidate, advance)
     if as_json:
         _print_json(_plain_comparison(done, candidate))
     else:

@@ -14,6 +14,7 @@ def serve_decisions(
     host: Annotated[str | None, typer.Option(help="Address to bind; default DIRIGENT_HOST or 127.0.0.1.")] = None,
     port: Annotated[int | None, typer.Option(help="Port; default DIRIGENT_PORT or 8090.")] = None,
     as_of: Annotated[str | None, typer.Option(help="Start the shop's clock at this moment instead of now.")] = None,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="How many processes share the port.")] = 1,
     example: Annotated[
         bool,
         typer.Option("--example", help=f"Start the clock where the example data ends ({AS_OF:%Y-%m-%d %H:%M} UTC)."),
@@ -26,4 +27,4 @@ def serve_decisions(
     changes: dict[str, Any] = {"host": host, "port": port}
     changes["as_of"] = AS_OF if example else moment(as_of) if as_of else None
     given = {name: value for name, value in changes.items() if value is not None}
-    serve(Settings.from_environment(options=given))
+    serve(Settings.from_environment(options=given), workers)

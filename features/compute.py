@@ -23,9 +23,11 @@ def select(view: View) -> str:
 def prepare(connection: duckdb.DuckDBPyConnection, spine: str) -> None:
     """Set the rows to compute for: `spine` is SQL that yields the keys and `moment` (TIMESTAMPTZ).
 
-    Only events of the customers in the spine are read, so one customer costs little.
+    Only events of the customers in the spine are read, so one customer costs little. Who is barred is in no spine.
     """
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE spine AS {spine}")
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE spine AS SELECT * FROM ({spine}) ANTI JOIN barred USING (customer_id)"
+    )
     connection.execute(f"CREATE OR REPLACE TEMP TABLE history AS {HISTORY}")
     connection.execute(f"CREATE OR REPLACE TEMP TABLE touches AS {TOUCHES}")
 

@@ -56,6 +56,14 @@ class Home:
         return self.root / "keys"
 
     @property
+    def rights(self) -> Path:
+        """Whose rows nothing may read, and the hashes of the erased. It lies beside the tables it speaks of, even when those
+        are links into another home: whoever reads a shop's tables also reads who must not be found in them.
+        """
+        tables = self.tables
+        return (tables.resolve().parent if tables.is_symlink() else self.root) / "rights"
+
+    @property
     def ledger(self) -> Path:
         """The SQLite ledger of decisions and outcomes."""
         return self.root / "ledger.db"

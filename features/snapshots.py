@@ -6,10 +6,15 @@ A snapshot knows only what had happened before its moment, so `created_timestamp
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import duckdb
 
 from features.compute import prepare, select, spine_of
+from features.files import exclusive, settle
 from features.home import Home, Progress, silent
 from features.registry import VIEWS
+from features.schema import View
 from features.tables.store import literal, open_tables
 
 # Snapshots fall on Saturdays 04:00 UTC: midnight in New York in summer, when the example's models are examined (2017-09-30).
@@ -38,24 +43,30 @@ def channels_of(home: Home) -> list[str]:
 
 
 def build_snapshots(home: Home, as_of: datetime, progress: Progress = silent) -> dict[str, int]:
-    """Compute and write the snapshots of every view; returns rows per view. Raises TableError when no shop was imported."""
-    connection = open_tables(home)
-    first = connection.execute("SELECT min(occurred_at) FROM events").fetchall()[0][0]
-    moments = snapshot_moments(first.astimezone(UTC), as_of) if first else [as_of]
-    channels = channels_of(home)
-    home.features.mkdir(parents=True, exist_ok=True)
-    counts = {}
-    for view in VIEWS.values():
-        progress(f"computing view {view.name} at {len(moments)} moments")
-        prepare(connection, spine_of(view, moments, channels))
-        query = select(view)
-        path = home.features / f"{view.name}.parquet"
-        keys = ", ".join(view.keys)
-        connection.execute(f"""
-            COPY (SELECT {keys}, moment AS event_timestamp, moment AS created_timestamp, * EXCLUDE ({keys}, moment)
-                  FROM ({query}) ORDER BY event_timestamp, {keys}) TO '{literal(path)}.new' (FORMAT parquet, COMPRESSION zstd)""")
-        (home.features / f"{view.name}.parquet.new").rename(path)
-        counts[view.name] = int(
-            connection.execute(f"SELECT count(*) FROM read_parquet('{literal(path)}')").fetchall()[0][0]
-        )
+    """Compute and write the snapshots of every view; returns rows per view. Raises TableError when no shop was imported.
+
+    The tables stand still meanwhile, so that nobody who is forgotten in between comes back with a snapshot.
+    """
+    with exclusive(home, "tables"):
+        connection = open_tables(home)
+        first = connection.execute("SELECT min(occurred_at) FROM events").fetchall()[0][0]
+        moments = snapshot_moments(first.astimezone(UTC), as_of) if first else [as_of]
+        channels = channels_of(home)
+        home.features.mkdir(parents=True, exist_ok=True)
+        counts = {}
+        for view in VIEWS.values():
+            progress(f"computing view {view.name} at {len(moments)} moments")
+            prepare(connection, spine_of(view, moments, channels))
+            counts[view.name] = _write(connection, view, home.features / f"{view.name}.parquet")
     return counts
+
+
+def _write(connection: duckdb.DuckDBPyConnection, view: View, path: Path) -> int:
+    """Compute one view for the spine that is prepared, and replace its file; returns its rows."""
+    keys = ", ".join(view.keys)
+    fresh = path.with_name(f"{path.name}.new")
+    connection.execute(f"""
+        COPY (SELECT {keys}, moment AS event_timestamp, moment AS created_timestamp, * EXCLUDE ({keys}, moment)
+              FROM ({select(view)}) ORDER BY event_timestamp, {keys}) TO '{literal(fresh)}' (FORMAT parquet, COMPRESSION zstd)""")
+    settle(fresh, path)
+    return int(connection.execute(f"SELECT count(*) FROM read_parquet('{literal(path)}')").fetchall()[0][0])

@@ -20,7 +20,11 @@ from ruamel.yaml import YAML
 
 from arbitration.domain import FeatureValue
 from arbitration.errors import FeatureStoreError
+from features.barred import barred
+from features.files import exclusive
 from features.home import Home
+from features.online import Breaker, OnlineStoreAway, impatient
+from features.online_rows import drop_from_redis, drop_from_sqlite
 from features.registry import VIEWS
 
 if TYPE_CHECKING:
@@ -53,23 +57,30 @@ class OnlineFeatures:
 
 
 class FeatureStore:
-    """Feast behind five verbs: apply, materialize, historical, online, close. Raises FeatureStoreError with how to mend."""
+    """Feast behind five verbs: apply, materialize, historical, online, ready. Raises FeatureStoreError with how to mend."""
 
     def __init__(self, home: Home) -> None:
         self._home = home
         os.environ["DIRIGENT_HOME"] = str(home.root)  # feature_repo reads it
         self._store: Feast | None = None
+        self._reader: Feast | None = None
+        self._breaker = Breaker()
+        self._services: dict[str, Any] = {}
 
     @property
     def feast(self) -> Feast:
-        """Feast's own object, made on first use because importing Feast takes seconds."""
-        if self._store is None:
-            os.environ.setdefault("FEAST_USAGE", "False")  # no telemetry
-            with warnings.catch_warnings():  # its import changes the process's warning filters
-                from feast import FeatureStore as Feast
-                from feast import RepoConfig
-            self._store = Feast(config=RepoConfig(**_settings(), repo_path=REPOSITORY))
+        """Feast's own object, for loading and for training; made on first use because importing Feast takes seconds."""
+        self._store = self._store or _feast(_settings())
         return self._store
+
+    @property
+    def _online(self) -> Feast:
+        """Feast as decisions read it: a Redis that does not answer at once is given up."""
+        redis = os.environ.get("DIRIGENT_REDIS")
+        if redis is None:
+            return self.feast
+        self._reader = self._reader or _feast(_settings(impatient(redis)))
+        return self._reader
 
     def apply(self) -> None:
         """Register entities, views and services of `feature_repo/definitions.py`."""
@@ -83,17 +94,20 @@ class FeatureStore:
     def materialize(self, at: datetime) -> None:
         """Load into the online store each key's newest snapshot not after `at` and within its view's TTL."""
         feast = self.feast
-        for name, view in VIEWS.items():
-            start = at - timedelta(days=view.ttl_days)
-            with _quiet():
-                feast.materialize(start_date=start, end_date=at, feature_views=[name])
+        with exclusive(self._home, "tables"):
+            for name, view in VIEWS.items():
+                start = at - timedelta(days=view.ttl_days)
+                with _quiet():
+                    feast.materialize(start_date=start, end_date=at, feature_views=[name])
+            self.drop(barred(self._home))
 
     def historical(self, service: str, rows: pd.DataFrame) -> pd.DataFrame:
         """Point-in-time features for `rows` (keys and `event_timestamp`), one column per feature of the service.
 
-        A snapshot counts only if it was created by then; older than the view's TTL means null.
+        A snapshot counts only if it was created by then; older than the view's TTL means null. Rows of the barred are left out.
         """
         feast = self.feast
+        rows = rows[~rows["customer_id"].isin(barred(self._home))]
         with _quiet():
             job = feast.get_historical_features(
                 entity_df=rows, features=feast.get_feature_service(service), filter_by_created_timestamp=True
@@ -102,7 +116,13 @@ class FeatureStore:
         return frame
 
     def online(self, customer_id: str, channels: Iterable[str]) -> OnlineFeatures:
-        """What the online store holds of one customer, for the decision; no age gate yet (`OnlineFeatures.fresh`)."""
+        """What the online store holds of one customer, for the decision; no age gate yet (`OnlineFeatures.fresh`).
+
+        Of the barred nothing is read: they are answered like somebody unknown. Raises OnlineStoreAway when it does not
+        answer: after a fraction of a second, and then at once for two seconds.
+        """
+        if customer_id in barred(self._home):
+            return OnlineFeatures({}, dict.fromkeys(VIEWS))
         values: dict[str, FeatureValue] = {}
         written: dict[str, datetime | None] = {}
         rows = self._read("decision_customer", [{"customer_id": customer_id}])
@@ -115,9 +135,11 @@ class FeatureStore:
         return OnlineFeatures(values, written)
 
     def ready(self) -> bool:
-        """Whether the registry and the online store are there and answer."""
+        """Whether decisions can be made: registry and online store are there. A Redis that is away is no hindrance."""
         try:
             self.online("readiness", [])
+        except OnlineStoreAway:
+            return "DIRIGENT_REDIS" in os.environ  # were all processes taken out at once, nobody would decide anything
         except FeatureStoreError:
             return False
         return True
@@ -125,24 +147,53 @@ class FeatureStore:
     def _read(self, service: str, rows: list[dict[str, Any]]) -> list[dict[str, tuple[Any, datetime | None]]]:
         if not (self._home.feast / "registry.db").exists():
             raise FeatureStoreError("the feature store is empty", where=str(self._home.feast), mend=MEND)
+        if not self._breaker.allows():
+            raise self._away("a moment ago", asked=False)
         try:
-            response = self.feast.get_online_features(features=self._service(service), entity_rows=rows)
+            response = self._online.get_online_features(features=self._service(service), entity_rows=rows)
         except Exception as error:  # Feast raises bare library errors of its backends
-            raise self._unreadable(type(error).__name__) from error
+            self._breaker.failed()
+            raise self._away(type(error).__name__, asked=True) from error
+        self._breaker.answered()
         return _rows(response, len(rows))
 
-    def _unreadable(self, kind: str) -> FeatureStoreError:
+    def _away(self, kind: str, *, asked: bool) -> OnlineStoreAway:
         if redis := os.environ.get("DIRIGENT_REDIS"):
             mend = f"Start Redis at {redis}, correct DIRIGENT_REDIS (host:port), or load it: `dirigent features`."
-            return FeatureStoreError(f"Redis cannot be read ({kind})", where="DIRIGENT_REDIS", mend=mend)
-        return FeatureStoreError(f"cannot be read ({kind})", where=str(self._home.feast), mend=MEND)
+            return OnlineStoreAway(f"Redis cannot be read ({kind})", where="DIRIGENT_REDIS", mend=mend, asked=asked)
+        return OnlineStoreAway(f"cannot be read ({kind})", where=str(self._home.feast), mend=MEND, asked=asked)
 
     def _service(self, name: str) -> Any:
-        if not hasattr(self, "_services"):
-            self._services: dict[str, Any] = {}
         if name not in self._services:
-            self._services[name] = self.feast.get_feature_service(name)
+            self._services[name] = self._online.get_feature_service(name)
         return self._services[name]
+
+    def drop(self, customers: Iterable[str]) -> int:
+        """Delete what the online store holds of these customers, in every view; returns how many keys that were.
+
+        Raises FeatureStoreError when the store does not answer.
+        """
+        leaving = frozenset(customers)
+        if not leaving or not (self._home.feast / "registry.db").exists():
+            return 0
+        from feast.infra.key_encoding_utils import deserialize_entity_key
+
+        config = self.feast.config
+
+        def leaves(key: bytes) -> bool:
+            entity = deserialize_entity_key(key, config.entity_key_serialization_version)
+            values = dict(zip(entity.join_keys, entity.entity_values, strict=True))
+            return values["customer_id"].string_val in leaving
+
+        try:
+            if config.online_store.type == "redis":
+                from feast.infra.online_stores.redis import RedisOnlineStore
+
+                client = RedisOnlineStore()._get_client(config.online_store)  # noqa: SLF001 - Feast deletes whole views only
+                return drop_from_redis(client, config.project.encode(), leaves)
+            return drop_from_sqlite(Path(config.online_store.path), leaves)
+        except Exception as error:  # bare library errors of the backends, as in `_read`
+            raise self._away(type(error).__name__, asked=True) from error
 
 
 @contextmanager
@@ -150,6 +201,7 @@ def _quiet() -> Iterator[None]:
     """Feast prints a report per view, its DuckDB draws a bar, and its Ibis uses a deprecated call of DuckDB."""
     import ibis
 
+    ibis.get_backend().raw_sql("SET temp_file_encryption = true")  # what it spills to disk can be read by nobody else
     with suppress(duckdb.InvalidInputException):  # a notebook without widgets has no bar to switch off, and refuses
         ibis.get_backend().raw_sql("SET enable_progress_bar = false")
     with redirect_stdout(io.StringIO()), warnings.catch_warnings():
@@ -157,12 +209,23 @@ def _quiet() -> Iterator[None]:
         yield
 
 
-def _settings() -> dict[str, Any]:
-    """`feature_store.yaml` with the environment filled in; Redis replaces SQLite when `DIRIGENT_REDIS` names one."""
+def _feast(settings: Mapping[str, Any]) -> Feast:
+    os.environ.setdefault("FEAST_USAGE", "False")  # no telemetry
+    with warnings.catch_warnings():  # its import changes the process's warning filters
+        from feast import FeatureStore as Feast
+        from feast import RepoConfig
+    return Feast(config=RepoConfig(**settings, repo_path=REPOSITORY))
+
+
+def _settings(redis: str | None = None) -> dict[str, Any]:
+    """`feature_store.yaml` with the environment filled in; Redis replaces SQLite when `DIRIGENT_REDIS` names one.
+
+    `redis` is Feast's connection string where it is to hold more than that.
+    """
     text = (REPOSITORY / "feature_store.yaml").read_text()
     settings: dict[str, Any] = YAML(typ="safe").load(os.path.expandvars(text))
-    if redis := os.environ.get("DIRIGENT_REDIS"):
-        settings["online_store"] = {"type": "redis", "connection_string": redis}
+    if named := redis or os.environ.get("DIRIGENT_REDIS"):
+        settings["online_store"] = {"type": "redis", "connection_string": named}
     return settings
 
 

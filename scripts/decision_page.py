@@ -43,7 +43,7 @@ def walk(home: Home, household: str = HOUSEHOLD) -> Walk:
     """The decision of the page with all that led to it. Raises `DirigentError` when the home is not prepared."""
     with _runtime(home) as runtime, runtime.ledger.reading() as reading:
         request = DecisionRequest(request_id="page", customer=CustomerRef(id=household))
-        context = replace(build_context(runtime, reading, request, AS_OF), holdout=False)
+        context = replace(build_context(runtime, reading, request, AS_OF)[0], holdout=False)
         policy, bundle = runtime.policy, runtime.bundle
         believed = estimates(bundle, policy, context, AS_OF)
         decision = decide(context, believed, policy, decision_id="d-page", now=AS_OF, draw=DRAW)

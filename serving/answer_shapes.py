@@ -142,6 +142,15 @@ class Versions(Shape):
     models: dict[str, str]
 
 
+class Held(Shape):
+    """The place that is held for the first step: confirm it when the contact is handed over for sending, before `lease_until`."""
+
+    id: str
+    epoch: int
+    lease_until: Moment
+    review: Literal["required", "approved", "rejected"] | None = None
+
+
 class DecisionAnswer(Shape):
     """The answer to a decision request, self-contained."""
 
@@ -154,6 +163,7 @@ class DecisionAnswer(Shape):
     arm: str
     degraded: list[str]
     action: Action | None = None
+    reservation: Held | None = None
     plan: list[Step]
     stop_if: list[str]
     alternatives: list[Alternative]

@@ -27,6 +27,7 @@ from serving.answer_shapes import (
     ConsentEvidence,
     DecisionAnswer,
     ExpectedValue,
+    Held,
     Rejected,
     Step,
     Text,
@@ -57,6 +58,7 @@ def answer_of(record: Record, policy: Policy) -> DecisionAnswer:
         arm=decision.arm,
         degraded=list(decision.degraded),
         action=_action(record, policy),
+        reservation=_held(record),
         plan=steps,
         stop_if=list(dict.fromkeys(stop for step in steps for stop in step.stop_if)),
         alternatives=_alternatives(record),
@@ -93,6 +95,11 @@ def local(moment: datetime, time_zone: str | None) -> str | None:
     """The moment on the customer's clock, with its offset, to the minute."""
     zone = zone_of(time_zone)
     return moment.astimezone(zone).isoformat(timespec="minutes") if zone else None
+
+
+def _held(record: Record) -> Held | None:
+    held = record.reservation
+    return Held(id=held.id, epoch=held.epoch, lease_until=held.lease_until, review=held.review) if held else None  # type: ignore[arg-type]
 
 
 def _action(record: Record, policy: Policy) -> Action | None:

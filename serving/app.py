@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import anyio
 from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -18,9 +17,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from arbitration.errors import DirigentError
 from serving import login, openapi
-from serving.auth import Act, Client
+from serving.access import act_of
+from serving.auth import Client
 from serving.bootstrap import Runtime, readiness
 from serving.decisions import decide_for
+from serving.gate import forbidden
+from serving.limits import Lanes
 from serving.logs import log, where
 from serving.outcomes import report
 from serving.problems import Problem, from_error, internal, not_found
@@ -45,15 +47,13 @@ class Call:
 def routes(console: Iterable[BaseRoute]) -> list[BaseRoute]:
     """Everything the service answers to; `console` are the pages below /ui."""
     return [
-        _route(
-            "POST", "/v1/decisions", "decide", lambda call: _reply(decide_for(call.runtime, call.client, call.body))
-        ),
-        _route("GET", "/v1/decisions/{decision_id}", "read", _record),
-        _route("GET", "/v1/decisions/{decision_id}/explanation", "read", _explanation),
-        _route("POST", "/v1/decisions/{decision_id}/replay", "read", _replay),
-        _route("POST", "/v1/outcomes", "report", lambda call: _reply(report(call.runtime, call.body))),
-        _route("GET", "/openapi.json", "read", _openapi),
-        _route("GET", "/metrics", "metrics", _metrics),
+        _route("POST", "/v1/decisions", lambda call: _reply(decide_for(call.runtime, call.client, call.body))),
+        _route("GET", "/v1/decisions/{decision_id}", _record),
+        _route("GET", "/v1/decisions/{decision_id}/explanation", _explanation),
+        _route("POST", "/v1/decisions/{decision_id}/replay", _replay),
+        _route("POST", "/v1/outcomes", lambda call: _reply(report(call.runtime, call.body))),
+        _route("GET", "/openapi.json", _openapi),
+        _route("GET", "/metrics", _metrics),
         Route("/livez", _livez),
         Route("/readyz", _readyz),
         Route("/ui/login", login.show, methods=["GET"]),
@@ -68,15 +68,19 @@ def application(console: Iterable[BaseRoute]) -> Starlette:
         routes=routes(console), middleware=[Middleware(Faults)], exception_handlers={HTTPException: _not_served}
     )
     app.router.redirect_slashes = False
+    app.state.lanes = Lanes()
     return app
 
 
-def _route(method: str, path: str, act: Act, handler: Handler) -> Route:
+def _route(method: str, path: str, handler: Handler) -> Route:
+    """A route for a row of `access.ENDPOINTS`; without a row there is none."""
+    act = act_of(method, path)
+
     async def endpoint(request: Request) -> Response:
         request.state.route = path
         client = request.state.client
-        if not client.may(act):
-            raise Problem(403, "forbidden", "Not allowed", f"The role of this key does not allow it to {act}.")
+        if act is not None and not client.may(act):  # the gate asked already; no route relies on a gate in front of it
+            raise forbidden(act)
         call = Call(
             request.app.state.runtime,
             client,
@@ -84,7 +88,7 @@ def _route(method: str, path: str, act: Act, handler: Handler) -> Route:
             dict(request.path_params),
             dict(request.query_params),
         )
-        return await run_in_threadpool(handler, call)
+        return await anyio.to_thread.run_sync(handler, call, limiter=request.app.state.lanes.of(act))
 
     return Route(path, endpoint, methods=[method])
 
@@ -159,7 +163,11 @@ class Faults:
         except Exception as error:  # noqa: BLE001  # the last line of defense: nothing may leave as a bare 500
             problem = self._problem_of(error, scope["state"]["instance"])
             scope["app"].state.runtime.metrics.problems.labels(problem.code).inc()
-            await problem.response(scope["state"]["instance"])(scope, receive, send)
+            try:
+                await problem.response(scope["state"]["instance"])(scope, receive, send)
+            finally:
+                # Its frames hold the body and, in a circle, the error: they would stay until a full collection, which is rare.
+                error.__traceback__ = error.__context__ = None
 
     @staticmethod
     def _problem_of(error: Exception, instance: str) -> Problem:

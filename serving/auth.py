@@ -1,54 +1,43 @@
-"""Who may call: API keys (kept as keyed hashes), their roles, and the console's session cookie.
+"""Who may call: API keys (kept as keyed hashes, with expiry and rotation) and the console's session cookie.
 
-| role | decide | report outcomes | read decisions and explanations, console | metrics |
-|---|---|---|---|---|
-| orchestrator | yes | yes | yes | no |
-| data_scientist | no | no | yes | yes |
-| marketer | no | no | yes | no |
-| associate | no | no | yes | no |
-| admin | yes | yes | yes | yes |
+What a role may do stands in `serving.access`, where each key lies in `serving.key_file`.
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
-import json
 import os
 import re
 import secrets
+import tempfile
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import NoReturn
 
 from arbitration.errors import InputError, StateError
 from features.home import Home
+from serving.access import ALLOWED, Act
+from serving.key_file import KeyFile, StoredKey
 
-Role = Literal["orchestrator", "data_scientist", "marketer", "associate", "admin"]
-Act = Literal["decide", "report", "read", "metrics"]
-ALLOWED: Mapping[str, frozenset[Act]] = {
-    "orchestrator": frozenset({"decide", "report", "read"}),
-    "data_scientist": frozenset({"read", "metrics"}),
-    "marketer": frozenset({"read"}),
-    "associate": frozenset({"read"}),
-    "admin": frozenset({"decide", "report", "read", "metrics"}),
-}
 SESSION_SECONDS = 8 * 3600
 _PREFIX = "dgt_"
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_LONGEST_KEY = 256  # characters; what is longer is no key of ours and is not hashed
 
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """A caller that proved who it is; `name` scopes its `request_id`s."""
+    """A caller that proved who it is; `name` scopes its `request_id`s, `key_hash` is what its key is kept as."""
 
     name: str
     role: str
+    key_hash: str = field(default="", repr=False, compare=False)
 
     def may(self, act: Act) -> bool:
-        """Whether the role allows it (table at the top of this file)."""
+        """Whether the role allows it."""
         return act in ALLOWED.get(self.role, frozenset())
 
 
@@ -58,21 +47,12 @@ def secret(home: Home, name: str, *, expected: bool = False) -> bytes:
     `expected`: something was already made with it, so that a new one would silently make that worthless: `StateError`.
     """
     path = home.keys / name
-    if expected and not path.exists():
-        raise StateError(
-            "is missing, and what was made with it exists", where=str(path), mend="restore it from your backup"
-        )
-    home.keys.mkdir(mode=0o700, parents=True, exist_ok=True)
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return _read_secret(path)
-    with os.fdopen(handle, "w") as file:
-        file.write(secrets.token_hex(32))
-    return _read_secret(path)
-
-
-def _read_secret(path: Path) -> bytes:
+    if not path.exists():
+        if expected:
+            raise StateError(
+                "is missing, and what was made with it exists", where=str(path), mend="restore it from your backup"
+            )
+        _make_secret(path)
     try:
         found = bytes.fromhex(path.read_text().strip())
     except ValueError:
@@ -82,85 +62,136 @@ def _read_secret(path: Path) -> bytes:
     return found
 
 
-def create_key(home: Home, name: str, role: str) -> str:
-    """A new API key for `name`, returned this one time. A name that already has a key loses the old one (rotation)."""
+def _make_secret(path: Path) -> None:
+    """Written in full before it gets its name; of two processes the first wins and the other reads the first one's."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    handle, fresh = tempfile.mkstemp(dir=path.parent, prefix=".new-")
+    try:
+        with os.fdopen(handle, "w") as file:
+            file.write(secrets.token_hex(32))
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(fresh, path)
+    except FileExistsError:
+        return
+    finally:
+        Path(fresh).unlink()
+
+
+def create_key(home: Home, name: str, role: str, *, lifetime: timedelta | None = None, fresh: bool = False) -> str:
+    """A new API key for `name`, returned this one time. A name that already has a key loses it at once, and its sessions.
+
+    `lifetime`: from when on it opens nothing; without it the key holds until it is revoked. `fresh`: a name that has a
+    key is an `InputError` instead.
+    """
     if role not in ALLOWED:
         raise InputError(f"must be one of {', '.join(ALLOWED)}", where="role")
     if not _NAME.fullmatch(name):
         raise InputError("must be letters A to Z and a to z, digits, - and _, at most 64", where="name")
-    key = _PREFIX + secrets.token_urlsafe(32)
-    kept = [entry for entry in _entries(_file(home)) if entry["name"] != name]
-    entry = {"name": name, "role": role, "hash": _digest(_pepper(home), key), "created_at": int(time.time())}
-    _write(_file(home), [*kept, entry])
+    if lifetime is not None and not timedelta(0) < lifetime <= timedelta(days=3650):
+        raise InputError("must be more than nothing and at most ten years", where="lifetime")
+    key, now = _new_key(), int(time.time())
+    with KeyFile(home.keys).changing() as keys:
+        if fresh and name in keys:
+            raise InputError("already has a key", where=name, mend=f"dirigent key rotate {name}, or revoke it first")
+        keys[name] = StoredKey(
+            name=name, role=role, hash=_digest(_pepper(home), key), created_at=now,
+            expires_at=now + int(lifetime.total_seconds()) if lifetime else None,
+        )  # fmt: skip
     return key
 
 
+def rotate_key(home: Home, name: str, *, overlap: timedelta = timedelta(0)) -> str:
+    """A new key with the old one's role and length of life; the old one opens for `overlap` more, never past its own end.
+
+    At most two keys of a name are open at a time: a second rotation within the overlap closes the oldest.
+    """
+    if not timedelta(0) <= overlap <= timedelta(days=30):
+        raise InputError("must be at least nothing and at most 30 days", where="overlap")
+    key, now = _new_key(), int(time.time())
+    with KeyFile(home.keys).changing() as keys:
+        old = keys.get(name) or _unknown(name)
+        life = None if old.expires_at is None else old.expires_at - (old.rotated_at or old.created_at)
+        ends = now + int(overlap.total_seconds())
+        keys[name] = StoredKey(
+            name=name, role=old.role, hash=_digest(_pepper(home), key), created_at=old.created_at, rotated_at=now,
+            expires_at=None if life is None else now + life,
+            former_hash=old.hash if overlap else None,
+            former_until=0 if not overlap else ends if old.expires_at is None else min(ends, old.expires_at),
+        )  # fmt: skip
+    return key
+
+
+def revoke_key(home: Home, name: str) -> None:
+    """Close a name's keys and sessions, from the next request on."""
+    with KeyFile(home.keys).changing() as keys:
+        if name not in keys:
+            _unknown(name)
+        del keys[name]
+
+
+def stored_keys(home: Home) -> list[StoredKey]:
+    """Every key that is kept, by name; what is kept is a hash, not the key."""
+    return sorted(KeyFile(home.keys).read().values(), key=lambda stored: stored.name)
+
+
+def _unknown(name: str) -> NoReturn:
+    shown = name if _NAME.fullmatch(name) else "name"
+    raise InputError("has no key", where=shown, mend="see the names: dirigent key list")
+
+
 class Keys:
-    """Checks keys and sessions. The file is read again when it changed, so that a new key needs no restart."""
+    """Checks keys and sessions. The file is read again when it changed, so that a revoked key needs no restart."""
 
     def __init__(self, home: Home) -> None:
-        self._file, self._pepper = _file(home), _pepper(home)
-        self._stamp, self._entries = -1, list[dict[str, Any]]()
+        self._file, self._pepper = KeyFile(home.keys), _pepper(home)
+        self._stamp, self._stored = (-1, -1), dict[str, StoredKey]()
 
     def client_of_key(self, key: str) -> Client | None:
-        """The caller with this key; every stored hash is compared, in constant time."""
-        digest, found = _digest(self._pepper, key), None
-        for entry in self._current():
-            if hmac.compare_digest(entry["hash"], digest):
-                found = Client(entry["name"], entry["role"])
+        """The caller with this key; one hash is made, and every stored hash is compared in constant time."""
+        if not key.startswith(_PREFIX) or len(key) > _LONGEST_KEY:
+            return None
+        digest, found, now = _digest(self._pepper, key), None, time.time()
+        for stored in self._current().values():
+            for known in stored.open_hashes(now):
+                if hmac.compare_digest(known, digest):
+                    found = Client(stored.name, stored.role, known)
         return found
 
     def open_session(self, client: Client) -> str:
-        """A cookie value that stands for the client for eight hours; it does not contain the key."""
+        """A cookie value that stands for the client for eight hours, or as long as its key; it does not contain the key."""
         text = f"{client.name}.{int(time.time()) + SESSION_SECONDS}"
-        return f"{text}.{self._seal(client.name, text)}"
+        return f"{text}.{self._seal(client.key_hash, text)}"
 
     def client_of_session(self, cookie: str) -> Client | None:
-        """The caller of a session, as long as it has not run out and the key behind it has not been replaced."""
+        """The caller of a session, as long as it has not run out and the key that opened it still opens."""
         text, _, seal = cookie.rpartition(".")
         name, _, until = text.rpartition(".")
-        valid = hmac.compare_digest(self._seal(name, text).encode(), seal.encode())
-        if not valid or int(until) < time.time():
+        stored, now = self._current().get(name), time.time()
+        if stored is None or not until.isdecimal() or len(until) > 12 or int(until) < now:
             return None
-        return next((Client(one["name"], one["role"]) for one in self._current() if one["name"] == name), None)
+        for known in stored.open_hashes(now):
+            if hmac.compare_digest(self._seal(known, text).encode(), seal.encode("utf-8", "replace")):
+                return Client(stored.name, stored.role, known)
+        return None
 
-    def _seal(self, name: str, text: str) -> str:
-        behind = next((entry["hash"] for entry in self._current() if entry["name"] == name), secrets.token_hex(16))
-        return hmac.new(self._pepper, f"session.{behind}.{text}".encode(), hashlib.sha256).hexdigest()
+    def _seal(self, key_hash: str, text: str) -> str:
+        return hmac.new(self._pepper, f"session.{key_hash}.{text}".encode("utf-8", "replace"), "sha256").hexdigest()
 
-    def _current(self) -> list[dict[str, Any]]:
-        stamp = self._file.stat().st_mtime_ns if self._file.exists() else 0
+    def _current(self) -> dict[str, StoredKey]:
+        stamp = self._file.stamp()
         if stamp != self._stamp:
-            self._entries, self._stamp = _entries(self._file), stamp
-        return self._entries
+            self._stored, self._stamp = self._file.read(), stamp
+        return self._stored
 
 
-def _file(home: Home) -> Path:
-    return home.keys / "api_keys.json"
+def _new_key() -> str:
+    return _PREFIX + secrets.token_urlsafe(32)
 
 
 def _pepper(home: Home) -> bytes:
-    return secret(home, "pepper", expected=_file(home).exists())
+    return secret(home, "pepper", expected=KeyFile(home.keys).path.exists())
 
 
 def _digest(pepper: bytes, key: str) -> str:
     return hmac.new(pepper, key.encode("utf-8", "replace"), hashlib.sha256).hexdigest()
-
-
-def _entries(path: Path) -> list[dict[str, Any]]:
-    if not path.exists():
-        return []
-    try:
-        return list(json.loads(path.read_text())["keys"])
-    except (ValueError, KeyError, TypeError):
-        raise StateError("cannot be read", where=str(path), mend="restore it, or delete it and create keys") from None
-
-
-def _write(path: Path, entries: list[dict[str, Any]]) -> None:
-    fresh = path.with_suffix(".new")
-    handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "w") as file:
-        json.dump({"keys": entries}, file, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)

@@ -14,10 +14,12 @@ from features.registry import VIEWS
 from features.tables.store import open_tables
 from serving.auth import Keys, secret
 from serving.clock import Clock
+from serving.in_flight import InFlight
 from serving.ledger.history import load_history
 from serving.ledger.store import Ledger
 from serving.logs import configure, log
 from serving.metrics import Metrics
+from serving.opening import open_ledger
 from serving.settings import Settings
 
 if TYPE_CHECKING:
@@ -47,6 +49,7 @@ class Runtime:
     simulated: bool
     features_version: str
     policy_bytes: bytes
+    in_flight: InFlight
 
     def close(self) -> None:
         """Give connections back."""
@@ -60,10 +63,10 @@ def build(settings: Settings) -> Runtime:
     from training import bundle
 
     configure(settings.log_level)
-    home, clock = settings.paths, Clock(settings.as_of)
+    home, clock = settings.paths, Clock(settings.as_of, settings.as_of_began)
     policy = load_catalog(settings.catalog)
     models = bundle.load(home)
-    ledger = Ledger(home.ledger)
+    ledger = open_ledger(settings, clock)
     load_history(ledger, home, clock.now(), policy)
     with ledger.reading() as reading:
         salt = secret(home, "salt", expected=reading.holds_decisions())
@@ -71,7 +74,7 @@ def build(settings: Settings) -> Runtime:
     _check_features(features, ledger)
     runtime = Runtime(
         settings, policy, models, features, ledger, clock, salt, Keys(home), Metrics(),
-        _simulated(home), features_version(), canonical_json(policy),
+        _simulated(home), features_version(), canonical_json(policy), InFlight(),
     )  # fmt: skip
     log.info("built", policy=policy.version, bundle=models.digest, as_of=str(settings.as_of or ""))
     return runtime

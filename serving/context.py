@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 from arbitration.domain import Context, CustomerId, FeatureValue, Trigger
 from arbitration.policy import Policy
 from arbitration.selection import in_holdout
+from features.online import OnlineStoreAway
 from features.registry import VIEWS
 from features.schema import Feature
 from serving.ledger.history import reach_of
+from serving.ledger.reading import Reading
 from serving.ledger.rows import Profile, Standing
-from serving.ledger.store import Reading
+from serving.logs import log
 from serving.problems import FieldError, field_path, invalid
 from serving.schemas import CustomerRef, DecisionRequest
 
@@ -59,35 +61,37 @@ def _expected(feature: Feature | None, value: float | bool | str) -> str | None:
     return f"{kind} from {low:g} to {high:g} ({feature.unit})"
 
 
-def standing_of(reading: Reading, policy: Policy, customer_id: str, now: datetime) -> Standing:
-    """Consents, contacts as far back as any cap, cool-down or horizon of the policy reaches, and what is left of each stock."""
-    standing = reading.standing(customer_id, now - reach_of(policy), now)
-    return replace(standing, stock=reading.stock(policy, now))
+def standing_of(reading: Reading, runtime: Runtime, customer_id: str, now: datetime) -> Standing:
+    """Rights, consents, contacts as far back as any cap, cool-down or horizon of the policy reaches, and what is left of each stock."""
+    policy = runtime.policy
+    standing = reading.standing(customer_id, now - reach_of(policy), now, runtime.settings.brand)
+    return replace(standing, stock=reading.stock(policy.resources.values(), now))
 
 
-def build_context(runtime: Runtime, reading: Reading, request: DecisionRequest, now: datetime) -> Context:
-    """All that is known of the customer now. A stranger gets a context that knows nothing, not an error."""
+def build_context(runtime: Runtime, reading: Reading, request: DecisionRequest, now: datetime) -> tuple[Context, Standing]:
+    """All that is known of the customer now, and what of it the ledger may change. A stranger gets a context that knows nothing, not an
+    error.
+    """
     customer_id = _customer_id(reading, request.customer, now)
     profile = reading.profile(customer_id)
-    standing = standing_of(reading, runtime.policy, customer_id, now)
+    standing = standing_of(reading, runtime, customer_id, now)
     context = Context(
         customer_id=CustomerId(customer_id),
         known=profile is not None,
         time_zone=profile.time_zone if profile else None,
         locale=profile.locale if profile else "en",
         features={},
-        consents=standing.consents,
-        contacts=standing.contacts,
         triggers=tuple(Trigger(one.journey, one.occurred_at, one.expires_at, one.event_id) for one in request.triggers),
         channels=tuple(dict.fromkeys(request.channels)),
-        holdout=in_holdout(runtime.salt, CustomerId(customer_id), runtime.policy.selection.holdout),
-        stock=standing.stock,
     )
+    context = standing.put_into(context)
     if barred(context):
-        return context
+        return context, standing
+    held_out = in_holdout(runtime.salt, CustomerId(customer_id), runtime.policy.selection.holdout)
     features, degraded = _features(runtime, profile, now)
     told = {name: _typed(name, value) for name, value in request.context.items()}
-    return replace(context, features=features | told, degraded=degraded)
+    found = replace(context, features=features | told, degraded=degraded, holdout=held_out)
+    return found, standing
 
 
 def barred(context: Context) -> bool:
@@ -106,10 +110,18 @@ def _customer_id(reading: Reading, customer: CustomerRef, now: datetime) -> str:
 def _features(
     runtime: Runtime, profile: Profile | None, now: datetime
 ) -> tuple[dict[str, FeatureValue], tuple[str, ...]]:
-    """Values that are young enough for their view, and what is missing: a view that is absent or too old is left out."""
+    """Values that are young enough for their view, and what is missing: a view that is absent or too old is left out.
+
+    An online store that does not answer leaves every view out: the decision goes on with what the ledger and the caller know.
+    """
     if profile is None:
         return {}, ("unknown_customer",)
-    online = runtime.features.online(profile.customer_id, runtime.policy.channels)
+    try:
+        online = runtime.features.online(profile.customer_id, runtime.policy.channels)
+    except OnlineStoreAway as away:
+        if away.asked:  # once per attempt, not once per decision
+            log.warning("features away", what=str(away))
+        return {}, tuple(f"missing_{view}" for view in VIEWS)
     values, stale = online.fresh(now)
     return values, tuple(f"stale_{view}" if online.written.get(view) else f"missing_{view}" for view in stale)
 

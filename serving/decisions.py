@@ -5,20 +5,26 @@ from __future__ import annotations
 import hashlib
 import uuid
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
+
+from sqlalchemy.exc import IntegrityError
 
 from arbitration.codec import canonical_json
 from arbitration.decide import decide
-from arbitration.domain import Contact, Context, CustomerId, Decision, Estimates
+from arbitration.domain import Context, CustomerId, Decision, Estimates
+from arbitration.errors import LedgerError
 from arbitration.gates.case import Case
+from arbitration.policy import Policy
 from arbitration.selection import draw_of
 from serving.answers import answer_of
 from serving.auth import Client
 from serving.context import barred, build_context, check, standing_of
 from serving.estimates import attributions, estimates
-from serving.ledger.rows import Answer
-from serving.ledger.store import Reading, Writing
+from serving.ledger.contacts import Place, expire_due, place_for, take
+from serving.ledger.reading import Reading
+from serving.ledger.rows import Answer, DecisionRow, Standing
+from serving.ledger.transaction import Transaction
 from serving.logs import log, pseudonym
 from serving.problems import FieldError, Problem
 from serving.records import Record
@@ -28,6 +34,8 @@ if TYPE_CHECKING:
     from serving.bootstrap import Runtime
 
 Reply = tuple[int, bytes]
+LATE = timedelta(seconds=1)
+"""A decision that waited longer than this for its customer's lock is decided again for the moment at which it got it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +51,15 @@ class Question:
     draw: float
 
 
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A decision as it will be written: everything that can be made before the lock is taken."""
+
+    record: Record
+    place: Place | None
+    row: DecisionRow
+
+
 def digest_of(plain: Any) -> str:
     """Digest of a JSON value, whatever its spaces and the order of its names."""
     return hashlib.sha256(canonical_json(plain)).hexdigest()
@@ -55,14 +72,16 @@ def decide_for(runtime: Runtime, client: Client, body: bytes) -> Reply:
     A dry run writes nothing and is therefore not remembered; a shadow decision is kept but reserves no contact.
     """
     question = question_of(runtime, client, body)
-    with runtime.ledger.reading() as reading:
-        earlier = reading.answer_to(client.name, question.request.request_id)
-        if earlier is not None:
-            return _again(runtime, earlier, question)
-        record = consider(runtime, reading, question)
-    if question.request.mode == "dry_run":
-        return 200, answer_of(record, runtime.policy).body()
-    return _commit(runtime, question, record)
+    with runtime.in_flight.only((client.name, question.request.request_id)):
+        with runtime.ledger.reading() as reading:
+            earlier = reading.answer_to(client.name, question.request.request_id)
+            if earlier is not None:
+                return _again(runtime, earlier, question)
+            question = replace(question, now=reading.now())
+            record, standing = consider(runtime, reading, question)
+        if question.request.mode == "dry_run":
+            return 200, answer_of(record, runtime.policy).body()
+        return _commit(runtime, question, record, standing)
 
 
 def question_of(runtime: Runtime, client: Client, body: bytes) -> Question:
@@ -74,12 +93,12 @@ def question_of(runtime: Runtime, client: Client, body: bytes) -> Question:
     return Question(client.name, request, plain, digest_of(plain), runtime.clock.now(), decision_id, draw)
 
 
-def consider(runtime: Runtime, reading: Reading, question: Question) -> Record:
-    """Gather what is known, ask the models, decide; nothing is written and no lock is held."""
-    context = build_context(runtime, reading, question.request, question.now)
+def consider(runtime: Runtime, reading: Reading, question: Question) -> tuple[Record, Standing]:
+    """Gather what is known, ask the models, decide; nothing is written and no lock is held. Returns the record and what it rests on."""
+    context, standing = build_context(runtime, reading, question.request, question.now)
     models = None if barred(context) else runtime.bundle
     believed = estimates(models, runtime.policy, context, question.now)
-    return _judge(runtime, question, context, believed)
+    return _judge(runtime, question, context, believed), standing
 
 
 def _judge(runtime: Runtime, question: Question, context: Context, believed: Estimates) -> Record:
@@ -97,35 +116,98 @@ def _judge(runtime: Runtime, question: Question, context: Context, believed: Est
     )  # fmt: skip
 
 
-def _commit(runtime: Runtime, question: Question, record: Record) -> Reply:
-    """Claim the request id, read again what caps, consents and stocks rest on, decide anew if that changed, write, commit."""
-    context = record.context
-    with runtime.ledger.writing() as ledger:
-        earlier = ledger.answer_to(question.client, question.request.request_id)
-        if earlier is not None:
-            return _again(runtime, earlier, question)
-        standing = standing_of(ledger, runtime.policy, context.customer_id, question.now)
-        if not standing.holds_in(context):
-            context = replace(context, consents=standing.consents, contacts=standing.contacts, stock=standing.stock)
-            record = _judge(runtime, question, context, record.estimates)
-        body = answer_of(record, runtime.policy).body()
-        _write(ledger, runtime, question, record, body)
-    runtime.metrics.count(record.decision, record.mode)
-    _note(runtime, record.decision, context.customer_id)
-    return 200, body
+def _commit(runtime: Runtime, question: Question, record: Record, standing: Standing) -> Reply:
+    """Claim the request id, look again at what caps, consents and stocks rest on, decide anew if that changed, write, commit."""
+    ready = _written(runtime, question, record, standing.epoch + 1)
+
+    def work(tx: Transaction) -> Written:
+        if not (_unmoved(tx, standing) and (standing.next_lease is None or standing.next_lease > tx.now())):
+            expire_due(tx)
+        found = ready
+        if not _still_holds(runtime, tx, question, ready, standing):
+            found = _written(runtime, question, _decided_anew(runtime, tx, question, record), tx.epoch + 1)
+        tx.add_decision(found.row)
+        if found.place is not None:
+            take(tx, found.place)
+        tx.add_policy(runtime.policy.version, runtime.policy_bytes)
+        tx.emit("dirigent.decision.made.v1", _told(found.record))
+        return found
+
+    try:
+        found = runtime.ledger.write(record.context.customer_id, work)
+    except IntegrityError:  # somebody else claimed the request id, or the customer's place, while this one was being written
+        return _after_all(runtime, question)
+    runtime.metrics.count(found.record.decision, found.record.mode)
+    _note(runtime, found.record.decision, found.record.context.customer_id)
+    return 200, found.row.answer.body
 
 
-def _write(ledger: Writing, runtime: Runtime, question: Question, record: Record, body: bytes) -> None:
-    decision = record.decision
-    ledger.add_policy(runtime.policy.version, runtime.policy_bytes)
-    ledger.add_decision(record.to_row(question.request.request_id, Answer(question.digest, 200, body)))
-    if record.mode == "live" and decision.plan.steps:
-        step = decision.plan.steps[0]
-        treatment = step.candidate.treatment
-        purpose = Case(record.context, runtime.policy, record.now).purpose(step.candidate)
-        contact = Contact(treatment.journey, treatment.channel, step.send_at, purpose)
-        offer = treatment.offer.id if treatment.offer else None
-        ledger.add_contact(decision.customer_id, contact, decision.decision_id, 0, offer)
+def _after_all(runtime: Runtime, question: Question) -> Reply:
+    """The answer that was given to the same request first. Raises `LedgerError` when there is none."""
+    with runtime.ledger.reading() as reading:
+        earlier = reading.answer_to(question.client, question.request.request_id)
+    if earlier is None:
+        raise LedgerError("another decision for the customer came first", mend="ask again")
+    return _again(runtime, earlier, question)
+
+
+def _written(runtime: Runtime, question: Question, record: Record, epoch: int) -> Written:
+    """The decision as it is answered and kept, with the place of its first step where it is a live one."""
+    place = _place(runtime.policy, record, epoch)
+    record = replace(record, reservation=place.reservation if place else None)
+    answer = Answer(question.digest, 200, answer_of(record, runtime.policy).body())
+    return Written(record, place, record.to_row(question.request.request_id, answer))
+
+
+def _still_holds(runtime: Runtime, tx: Transaction, question: Question, ready: Written, standing: Standing) -> bool:
+    """Whether nothing has changed that the decision rests on: the customer's rows, what concerns all customers, the time, and the
+    stock that its winner would use. What other customers used up of another stock meanwhile changes no promise made here.
+    """
+    if not _unmoved(tx, standing) or tx.wrote:
+        return False
+    late = not timedelta(0) <= tx.now() - question.now <= LATE
+    if late or tx.marks() != standing.marks:
+        return False
+    winner = ready.record.decision.winner
+    used = [it for it in runtime.policy.resources.values() if winner and it.used_by(winner.candidate.treatment)]
+    return all(left > 0 for left in tx.stock(used, tx.now()).values())
+
+
+def _unmoved(tx: Transaction, standing: Standing) -> bool:
+    """Whether nothing was written about the customer since their standing was read."""
+    return tx.subject is not None and tx.subject.version == standing.version
+
+
+def _decided_anew(runtime: Runtime, tx: Transaction, question: Question, record: Record) -> Record:
+    """The decision on what the ledger holds under the lock, for this moment."""
+    now = tx.now()
+    context = standing_of(tx, runtime, record.context.customer_id, now).put_into(record.context)
+    if barred(context):
+        context = replace(context, features={}, degraded=(), holdout=False)
+    return _judge(runtime, replace(question, now=now), context, record.estimates)
+
+
+def _place(policy: Policy, record: Record, epoch: int) -> Place | None:
+    """The place of the first step of a live decision."""
+    steps = record.decision.plan.steps
+    if record.mode != "live" or not steps:
+        return None
+    case, candidate = Case(record.context, policy, record.now), steps[0].candidate
+    consent = case.consent(candidate) if case.channel(candidate).needs_consent else None
+    return place_for(
+        candidate, policy, decision_id=record.decision.decision_id, step=0, send_at=steps[0].send_at, now=record.now,
+        epoch=epoch, purpose=case.purpose(candidate), evidence_id=consent.evidence_id if consent else None,
+    )  # fmt: skip
+
+
+def _told(record: Record) -> dict[str, Any]:
+    """What the event says of a decision."""
+    decision, held = record.decision, record.reservation
+    told: dict[str, Any] = {"decision_id": decision.decision_id, "outcome": decision.outcome, "mode": record.mode}
+    if decision.winner:
+        treatment = decision.winner.candidate.treatment
+        told |= {"journey": treatment.journey, "channel": treatment.channel, "treatment": treatment.id}
+    return told | ({"reservation_id": held.id, "epoch": held.epoch} if held else {})
 
 
 def _again(runtime: Runtime, earlier: Answer, question: Question) -> Reply:

@@ -1,4 +1,4 @@
-"""The outermost gate: who calls, how large, of which type; nothing behind it sees a request that did not pass.
+"""The outermost gate: who calls, how often, how large, of which type; nothing behind it sees a request that did not pass.
 
 It stands before every other middleware, so that a stranger costs no more than one comparison, and turns whatever else
 comes out of the layers behind it (a time-out, an overload) into a problem body.
@@ -6,7 +6,6 @@ comes out of the layers behind it (a time-out, an overload) into a problem body.
 
 from __future__ import annotations
 
-import asyncio
 import time
 import uuid
 from collections.abc import Callable
@@ -15,25 +14,33 @@ from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from arbitration.errors import DirigentError
+from serving.access import ACTS, OPEN, Act, endpoint_of
 from serving.auth import Client, Keys
+from serving.bodies import check_type, read_body, replayed
+from serving.heads import check_head, secured
+from serving.limits import Limits
 from serving.login import COOKIE, login_page
 from serving.logs import log
 from serving.metrics import Metrics
-from serving.problems import MEDIA_TYPE, Problem
+from serving.problems import MEDIA_TYPE, Problem, from_error
+from serving.settings import Settings
 
-MAX_BODY = 1024 * 1024
-# A body that is too large is read and thrown away up to here, so that the caller sees the answer and not a broken line.
-_DRAIN = 16 * 1024 * 1024
-_BODY_SECONDS = 15.0
-OPEN = frozenset({"/livez", "/readyz", "/ui/login"})
 _PASSED_ON = (MEDIA_TYPE, "text/html", "text/plain; version")
 
 
 class Gate:
-    """ASGI wrapper. `keys` and `metrics` are asked for at each request, because they exist only once the service is up."""
+    """ASGI wrapper. `keys`, `metrics` and `limits` are asked for at each request: they exist only once the service is up."""
 
-    def __init__(self, app: ASGIApp, keys: Callable[[], Keys], metrics: Callable[[], Metrics]) -> None:
-        self._app, self._keys, self._metrics = app, keys, metrics
+    def __init__(
+        self,
+        app: ASGIApp,
+        keys: Callable[[], Keys],
+        metrics: Callable[[], Metrics],
+        limits: Callable[[], Limits] | None = None,
+    ) -> None:
+        usual = Limits(Settings())
+        self._app, self._keys, self._metrics, self._limits = app, keys, metrics, limits or (lambda: usual)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One connection's event (ASGI): requests are checked, web sockets are closed."""
@@ -50,27 +57,39 @@ class Gate:
         scope.setdefault("state", {}).update(instance=instance, client=None)
         answer = _Answer(send, instance, scope)
         try:
-            self._admit(scope, HTTPConnection(scope))
-            body = await _read_body(Headers(scope=scope), receive)
-            await self._app(scope, _replay(body, receive), answer)
+            act = self._admit(scope, HTTPConnection(scope))
+            with self._limits().place(scope["state"]["client"], act):
+                body = await read_body(Headers(scope=scope), receive)
+                await self._app(scope, replayed(body, receive), answer)
         except Problem as problem:
             await self._refuse(problem, scope, receive, answer)
+        except DirigentError as error:  # the file of keys is damaged
+            log.error("refused", error=type(error).__name__, what=str(error), instance=instance)
+            await self._refuse(from_error(error), scope, receive, answer)
         await answer.finish(scope, receive)
         self._note(scope, answer, time.perf_counter() - began)
 
-    def _admit(self, scope: Scope, caller: HTTPConnection) -> None:
-        path = scope["path"]
-        if path in OPEN:
-            return
-        client = self._client(path, scope["method"], caller)
+    def _admit(self, scope: Scope, caller: HTTPConnection) -> Act | None:
+        """The act that this request is, after everything that can be said without its body."""
+        check_head(scope)
+        method, path = scope["method"], scope["path"]
+        client = None if path in OPEN else self._client(path, method, caller)
         if client is None:
-            raise Problem(
-                401, "unauthorized", "An API key is required", "Send it as: Authorization: Bearer KEY.",
-                headers={"WWW-Authenticate": 'Bearer realm="dirigent"'},
-            )  # fmt: skip
+            self._limits().stranger(caller.client.host if caller.client else "", path)
+            if path not in OPEN:
+                raise Problem(
+                    401, "unauthorized", "An API key is required", "Send it as: Authorization: Bearer KEY.",
+                    headers={"WWW-Authenticate": 'Bearer realm="dirigent"'},
+                )  # fmt: skip
         scope["state"]["client"] = client
-        if scope["method"] == "POST" and path.startswith("/v1/") and not _is_json(caller.headers):
-            raise Problem(415, "media-type", "Wrong media type", "Send Content-Type: application/json.")
+        row = endpoint_of(method, path)
+        act = row.act if row else None
+        if client is not None:
+            self._limits().caller(client, act)
+            if act is not None and not client.may(act):
+                raise forbidden(act)
+        check_type(method, path, caller.headers)
+        return act
 
     def _client(self, path: str, method: str, caller: HTTPConnection) -> Client | None:
         scheme, _, key = caller.headers.get("authorization", "").partition(" ")
@@ -94,17 +113,24 @@ class Gate:
         self._metrics().requests.labels(method, route, str(answer.status)).inc()
         self._metrics().latency.labels(method, route).observe(seconds)
         client = scope["state"]["client"]
+        if answer.status == 429 and client is None:
+            return  # a flood of strangers must not fill the disk with lines
         log.info(
             "request", method=method, route=route, status=answer.status, ms=round(seconds * 1000, 2),
             client=client.name if client else None, instance=answer.instance,
         )  # fmt: skip
 
 
+def forbidden(act: Act) -> Problem:
+    """403: the role does not allow what the endpoint is."""
+    return Problem(403, "forbidden", "Not allowed", f"The role of this key does not allow it to {ACTS[act]}.")
+
+
 class _Answer:
     """Passes an answer on; one that is an error and no problem body is kept back and replaced in `finish`."""
 
     def __init__(self, send: Send, instance: str, scope: Scope) -> None:
-        self._send, self.instance, self._scope = send, instance, scope
+        self._send, self.instance, self._scheme = send, instance, scope.get("scheme", "http")
         self.status, self._started, self._kept_back = 0, False, False
 
     async def __call__(self, message: Message) -> None:
@@ -112,11 +138,7 @@ class _Answer:
             headers = Headers(raw=message["headers"])
             self.status = message["status"]
             self._kept_back = self.status >= 400 and not headers.get("content-type", "").startswith(_PASSED_ON)
-            message["headers"] = [
-                (name, text)
-                for name, text in message["headers"]
-                if name.lower() not in (b"server", b"x-bentoml-request-id")
-            ]
+            message["headers"] = secured(message["headers"], self._scheme)
         if not self._kept_back:
             self._started = True
             await self._send(message)
@@ -134,49 +156,3 @@ def _stand_in(status: int) -> Problem:
         detail = "The request was not answered in time; ask again with the same request_id."
         return Problem(503, "overloaded", "Not available at the moment", detail, headers=headers)
     return Problem(status, "refused", "The request was refused", "See the status.")
-
-
-def _is_json(headers: Headers) -> bool:
-    kind, _, charset = headers.get("content-type", "").lower().partition(";")
-    return kind.strip() == "application/json" and charset.strip() in ("", "charset=utf-8", 'charset="utf-8"')
-
-
-async def _read_body(headers: Headers, receive: Receive) -> bytes:
-    """The whole body, at most 1 MiB, within 15 seconds."""
-    declared = headers.get("content-length", "0")
-    if declared.isdigit() and int(declared) > _DRAIN:
-        raise _too_large()
-    parts, size, more = list[bytes](), 0, True
-    try:
-        async with asyncio.timeout(_BODY_SECONDS):
-            while more and size <= _DRAIN:
-                message = await receive()
-                if message["type"] == "http.disconnect":
-                    raise Problem(400, "unreadable", "The request cannot be read", "The body ended early.")
-                size += len(message.get("body", b""))
-                if size <= MAX_BODY:
-                    parts.append(message.get("body", b""))
-                more = message.get("more_body", False)
-    except TimeoutError:
-        raise Problem(408, "slow", "The body came too slowly", "Send the whole body within 15 seconds.") from None
-    if size > MAX_BODY:
-        raise _too_large()
-    return b"".join(parts)
-
-
-def _too_large() -> Problem:
-    return Problem(413, "too-large", "The body is too large", f"Send at most {MAX_BODY} bytes.")
-
-
-def _replay(body: bytes, receive: Receive) -> Receive:
-    """The body once more for the layers behind; after it, whatever the connection says."""
-    given = False
-
-    async def once() -> Message:
-        nonlocal given
-        if given:
-            return await receive()
-        given = True
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    return once

@@ -28,6 +28,8 @@ def configure(level: str) -> None:
     logging.basicConfig(
         level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s", force=True
     )
+    # uvicorn warns once per request that it cannot read: whoever sends them would decide how large our log grows.
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
 
 
 def pseudonym(salt: bytes, customer_id: str) -> str:

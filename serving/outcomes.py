@@ -8,9 +8,11 @@ from arbitration.domain import Consent, Treatment
 from arbitration.policy import Policy
 from serving.answer_shapes import OutcomeAnswer
 from serving.decisions import Reply, digest_of, used_before
+from serving.ledger.consents import add_consent
+from serving.ledger.contacts import expire_due, not_sent, note_reaction, sent
 from serving.ledger.history import ENGAGED
 from serving.ledger.rows import Answer, DecisionRow, OutcomeRow
-from serving.ledger.store import Writing
+from serving.ledger.transaction import Transaction
 from serving.problems import FieldError, invalid
 from serving.records import Record
 from serving.schemas import OutcomeReport, parse
@@ -33,20 +35,36 @@ def report(runtime: Runtime, body: bytes) -> Reply:
     currency = runtime.policy.economics.currency
     if outcome.value is not None and outcome.value.currency != currency:
         raise invalid([FieldError("value.currency", currency)])
-    digest, now = digest_of(plain), runtime.clock.now()
-    with runtime.ledger.writing() as ledger:
-        earlier = ledger.answer_to_outcome(outcome.source, outcome.id)
+    digest = digest_of(plain)
+    with runtime.ledger.reading() as reading:
+        found = reading.subject_of_decision(outcome.decision_id)
+
+    def work(tx: Transaction) -> OutcomeRow | Reply:
+        earlier = tx.answer_to_outcome(outcome.source, outcome.id)
         if earlier is not None:
             if earlier.body_digest != digest:
                 raise used_before("id")
             return earlier.status, earlier.body
-        decision = ledger.decision(outcome.decision_id)
+        decision = tx.decision(outcome.decision_id) if found else None
         if decision is not None:
-            _follow(ledger, runtime.policy, decision, outcome, now)
-        row = _row(outcome, digest, now, matched=decision is not None)
-        ledger.add_outcome(row)
-    runtime.metrics.outcomes.labels(outcome.type, str(row.matched).lower()).inc()
-    return row.answer.status, row.answer.body
+            expire_due(tx)
+            _follow(tx, runtime.policy, decision, outcome, runtime.settings.brand)
+        row = _row(outcome, digest, tx.now(), matched=decision is not None)
+        tx.add_outcome(row)
+        tx.emit("dirigent.outcome.recorded.v1", _told(row))
+        return row
+
+    done = runtime.ledger.write(found[1] if found else None, work)
+    if not isinstance(done, OutcomeRow):
+        return done
+    runtime.metrics.outcomes.labels(outcome.type, str(done.matched).lower()).inc()
+    return done.answer.status, done.answer.body
+
+
+def _told(row: OutcomeRow) -> dict[str, object]:
+    """What the event says of an outcome."""
+    return {"id": row.id, "source": row.source, "decision_id": row.decision_id, "step": row.step, "type": row.type,
+            "matched": row.matched}  # fmt: skip
 
 
 def _row(outcome: OutcomeReport, digest: str, now: datetime, *, matched: bool) -> OutcomeRow:
@@ -57,18 +75,17 @@ def _row(outcome: OutcomeReport, digest: str, now: datetime, *, matched: bool) -
     )  # fmt: skip
 
 
-def _follow(ledger: Writing, policy: Policy, decision: DecisionRow, outcome: OutcomeReport, now: datetime) -> None:
+def _follow(tx: Transaction, policy: Policy, decision: DecisionRow, outcome: OutcomeReport, brand: str) -> None:
     """What the outcome changes for the next decision."""
     steps = Record.from_row(decision).decision.plan.steps
     if outcome.step >= max(len(steps), 1) or (not steps and outcome.type != "converted"):
         expected = f"a step of the decision: 0 to {len(steps) - 1}" if steps else "only conversions follow from silence"
         raise invalid([FieldError("step" if steps else "type", expected)])
+    _settle(tx, outcome)
     if outcome.type in WITHDRAWS and _is_opt_out(steps[outcome.step].candidate.treatment, policy):
-        channel = steps[outcome.step].candidate.treatment.channel
-        _withdraw(ledger, decision.customer_id, channel, outcome, now)
-    _settle(ledger, outcome)
+        _withdraw(tx, steps[outcome.step].candidate.treatment.channel, outcome, brand)
     if outcome.type in (*ENGAGED, *_NO_REACTION):
-        ledger.note_reaction(decision.decision_id, outcome.step, engaged=outcome.type in ENGAGED)
+        note_reaction(tx, decision.decision_id, outcome.step, engaged=outcome.type in ENGAGED)
 
 
 def _is_opt_out(treatment: Treatment, policy: Policy) -> bool:
@@ -82,21 +99,24 @@ def _is_opt_out(treatment: Treatment, policy: Policy) -> bool:
     return treatment.kind not in ("route", "suppress") or channel is None or channel.needs_consent
 
 
-def _settle(ledger: Writing, outcome: OutcomeReport) -> None:
+def _settle(tx: Transaction, outcome: OutcomeReport) -> None:
     """A contact frees its place only while all that was ever said of it is "not sent".
 
     Every other type says that it was sent, whichever came first. `bounced` is one of them: nobody knows how much of the
     message was seen before it came back, so caps and cool-downs count it.
     """
-    said = {one.type for one in ledger.outcomes_of(outcome.decision_id) if one.step == outcome.step} | {outcome.type}
-    ledger.release_contact(outcome.decision_id, outcome.step, released=said == {"not_sent"})
+    said = {one.type for one in tx.outcomes_of(outcome.decision_id) if one.step == outcome.step} | {outcome.type}
+    if said == {"not_sent"}:
+        not_sent(tx, outcome.decision_id, outcome.step, "not_sent")
+    else:
+        sent(tx, outcome.decision_id, outcome.step, "outcome")
 
 
-def _withdraw(ledger: Writing, customer_id: str, channel: str, outcome: OutcomeReport, now: datetime) -> None:
+def _withdraw(tx: Transaction, channel: str, outcome: OutcomeReport, brand: str) -> None:
     """From this report on nothing is allowed on this channel for marketing, whatever was granted before the report.
 
     The moment of the report, not `occurred_at`: every window that may still be chosen opens later, and a grant that lies
     between the two does not outlive it. When it happened stays with the outcome.
     """
     evidence = f"outcome:{outcome.source}:{outcome.id}"
-    ledger.add_consent(customer_id, Consent(channel, "marketing", "withdrawn", "none", evidence, now))
+    add_consent(tx, Consent(channel, "marketing", "withdrawn", "none", evidence, tx.now()), brand)

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 from pydantic_core import from_json
 
 from arbitration.codec import canonical_text, decode, encode
+from arbitration.compact import compact, expand
 from arbitration.decide import decide
+from arbitration.domain import Decision
 from arbitration.errors import DirigentError, InputError
 from arbitration.policy import Policy
 from catalog.loading import version_of
@@ -150,9 +152,8 @@ def _difference(kept: Kept, told: dict[str, Any], policy: Policy) -> str | None:
     again = decide(
         told["context"], told["estimates"], policy, decision_id=kept.decision_id, now=told["now"], draw=told["draw"]
     )
-    fresh = canonical_text(encode(again))
-    if fresh != kept.decision:
-        return first_difference(kept.decision or b"", fresh)
+    if compact(again) != kept.decision:
+        return _where(kept.decision or b"", again)
     if summary_of(again) != kept.summary:
         return SUMMARY
     record = Record(**told, decision=again)
@@ -164,6 +165,14 @@ def _difference(kept: Kept, told: dict[str, Any], policy: Policy) -> str | None:
     if answer == kept.answer:
         return None
     return f"{ANSWER} {first_difference(kept.answer or b'', answer)}"
+
+
+def _where(recorded: bytes, again: Decision) -> str:
+    try:
+        was = expand(Decision, recorded)
+    except (IndexError, *DAMAGE):
+        return BYTES
+    return first_difference(canonical_text(encode(was)), canonical_text(encode(again)))
 
 
 def first_difference(recorded: bytes, fresh: bytes) -> str:
@@ -197,7 +206,7 @@ def replay_of(runtime: Runtime, decision_id: str, body: bytes) -> bytes:
     if body.strip() and (asked := strict_json.read(body)) != {}:
         name = next(iter(asked)) if isinstance(asked, dict) else "(body)"
         raise invalid([FieldError(name if name.isidentifier() else "(body)", "no such field: the body is empty or {}")])
-    with Archive(runtime.ledger.path) as archive:
+    with Archive(runtime.ledger.address) as archive:
         try:
             numbers = archive.numbers_of([decision_id])
         except InputError:

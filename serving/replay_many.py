@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from multiprocessing import get_context
-from pathlib import Path
 from typing import Any, TypeVar
 
 from arbitration.gates.calendar import EARLIEST, LATEST
@@ -19,6 +18,7 @@ from arbitration.policy import Policy
 from serving.comparison import BlastRadius, compared, hidden, together
 from serving.favorites import Row, summaries
 from serving.ledger.archive import Archive, Kept
+from serving.ledger.place import Address
 from serving.ledger.rows import Summary
 from serving.replay import DAMAGE, Replayed, Replayer, Unreplayable, inputs_of
 
@@ -76,34 +76,34 @@ class Compared:
         return tuple(one for one in self.left_out if not one.excused)
 
 
-def check_many(path: Path, numbers: Sequence[int], advance: Advance) -> Checked:
+def check_many(address: Address, numbers: Sequence[int], advance: Advance) -> Checked:
     """Decide each of these decisions of the ledger again from its own record."""
     identical, others = 0, list[Replayed]()
-    for done in _spread(partial(_check, path), numbers, CHECKED_AT_ONCE):
+    for done in _spread(partial(_check, address), numbers, CHECKED_AT_ONCE):
         identical += sum(one.identical for one in done)
         others += [one for one in done if not one.identical]
         advance(len(done))
     return Checked(identical, tuple(others))
 
 
-def compare_many(path: Path, numbers: Sequence[int], policy: Policy, advance: Advance) -> Compared:
+def compare_many(address: Address, numbers: Sequence[int], policy: Policy, advance: Advance) -> Compared:
     """What the candidate policy would change in these decisions of the ledger."""
     parts = list[Compared]()
-    for part in _spread(partial(_compare, path, policy), numbers, COMPARED_AT_ONCE):
+    for part in _spread(partial(_compare, address, policy), numbers, COMPARED_AT_ONCE):
         parts.append(part)
         advance(part.radius.records + len(part.left_out))
     left_out = tuple(one for part in parts for one in part.left_out)
     return Compared(together(part.radius for part in parts), left_out, frozenset().union(*(it.hidden for it in parts)))
 
 
-def _check(path: Path, numbers: Sequence[int]) -> list[Replayed]:
-    with Archive(path) as archive:
+def _check(address: Address, numbers: Sequence[int]) -> list[Replayed]:
+    with Archive(address) as archive:
         return Replayer(archive).replayed(numbers)
 
 
-def _compare(path: Path, policy: Policy, numbers: Sequence[int]) -> Compared:
+def _compare(address: Address, policy: Policy, numbers: Sequence[int]) -> Compared:
     rows, before, left_out, versions = list[Row](), list[Summary](), list[Replayed](), set[str]()
-    with Archive(path) as archive:
+    with Archive(address) as archive:
         for kept in archive.kept(numbers, whole=False):
             try:
                 rows.append(_sound(inputs_of(kept)))

@@ -4,28 +4,31 @@ from __future__ import annotations
 
 import os
 import socket
-
-from starlette.types import ASGIApp
+import time
 
 from arbitration.errors import StateError
+from serving.logs import configure
 from serving.settings import Settings
+from serving.worker import answer, load
+from serving.workers import Supervisor
 
 
-def serve(settings: Settings) -> None:
+def serve(settings: Settings, workers: int = 1) -> None:
     """Serve until interrupted. Raises a `DirigentError` before the first request when something needed is missing.
 
-    One process runs BentoML's application under uvicorn, as BentoML's own worker does. Its supervisor is left out: it
+    Each process runs BentoML's application under uvicorn, as BentoML's own worker does. Its supervisor is left out: it
     imports everything twice and opens control sockets on loopback through which any local program could start others.
+    One worker is this process itself; several are children of it, which it keeps alive.
     """
+    if settings.as_of and settings.as_of_began is None:  # one shop has one time, whichever process answers
+        settings = settings.model_copy(update={"as_of_began": time.time()})
     with _bind(settings) as listener:
         os.environ.update(settings.to_environment())
-        from serving.warmup import ready
-
-        runtime = ready(settings)
-        from serving import service
-
-        service.http.state.runtime = runtime
-        _run(service.asgi(), listener)
+        if workers > 1:
+            configure(settings.log_level)
+            Supervisor(settings, listener, workers).run()
+        else:
+            answer(load(settings), listener)
 
 
 def _bind(settings: Settings) -> socket.socket:
@@ -42,16 +45,3 @@ def _bind(settings: Settings) -> socket.socket:
             mend="stop the other program or choose another port with DIRIGENT_PORT",
         ) from None
     return listener
-
-
-def _run(app: ASGIApp, listener: socket.socket) -> None:
-    import uvicorn
-
-    config = uvicorn.Config(
-        app,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=10,
-    )
-    uvicorn.Server(config).run(sockets=[listener])

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import cache
 from typing import Any
 
 os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")  # read when BentoML is imported
@@ -24,6 +25,7 @@ from serving.app import application
 from serving.bootstrap import Runtime
 from serving.console.pages import routes as console_routes
 from serving.gate import Gate
+from serving.limits import Limits
 from serving.settings import Settings
 from serving.warmup import ready
 
@@ -56,7 +58,8 @@ class Closed(Service[Any]):  # type: ignore[misc]  # BentoML exports it without 
         """The whole application, outermost layer first: gate, BentoML's layers, our routes."""
         inner: Starlette = super().to_asgi(is_main)
         inner.router.routes[:] = [Mount("/", http)]
-        return Gate(inner, lambda: runtime().keys, lambda: runtime().metrics)
+        limits = cache(lambda: Limits(runtime().settings))
+        return Gate(inner, lambda: runtime().keys, lambda: runtime().metrics, limits)
 
 
 @bentoml.service(

@@ -24,7 +24,12 @@ class Settings(BaseModel):
     """One field per variable: `home` is `DIRIGENT_HOME`, and so on.
 
     `as_of` starts the shop's clock at a past moment (the example data ends in January 2018); it then runs on at
-    normal speed. Unset, the clock is the real one. `redis` names the online store of a fleet (`features.store`).
+    normal speed. Unset, the clock is the real one. `redis` names the online store of a fleet (`features.store`), `ledger` its
+    PostgreSQL database (unset: a file in the home). `brand` is the one this service speaks for: consents are given to a brand.
+    `as_of_began` (Unix seconds) is when the clock was declared; `dirigent serve --workers` tells it to its workers.
+    `rate_per_key` and `rate_per_peer` (an address that shows no valid key) are requests a second, with twice as many at
+    once after a pause; `concurrency` is how many requests are worked on at the same time, a quarter of them kept for
+    outcomes and withdrawals.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -35,7 +40,14 @@ class Settings(BaseModel):
     as_of: AwareDatetime | None = None
     catalog: Path = EXAMPLE_CATALOG
     redis: str | None = None
+    ledger: str | None = None
+    brand: str = Field(default="shop", pattern=r"^[a-z][a-z0-9_]{0,63}$")
+    as_of_began: float | None = None
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    rate_per_key: int = Field(default=200, ge=1)
+    rate_per_peer: int = Field(default=100, ge=1)
+    concurrency: int = Field(default=128, ge=4)
+    concurrency_per_key: int = Field(default=64, ge=1)
 
     @field_validator("host")
     @classmethod

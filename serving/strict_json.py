@@ -11,10 +11,15 @@ from serving.problems import field_path, unreadable
 
 MAX_DEPTH = 12
 MAX_INTEGER = 2**53
+# Commas, colons and brackets in a body. Whatever is asked has a few hundred; a mebibyte of them takes a second to read.
+MAX_MARKS = 4_000
+_LONGEST_INTEGER, _LONGEST_FLOAT = 17, 64  # characters
 
 
 def read(body: bytes) -> Any:
     """The value in `body`; a `Problem` with status 400 that names the place when it is not strict JSON (RFC 8259, I-JSON)."""
+    if sum(map(body.count, (b",", b":", b"[", b"{"))) > MAX_MARKS:
+        raise unreadable(f"at most {MAX_MARKS} commas, colons and opening brackets", "(body)")
     try:
         text = body.decode("utf-8")
         value = json.loads(
@@ -44,15 +49,15 @@ def _constant(_: str) -> NoReturn:
 
 
 def _finite(text: str) -> float:
-    number = float(text)
+    number = float(text) if len(text) <= _LONGEST_FLOAT else math.inf
     if not math.isfinite(number):
-        raise unreadable("numbers must fit a 64-bit float", "(body)")
+        raise unreadable(f"numbers must fit a 64-bit float and be at most {_LONGEST_FLOAT} characters long", "(body)")
     return number
 
 
 def _integer(text: str) -> int:
     # The length comes first: converting a million digits would take minutes.
-    if len(text) > 17 or abs(int(text)) > MAX_INTEGER:
+    if len(text) > _LONGEST_INTEGER or abs(int(text)) > MAX_INTEGER:
         raise unreadable("whole numbers must lie within plus or minus 2^53", "(body)")
     return int(text)
 
@@ -61,8 +66,16 @@ def _check(value: Any) -> None:
     for parts, found in _walk(value):
         if len(parts) > MAX_DEPTH:
             raise unreadable(f"at most {MAX_DEPTH} levels of nesting", field_path(parts))
-        if isinstance(found, str) and any("\ud800" <= sign <= "\udfff" for sign in found):
+        if isinstance(found, str) and not _is_whole(found):
             raise unreadable("text must be whole Unicode characters", field_path(parts))
+
+
+def _is_whole(text: str) -> bool:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:  # a lone surrogate
+        return False
+    return True
 
 
 def _walk(value: Any) -> Iterator[tuple[tuple[str | int, ...], Any]]:

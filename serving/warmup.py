@@ -63,7 +63,7 @@ def warm_up(runtime: Runtime) -> None:
         for name in names:
             body = {"request_id": "rehearsal", "customer": {"id": name}, "mode": "dry_run"}
             question = question_of(runtime, _CLIENT, json.dumps(body).encode())
-            record = Record.from_parts(*consider(runtime, reading, question).to_parts())
+            record = Record.from_parts(*consider(runtime, reading, question)[0].to_parts())
             answer_of(record, runtime.policy).body()
             for lang in LANGS:
                 html("decision.html", lang, page=page_of(record, runtime.policy, lang))

@@ -9,6 +9,10 @@ from pathlib import Path
 import pytest
 
 from features.home import Home
+from tests.own_postgres import postgres
+from tests.own_redis import redis
+
+__all__ = ["postgres", "redis", "shop_home"]
 
 
 @pytest.fixture(scope="session")

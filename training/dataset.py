@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from arbitration.errors import StateError
+from features.barred import barred
 from features.home import Home
 from features.store import FeatureStore
 
@@ -74,7 +75,11 @@ class Split:
 
 
 def historical(home: Home, service: str, rows: pd.DataFrame) -> pd.DataFrame:
-    """`rows` with the service's features, in the order of `rows`; their keys are customer_id, event_timestamp and maybe channel."""
+    """`rows` with the service's features, in the order of `rows`; their keys are customer_id, event_timestamp and maybe channel.
+
+    Rows of the barred are left out, also of those who were barred after `rows` was read.
+    """
+    rows = rows[~rows["customer_id"].isin(barred(home))]
     if rows.empty:
         raise StateError(
             "there are no labeled rows to train on", mend="Import a longer history; see features/tables/contract.py."

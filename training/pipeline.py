@@ -16,6 +16,7 @@ import pandas as pd
 
 from arbitration.codec import encode
 from arbitration.errors import InputError, StateError
+from features.barred import barred
 from features.home import Home, Progress
 from training import churn, propensity, send_time, uplift
 from training.contents import model_files, signature_of
@@ -212,12 +213,13 @@ def effect_notes(effects: Effects) -> list[str]:
 
 
 def inputs_digest(home: Home) -> str:
-    """Digest of what training rests on: the shop's tables and the code of features and training."""
+    """Digest of what training rests on: the shop's tables, whom of them it may read, and the code of features and training."""
     digest = hashlib.sha256()
     root = Path(__file__).resolve().parent
     sources = [*sorted(root.glob("*.py")), *sorted((root.parent / "features").rglob("*.py"))]
     for path in [*sorted(home.tables.glob("*.parquet")), *sources]:
         digest.update(path.name.encode() + hashlib.sha256(path.read_bytes()).digest())
+    digest.update("\n".join(sorted(barred(home))).encode())
     return digest.hexdigest()
 
 

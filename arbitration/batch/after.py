@@ -16,7 +16,7 @@ from arbitration.batch.clock import NEVER, Windows, hours
 from arbitration.batch.people import People, Sent
 from arbitration.batch.rests import cooling
 from arbitration.batch.tables import ragged
-from arbitration.policy import Cap
+from arbitration.policy import Bound, Cap
 
 Array = npt.NDArray[Any]
 
@@ -41,8 +41,12 @@ class After:
         sent, layout = people.sent, people.layout
         self._own = sent.only(np.flatnonzero(sent.journey == journey[sent.row]))
         self._spoke = np.bincount(self._own.row, minlength=people.size) > 0
-        recent = [(cap, _recent(counted(cap, layout, sent), people, cap)) for cap in layout.policy.contact_policy.caps]
-        self._caps = [(cap, one, np.bincount(one.row, minlength=people.size)) for cap, one in recent]
+        self._bounds = [
+            (at, bound, recent, np.bincount(recent.row, minlength=people.size))
+            for at, cap in enumerate(layout.policy.contact_policy.caps)
+            for bound, contacts in counted(cap, layout, sent)
+            for recent in [_recent(contacts, people, cap)]
+        ]
 
     def passes(self, rows: Array, steps: list[Step], channel: Array, windows: Windows) -> Array:
         """Whether a contact on each row's channel may still follow the steps, in windows after the last step's wait; `steps` and
@@ -50,16 +54,16 @@ class After:
         """
         found = np.ones((len(rows), windows.opens.shape[1]), dtype=bool)
         layout, journey = self._people.layout, self._journey[rows]
-        for at, (cap, sent, size) in enumerate(self._caps):
-            counts = layout.cap_counts[at]
+        for at, bound, sent, size in self._bounds:
+            cap, counts = layout.policy.contact_policy.caps[at], layout.cap_counts[at]
             used = [counts[journey, step.channel] for step in steps]
             more = np.add.reduce(used, dtype=np.int64)
-            asked = counts[journey, channel] & ~self._service[rows] & (more > 0) & (size[rows] + more >= cap.limit)
+            asked = counts[journey, channel] & ~self._service[rows] & (more > 0) & (size[rows] + more >= bound.limit)
             some = np.flatnonzero(asked)
             if len(some):
                 counted_steps = [(step.only(some), use[some]) for step, use in zip(steps, used, strict=True)]
                 with_steps = _joined(sent, rows[some], counted_steps, journey[some])
-                full = _full(cap, with_steps, self._people.some(rows[some]), windows.only(rows[some]))
+                full = _full(cap, (bound, with_steps), self._people.some(rows[some]), windows.only(rows[some]))
                 if full is not None:
                     found[some] &= full == NEVER
         some = np.flatnonzero(self._spoke[rows])
@@ -86,10 +90,10 @@ def _recent(sent: Sent, people: People, cap: Cap) -> Sent:
     return sent.only(np.flatnonzero(people.now[sent.row] - sent.at < hours(cap.window_hours)))
 
 
-def _full(cap: Cap, sent: Sent, people: People, windows: Windows) -> Array | None:
+def _full(cap: Cap, contacts: tuple[Bound, Sent], people: People, windows: Windows) -> Array | None:
     if cap.calendar is None:
-        return sliding(cap, sent, people.now, windows)
-    return Periods(cap, sent, people).full(windows)
+        return sliding(cap, [contacts], people.now, windows)
+    return Periods(cap, [contacts], people).full(windows)
 
 
 def _joined(sent: Sent, rows: Array, steps: list[tuple[Step, Array]], journey: Array) -> Sent:

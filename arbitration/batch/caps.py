@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -13,7 +14,7 @@ from arbitration.batch.layout import Layout
 from arbitration.batch.people import People, Sent
 from arbitration.batch.tables import begins
 from arbitration.gates.calendar import Calendar, begin_of
-from arbitration.policy import Cap
+from arbitration.policy import Bound, Cap
 from arbitration.windows import zone_of
 
 Array = npt.NDArray[Any]
@@ -22,14 +23,21 @@ LOOK_BACK = 34
 """Days back from which a contact can still lie in the calendar period of now."""
 
 
-def counted(cap: Cap, layout: Layout, sent: Sent) -> Sent:
-    """The contacts that a cap counts."""
-    keep = sent.marketing
+Counted = Sequence[tuple[Bound, Sent]]
+"""The contacts that count for each bound of a cap."""
+
+
+def counted(cap: Cap, layout: Layout, sent: Sent) -> Counted:
+    """The contacts that a cap counts, for each of its bounds."""
+    keep = np.ones(len(sent.row), dtype=bool)
     if cap.channels:
         keep = keep & _among(sent.channel, [layout.channel_at[it] for it in cap.channels])
     if cap.journeys:
         keep = keep & _among(sent.journey, [layout.journey_at[it] for it in cap.journeys if it in layout.journey_at])
-    return sent.only(np.flatnonzero(keep))
+    return [
+        (bound, sent.only(np.flatnonzero(keep if bound.with_service else keep & sent.marketing)))
+        for bound in cap.bounds
+    ]
 
 
 def _among(values: Array, chosen: list[int]) -> Array:
@@ -39,15 +47,17 @@ def _among(values: Array, chosen: list[int]) -> Array:
     return found
 
 
-def sliding(cap: Cap, sent: Sent, now: Array, windows: Windows) -> Array | None:
-    """When no run of `limit` counted contacts is in one sliding window with the new one any more; None: room in all windows."""
-    length, ahead = hours(cap.window_hours or 0), cap.limit - 1
-    size = max(0, len(sent.row) - ahead)
-    row, first, last = sent.row[:size], sent.at[:size], sent.at[ahead:]
-    runs = (row == sent.row[ahead:]) & (last - first < length) & (now[row] - first < length)
-    if not runs.any():
+def sliding(cap: Cap, contacts: Counted, now: Array, windows: Windows) -> Array | None:
+    """When no run of counted contacts that uses up a bound is in one sliding window with the new one any more; None: room in all
+    windows.
+    """
+    length = hours(cap.window_hours or 0)
+    found = [_runs(bound, sent, length, now) for bound, sent in contacts]
+    row, first, last = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    if not len(row):
         return None
-    row, first, last = row[runs], first[runs, None], last[runs, None]
+    order = np.lexsort((first, row))
+    row, first, last = row[order], first[order, None], last[order, None]
     hits = np.maximum(last, windows.opens[row]) - np.minimum(first, windows.closes[row]) < length
     free = np.full(windows.opens.shape, NEVER)
     starts = begins(row)
@@ -60,38 +70,53 @@ def sliding(cap: Cap, sent: Sent, now: Array, windows: Windows) -> Array | None:
     return free
 
 
+def _runs(bound: Bound, sent: Sent, length: int, now: Array) -> tuple[Array, Array, Array]:
+    """Row, first and last moment of the runs that use the bound up and still matter."""
+    ahead = bound.limit - 1
+    size = max(0, len(sent.row) - ahead)
+    row, first, last = sent.row[:size], sent.at[:size], sent.at[ahead:]
+    runs = (row == sent.row[ahead:]) & (last - first < length) & (now[row] - first < length)
+    return row[runs], first[runs], last[runs]
+
+
 class Periods:
     """Contacts that a calendar cap counts, by local period; only customers whose time zone is known have any."""
 
-    def __init__(self, cap: Cap, sent: Sent, people: People) -> None:
-        self._cap, self._clock, self._people = cap, people.clock, people
+    def __init__(self, cap: Cap, contacts: Counted, people: People) -> None:
+        self._clock, self._people = people.clock, people
         self._calendar: Calendar = cap.calendar or "day"
+        self._used = [(bound.limit, *self._placed(sent)) for bound, sent in contacts]
+
+    def _placed(self, sent: Sent) -> tuple[Array, Array]:
+        """Row and period of the contacts that can matter."""
+        people = self._people
         near = people.zoned[sent.row] & (sent.at > people.now[sent.row] - hours(24 * LOOK_BACK))
-        self._row = sent.row[near]
-        day = self._clock.day(self._clock.locate(people.zone[self._row], sent.at[near]))
-        self._period = period(day, self._calendar)
+        row = sent.row[near]
+        return row, period(self._clock.day(self._clock.locate(people.zone[row], sent.at[near])), self._calendar)
 
     def full(self, windows: Windows) -> Array | None:
         """The period without room in which a window opens, else the one in which it closes, NEVER if both have room."""
-        if not len(self._row):
-            return None
-        starts = begins(self._row)
-        rows = self._row[starts]
         found = np.full(windows.opens.shape, NEVER)
         for day in (windows.last_day, windows.day) if windows.last_day is not windows.day else (windows.day,):
-            wanted = period(day[rows], self._calendar)
-            inside = self._period[:, None] == np.repeat(wanted, np.diff(np.append(starts, len(self._row))), axis=0)
-            used = np.add.reduceat(inside, starts, axis=0, dtype=np.int64)
-            found[rows] = np.where(used >= self._cap.limit, wanted, found[rows])
+            for limit, row, periods in self._used:
+                if not len(row):
+                    continue
+                starts = begins(row)
+                rows = row[starts]
+                wanted = period(day[rows], self._calendar)
+                inside = periods[:, None] == np.repeat(wanted, np.diff(np.append(starts, len(row))), axis=0)
+                used = np.add.reduceat(inside, starts, axis=0, dtype=np.int64)
+                found[rows] = np.where(used >= limit, wanted, found[rows])
         return found if (found != NEVER).any() else None
 
     def free(self, row: Array, full: Array) -> Array:
         """When the next period with room begins, for rows and the full periods they stand before."""
         current = full.copy()
-        ends = np.searchsorted(self._row, np.arange(self._people.size + 1))
+        every = np.arange(self._people.size + 1)
+        used = [(limit, np.searchsorted(rows, every), periods) for limit, rows, periods in self._used]
         for at, one in enumerate(row):
-            mine = self._period[ends[one] : ends[one + 1]].tolist()
-            while mine.count(current[at]) >= self._cap.limit:
+            mine = [(limit, periods[ends[one] : ends[one + 1]].tolist()) for limit, ends, periods in used]
+            while any(periods.count(current[at]) >= limit for limit, periods in mine):
                 current[at] = _after(int(current[at]), self._calendar)
         zones = self._people.audience.zones
         names = [zones[self._people.zone[one]] for one in row]

@@ -21,7 +21,7 @@ from arbitration.gates.contact_policy import HELD, VISIT
 Array = npt.NDArray[Any]
 
 ALL = slice(None)
-SAYS_WHEN = ("pause", "quiet_hours", *CAP_GATES, "cool_down", "exclusive_group", "channel_held")
+SAYS_WHEN = ("pause", "quiet_hours", *CAP_GATES, "cool_down", "exclusive_group", "live_winner", "channel_held")
 """Gates that tell when a refused candidate would pass."""
 
 
@@ -115,11 +115,11 @@ class Desk:
         """When the cap has room again (sliding), or the full period (calendar), NEVER where it has room; None: room everywhere."""
         if at not in self._full:
             cap = self._layout.policy.contact_policy.caps[at]
-            sent = counted(cap, self._layout, self.people.sent)
+            contacts = counted(cap, self._layout, self.people.sent)
             if cap.calendar is None:
-                self._full[at] = sliding(cap, sent, self.people.now, self.windows)
+                self._full[at] = sliding(cap, contacts, self.people.now, self.windows)
             else:
-                self._periods[at] = Periods(cap, sent, self.people)
+                self._periods[at] = Periods(cap, contacts, self.people)
                 self._full[at] = self._periods[at].full(self.windows)
         return self._full[at]
 
@@ -160,6 +160,8 @@ class Desk:
             found = cooled.free[np.searchsorted(cooled.rows, row)]
         elif code == "exclusive_group" and (live := self.grouped(journey)) is not None:
             found = live[row, window]
+        elif code == "live_winner":
+            found = self.people.live_until[row, int(self._layout.scheduled_of[treatment])]
         elif code == "channel_held":
             found = self.people.now[row] + VISIT // INSTANT
         return found

@@ -1,4 +1,6 @@
-"""Rules, and the gates that do not look at the window, as arrays: time zone, servable channels, triggers, stock, points."""
+"""Rules, and the gates that do not look at the window, as arrays: stopped journeys, time zone, live winners, servable channels,
+triggers, stock, points.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from arbitration.batch.clock import NEVER
 from arbitration.batch.layout import CODES, PASSED
 from arbitration.batch.people import People
 from arbitration.columns import Answers
@@ -27,6 +30,9 @@ def fixed_codes(people: People) -> Array:
     for at, treatment in enumerate(layout.treatments):
         shared = np.minimum(channels[layout.channel_of[at]], journeys[layout.journey_of[at]])
         found[:, at] = np.minimum(shared, _of_treatment(people, treatment))
+        if not layout.service_of[at]:
+            live = people.live_until[:, int(layout.scheduled_of[at])] != NEVER
+            np.minimum(found[:, at], _first(live_winner=live), out=found[:, at])
     found[~people.zoned] = np.minimum(found[~people.zoned], CODES["unknown_time_zone"])
     return found
 
@@ -46,7 +52,9 @@ def _of_channel(people: People, at: int) -> Array:
 def _of_journey(people: People, at: int) -> Array:
     journey = people.layout.policy.journeys[people.layout.journeys[at]]
     wanted = people.any_trigger | journey.needs_trigger
-    found = _first(trigger_missing=wanted & ~people.has_trigger[:, at])
+    stopped = people.audience.stopped
+    still = np.zeros(people.size, dtype=bool) if stopped is None else stopped[people.rows, at]
+    found = _first(journey_stopped=still, trigger_missing=wanted & ~people.has_trigger[:, at])
     for code, rule in rules_of(journey):
         if not ages(rule):
             np.minimum(found, rule_codes(code, people.holds(rule)), out=found)

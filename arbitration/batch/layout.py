@@ -45,7 +45,8 @@ class Layout:
     """The order of everything: `treatments` as proposed, `journeys` and `channels` by id.
 
     `sets` holds the horizons (microseconds) of window sets from 1 on; `treatment_set` is each treatment's. `waits` are microseconds that
-    each channel waits for a reaction; none, at the last place, for one that the catalog no longer has.
+    each channel waits for a reaction; none, at the last place, for one that the catalog no longer has. Such a one counts as scheduled
+    (`scheduled`).
     """
 
     def __init__(self, policy: Policy) -> None:
@@ -78,6 +79,8 @@ class Layout:
         self.timed_of = matters & np.array(self.scheduled_of, dtype=bool)
         waits = [hours(known[it].wait_hours) if it in known else 0 for it in self.channels]
         self.waits = np.array([*waits, 0], dtype=np.int64)
+        timings = [known[it].timing if it in known else "scheduled" for it in self.channels]
+        self.scheduled = np.array([*(it == "scheduled" for it in timings), True], dtype=np.int64)
         self.wait_of = self.waits[self.channel_of]
 
     def _place_windows(self) -> None:

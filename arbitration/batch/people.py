@@ -72,6 +72,20 @@ class People:
         )
 
     @cached_property
+    def live_until(self) -> Array:
+        """Until when marketing contacts that are live now hold, on immediate and on scheduled channels (rows x 2); else NEVER."""
+        found, contacts = np.full((self.size, 2), NEVER), self.audience.contacts
+        if contacts.live_until is None:
+            return found
+        where, offsets = ragged(contacts.offsets, self.rows)
+        row = np.repeat(np.arange(self.size), counts(offsets))
+        until = instants(contacts.live_until)[where]
+        live = ~contacts.service[where] & (until > self.now[row])
+        timing = self.layout.scheduled[contacts.channel[where]]
+        np.maximum.at(found, (row[live], timing[live]), until[live])
+        return found
+
+    @cached_property
     def has_trigger(self) -> Array:
         """Whether a row has a trigger of each journey: rows x journeys."""
         found = np.zeros((self.size, len(self.layout.journeys) + 1), dtype=bool)

@@ -47,6 +47,7 @@ def read(rows: Sequence[Plain], layout: Layout) -> Read:
             len(rows), len(layout.channels)
         ),
         "stock": _stock(contexts, layout),
+        "stopped": _stopped(contexts, layout),
         "consents": _consents(contexts, layout),
         "contacts": _contacts(contexts, layout),
         "triggers": _triggers(contexts, layout),
@@ -107,6 +108,13 @@ def _stock(contexts: Sequence[Plain], layout: Layout) -> dict[str, Array]:
     }
 
 
+def _stopped(contexts: Sequence[Plain], layout: Layout) -> Array | None:
+    named = [context.get("stopped") or () for context in contexts]
+    if not any(named):
+        return None
+    return np.array([[it in names for it in layout.journeys] for names in named], dtype=bool)
+
+
 def _flat(contexts: Sequence[Plain], name: str) -> tuple[list[Plain], Array]:
     """All records of one kind, and where those of each row begin."""
     lists = [context.get(name) or () for context in contexts]
@@ -133,6 +141,7 @@ def _consents(contexts: Sequence[Plain], layout: Layout) -> Consents:
 
 def _contacts(contexts: Sequence[Plain], layout: Layout) -> Contacts:
     flat, offsets = _flat(contexts, "contacts")
+    live = [it.get("live_until") for it in flat]
     return Contacts(
         offsets,
         _whole(layout.journey_at.get(it["journey"], -1) for it in flat),
@@ -140,6 +149,7 @@ def _contacts(contexts: Sequence[Plain], layout: Layout) -> Contacts:
         np.clip(moments([it["sent_at"] for it in flat]), _EDGES[0], _EDGES[1]),
         np.array([it.get("purpose", "marketing") == "service" for it in flat], dtype=bool),
         _whole(_ENGAGED[it.get("engaged")] for it in flat),
+        moments(live) if any(live) else None,
     )
 
 

@@ -37,6 +37,7 @@ def context_of(audience: Audience, layout: Layout, row: int) -> Context:
         suppressed=bool(audience.suppressed[row]),
         paused_until=_moment(audience.paused_until, row),
         holdout=bool(audience.holdout[row]),
+        stopped=() if audience.stopped is None else _chosen(layout.journeys, audience.stopped[row]),
         stock={it: int(units) for it, units in left.items() if units == units},  # noqa: PLR0124 - NaN is unknown
     )
 
@@ -65,6 +66,10 @@ def estimates_of(audience: Audience, layout: Layout, row: int) -> Estimates:
 
 def _span(offsets: Any, row: int) -> range:
     return range(int(offsets[row]), int(offsets[row + 1]))
+
+
+def _chosen(names: tuple[str, ...], flags: Any) -> tuple[str, ...]:
+    return tuple(it for it, chosen in zip(names, flags, strict=True) if chosen)
 
 
 def _named(audience: Audience, row: int) -> tuple[str, ...]:
@@ -97,6 +102,7 @@ def _contact(audience: Audience, layout: Layout, at: int) -> Contact:
         moment_of(instants(made.sent_at)[at]),
         "service" if made.service[at] else "marketing",
         {1: True, 0: False}.get(int(made.engaged[at])),
+        None if made.live_until is None else _moment(made.live_until, at),
     )
 
 

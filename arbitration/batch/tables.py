@@ -33,7 +33,9 @@ class Consents:
 
 @dataclass(frozen=True, slots=True)
 class Contacts:
-    """Contacts made or reserved: `engaged` is 1 for yes, 0 for known not to have engaged, -1 for unknown."""
+    """Contacts made or reserved: `engaged` is 1 for yes, 0 for known not to have engaged, -1 for unknown; `live_until` until when a
+    reservation holds that is neither sent nor given back (None: there is none).
+    """
 
     offsets: Array
     journey: Array
@@ -41,6 +43,7 @@ class Contacts:
     sent_at: Array
     service: Array
     engaged: Array
+    live_until: Array | None = None
 
 
 @dataclass(frozen=True, slots=True)

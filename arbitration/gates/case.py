@@ -13,8 +13,8 @@ from arbitration.domain import Candidate, Consent, Contact, Context, Purpose, Tr
 from arbitration.errors import ExpressionError
 from arbitration.expression import Unknown, compile_expression
 from arbitration.gates.ageing import aged, ages, stays
-from arbitration.gates.calendar import EARLIEST, LATEST, period_of, span, within
-from arbitration.policy import Cap, Channel, Journey, Policy
+from arbitration.gates.calendar import EARLIEST, LATEST, Calendar, period_of, span, within
+from arbitration.policy import Bound, Cap, Channel, Journey, Policy
 from arbitration.windows import zone_of
 
 _HOUR = timedelta(hours=1)
@@ -80,6 +80,15 @@ class Case:
         return frozenset(contact.journey for contact in self.contacts)
 
     @cached_property
+    def live(self) -> tuple[Contact, ...]:
+        """Marketing contacts that are reserved now; a plan's steps are not, they are reserved when their time comes."""
+        return tuple(
+            it
+            for it in self.context.contacts
+            if it.live_until is not None and it.live_until > self.now and it.purpose == "marketing"
+        )
+
+    @cached_property
     def _records(self) -> dict[tuple[str, str], list[Consent]]:
         records: dict[tuple[str, str], list[Consent]] = {}
         for record in sorted(self.context.consents, key=lambda it: (it.valid_from, _STRICTNESS[it.state])):
@@ -104,29 +113,36 @@ class Case:
         return {id(cap): self._spans(cap) for cap in caps if cap.calendar is None}
 
     def full_spans(self, cap: Cap) -> list[tuple[datetime, datetime]]:
-        """First and last moment of every run of contacts that uses a sliding cap up and can still matter from now on."""
+        """First and last moment of every run of contacts that uses up a sliding cap and can still matter from now on, in order."""
         return self._full[id(cap)]
 
     def _spans(self, cap: Cap) -> list[tuple[datetime, datetime]]:
-        length = span(cap.window_hours)
-        counted = self._counted(cap)
-        runs = zip(counted, counted[cap.limit - 1 :], strict=False)
-        return [(first, last) for first, last in runs if last - first < length and self.now - first < length]
+        length, bounds = span(cap.window_hours), cap.bounds
+        found = []
+        for bound in bounds:
+            counted = self._counted(cap, bound)
+            runs = zip(counted, counted[bound.limit - 1 :], strict=False)
+            found += [(first, last) for first, last in runs if last - first < length and self.now - first < length]
+        return found if len(bounds) == 1 else sorted(found)
 
     @cached_property
-    def _used(self) -> dict[int, Counter[date]]:
-        zone, caps = self.zone, self.policy.contact_policy.caps
-        if zone is None:
-            return {}
-        return {
-            id(cap): Counter(period_of(moment, zone, cap.calendar) for moment in self._counted(cap))
-            for cap in caps
-            if cap.calendar is not None
-        }
+    def _used_up(self) -> dict[int, frozenset[date]]:
+        caps = self.policy.contact_policy.caps
+        return {id(cap): self._periods(cap, cap.calendar) for cap in caps if cap.calendar is not None}
 
-    def used_periods(self, cap: Cap) -> Counter[date]:
-        """First day of a local calendar period -> contacts that a calendar cap counts there; empty without a time zone."""
-        return self._used.get(id(cap), Counter())
+    def full_periods(self, cap: Cap) -> frozenset[date]:
+        """First days of the local calendar periods in which a calendar cap has no room; none without a time zone."""
+        return self._used_up[id(cap)]
+
+    def _periods(self, cap: Cap, calendar: Calendar) -> frozenset[date]:
+        zone = self.zone
+        if zone is None:
+            return frozenset()
+        used = [
+            (bound, Counter(period_of(moment, zone, calendar) for moment in self._counted(cap, bound)))
+            for bound in cap.bounds
+        ]
+        return frozenset(day for bound, days in used for day, count in days.items() if count >= bound.limit)
 
     @cached_property
     def filled(self) -> tuple[Cap, ...]:
@@ -134,18 +150,16 @@ class Case:
         return tuple(cap for cap in self.policy.contact_policy.caps if self._ever_full(cap))
 
     def _ever_full(self, cap: Cap) -> bool:
-        if cap.limit < 1:
+        if cap.most < 1:
             return True
-        if cap.calendar is None:
-            return bool(self.full_spans(cap))
-        return any(used >= cap.limit for used in self.used_periods(cap).values())
+        return bool(self.full_spans(cap) if cap.calendar is None else self.full_periods(cap))
 
-    def _counted(self, cap: Cap) -> list[datetime]:
-        """The moments of the contacts that a cap counts, in time order."""
+    def _counted(self, cap: Cap, bound: Bound) -> list[datetime]:
+        """The moments of the contacts that count for a bound of a cap, in time order."""
         return [
             contact.sent_at
             for contact in self.contacts
-            if contact.purpose == "marketing" and cap.counts(contact.journey, contact.channel)
+            if (bound.with_service or contact.purpose == "marketing") and cap.counts(contact.journey, contact.channel)
         ]
 
     @cached_property

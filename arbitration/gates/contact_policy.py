@@ -20,6 +20,12 @@ VISIT = timedelta(hours=2)
 """After this a held channel is worth asking for again."""
 
 
+def journey_stopped(candidate: Candidate, case: Case) -> Verdict | None:
+    """A person stopped the journey, or it went far beyond its volume plan: it speaks to nobody until a person lets it go on."""
+    journey = candidate.treatment.journey
+    return Verdict(by=journey) if journey in case.context.stopped else None
+
+
 def unknown_time_zone(_: Candidate, case: Case) -> Verdict | None:
     """Without a valid time zone nobody knows whether the customer sleeps."""
     return Verdict(missing="time_zone") if case.zone is None else None
@@ -100,6 +106,27 @@ def exclusive_group(candidate: Candidate, case: Case) -> Verdict | None:
     return Verdict(free_at=ends_at, by=by)
 
 
+def live_winner(candidate: Candidate, case: Case) -> Verdict | None:
+    """Another marketing contact of the customer is reserved now, neither sent nor given back, on a channel of the same timing.
+
+    One winner at a time: a second may be chosen when the first was sent (then caps count it), was given back, or has run out. A
+    channel that the catalog no longer has counts as scheduled. Service messages neither wait nor are waited for.
+    """
+    if not case.live or case.purpose(candidate) == "service":
+        return None
+    timing, channels = case.channel(candidate).timing, case.policy.channels
+    rivals = [
+        (it.live_until, it.journey)
+        for it in case.live
+        if it.live_until is not None
+        and (channels[it.channel].timing if it.channel in channels else "scheduled") == timing
+    ]
+    if not rivals:
+        return None
+    live_until, by = max(rivals)
+    return Verdict(free_at=live_until, by=by)
+
+
 def channel_held(candidate: Candidate, case: Case) -> Verdict | None:
     """The channel waits while its `held` rule holds, because the customer is spoken to elsewhere: in a store the associate speaks.
 
@@ -139,7 +166,7 @@ def _first_full(caps: Iterable[Cap], candidate: Candidate, case: Case) -> Verdic
         return None
     for cap in caps:
         if cap.counts(candidate.treatment.journey, candidate.treatment.channel):
-            if cap.limit < 1:
+            if cap.most < 1:
                 return Verdict(by=cap.id)
             free_at = (
                 _free_of_window(cap, candidate, case) if cap.calendar is None else _free_of_period(cap, candidate, case)
@@ -150,7 +177,7 @@ def _first_full(caps: Iterable[Cap], candidate: Candidate, case: Case) -> Verdic
 
 
 def _free_of_window(cap: Cap, candidate: Candidate, case: Case) -> datetime | None:
-    """No sliding window of the cap may hold more than `limit`: when there is room for one more, None if there is room all along.
+    """No sliding window of the cap may hold more than its bounds: when there is room for one more, None if there is room all along.
 
     What is reserved ahead closes the cap, too: when one full stretch ends inside the next, only the end of that one counts.
     """
@@ -166,13 +193,13 @@ def _free_of_window(cap: Cap, candidate: Candidate, case: Case) -> datetime | No
 
 def _free_of_period(cap: Cap, candidate: Candidate, case: Case) -> datetime | None:
     """The next local period with room for one more, None if the window's own has room."""
-    used, zone, calendar = case.used_periods(cap), case.zone, cap.calendar
+    full, zone, calendar = case.full_periods(cap), case.zone, cap.calendar
     if zone is None or calendar is None:
         return None
     for moment in (candidate.window.opens_at, candidate.window.closes_at - _INSTANT):
         period = period_of(moment, zone, calendar)
-        if used[period] >= cap.limit:
-            while used[period] >= cap.limit:
+        if period in full:
+            while period in full:
                 period = period_after(period, calendar)
             return begin_of(period, zone)
     return None

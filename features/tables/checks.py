@@ -5,22 +5,22 @@ Rows are counted as a person would in the file: the first data row of a CSV is r
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import duckdb
 
-from features.tables.contract import (
-    EXPECTED,
-    HASHED_NAME,
-    ID_PATTERN,
-    IDENTIFIER_NAME,
-    IDENTIFIER_VALUE,
-    NAME_PATTERN,
-    SQL_TYPES,
-    Column,
-    Table,
+from features.tables.contract import EXPECTED, ID_PATTERN, NAME_PATTERN, SQL_TYPES, Column, Table
+from features.tables.identifiers import (
+    HASH_WORDS,
+    clear_alias_type,
+    holds_identifier,
+    holds_identifier_key,
+    identifying_alias_type,
+    is_about_identifier,
+    is_identifier,
+    not_hashed,
+    plain_json,
 )
 from features.tables.store import quoted
 
@@ -50,12 +50,6 @@ def header_faults(table: Table, present: dict[str, str]) -> Iterator[Fault]:
     for column in table.columns:
         if column.required and column.name not in present:
             yield Fault(None, column.name, f"this column ({EXPECTED[column.type]})")
-
-
-def is_identifier(name: str) -> bool:
-    """Whether a column's name says that it holds a direct identifier."""
-    lowered = name.lower()
-    return re.match(IDENTIFIER_NAME, lowered) is not None and re.search(HASHED_NAME, lowered) is None
 
 
 def broken(column: Column) -> str:
@@ -101,14 +95,33 @@ def value_faults(connection: duckdb.DuckDBPyConnection, table: Table, present: d
         rules = [(broken(column), expected(column))]
         if column.required:
             rules.append(("v IS NULL", f"a value ({EXPECTED[column.type]})"))
-        if column.type == "json":
-            rules.append((f"regexp_matches(lower(v), '{_json_key()}')", "no direct identifiers among the keys"))
-        if SQL_TYPES[column.type] == "VARCHAR":
-            rules.append((f"regexp_matches(v, '{IDENTIFIER_VALUE}')", "no e-mail address or phone number in any value"))
+        rules += _identifier_rules(column)
         for condition, words in rules:
             yield from _first(
                 connection, f"SELECT row_number_in_file r, {quoted(name)} v FROM incoming", condition, name, words
             )
+
+
+def _identifier_rules(column: Column) -> Iterator[tuple[str, str]]:
+    """Conditions on a text value `v` that are true where it is a direct identifier, each with what was expected instead."""
+    if column.type == "json":
+        yield holds_identifier_key("v"), "no direct identifiers among the keys"
+        yield holds_identifier(plain_json("v")), "no e-mail address or phone number in any value"
+    elif SQL_TYPES[column.type] == "VARCHAR":
+        yield holds_identifier("v"), "no e-mail address or phone number in any value"
+    if column.type == "alias":
+        yield clear_alias_type("v"), "no direct identifiers (e-mail, phone, name, address): hash them, as in email_hash"
+    if is_about_identifier(column.name):  # the header was let through, so the name says that it holds hashes
+        yield not_hashed(f"'{column.name.replace(chr(39), chr(39) * 2)}'", "v"), HASH_WORDS
+
+
+def hash_faults(connection: duckdb.DuckDBPyConnection, present: dict[str, str]) -> Iterator[Fault]:
+    """Aliases of `incoming` whose type says "hash of an identifier" and that are none, such as a clear phone number."""
+    if {"alias_type", "alias"} <= present.keys():
+        source = "SELECT row_number_in_file r, alias_type t, alias v FROM incoming"
+        yield from _first(
+            connection, source, f"{identifying_alias_type('t')} AND {not_hashed('t', 'v')}", "alias", HASH_WORDS
+        )
 
 
 def key_faults(connection: duckdb.DuckDBPyConnection, table: Table) -> Iterator[Fault]:
@@ -127,12 +140,6 @@ def reference_faults(connection: duckdb.DuckDBPyConnection, table: Table, parent
             yield from _first(
                 connection, source, condition, column.name, f"a {column.name} that {column.refers_to} holds"
             )
-
-
-def _json_key() -> str:
-    """A regular expression for text that holds a JSON key which says "direct identifier"."""
-    start = IDENTIFIER_NAME.replace("(^|.*[_ -])", '"([^":]*[_ -])?')
-    return start.replace("([_ -].*|$)", '([_ -][^":]*)?" *:').replace("^(name|address)$", '"(name|address)" *:')
 
 
 def _first(

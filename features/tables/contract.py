@@ -169,17 +169,3 @@ TABLES: dict[str, Table] = {
         ),
     )
 }
-
-# Names of columns and JSON keys that say "direct identifier" in English or German, whole or as a part; RE2 syntax, lower case.
-_SEP = "[_ -]?"
-_PART = "|".join(
-    (
-        f"e{_SEP}mail", "mail", "phone", "mobile", "telephone", "telefon", "handy", "surname", "iban", "ssn", "street", "strasse", "adresse",
-        f"(first|last|full|family|given|customer|vor|nach){_SEP}name", f"(e{_SEP}mail|postal|street|home){_SEP}address", f"credit{_SEP}card",
-    )
-)  # fmt: skip
-IDENTIFIER_NAME = f"(^|.*[_ -])({_PART})({_SEP}number|{_SEP}nummer)?([_ -].*|$)|^(name|address)$"
-# Hashes of identifiers are pseudonyms: email_hash is a good alias type, not an address.
-HASHED_NAME = "hash|sha|md5|token"
-# Values that are an e-mail address or an international phone number, wherever they stand.
-IDENTIFIER_VALUE = r"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+\.[A-Za-z]{2,}|(^|[^0-9A-Za-z])\+[0-9][0-9 ()/-]{7,}"

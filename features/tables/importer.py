@@ -10,17 +10,19 @@ import duckdb
 
 from arbitration.errors import TableError
 from features.home import Home, Progress, silent
-from features.tables.checks import Fault, header_faults, key_faults, reference_faults, value_faults
+from features.tables.checks import Fault, hash_faults, header_faults, key_faults, reference_faults, value_faults
 from features.tables.contract import TABLES, Table
+from features.tables.removal import Imported, leave_out_suppressed
 from features.tables.store import Staging, canonical, connect, literal, quoted, write
 
 SHOWN_FAULTS = 10
 
 
-def import_folder(folder: Path, home: Home, progress: Progress = silent) -> dict[str, int]:
+def import_folder(folder: Path, home: Home, progress: Progress = silent) -> Imported:
     """Read `customers`, `events`, … (.parquet or .csv) of one folder into the home's tables; returns rows per table.
 
-    Raises TableError that lists each fault with file, row, column and what was expected; the tables are then unchanged.
+    Who was erased and comes again stays out: every row of a customer whose id, or one of whose aliases, is on the home's
+    suppression list. Raises TableError that lists each fault with file, row, column and what was expected; the tables are then unchanged.
     """
     files = _files(folder)
     connection = connect()
@@ -46,7 +48,7 @@ def import_folder(folder: Path, home: Home, progress: Progress = silent) -> dict
                 where=str(folder),
                 mend="\nMend the rows named above and import again.",
             )
-    return counts
+        return leave_out_suppressed(home, staging, counts)
 
 
 def _files(folder: Path) -> list[tuple[Table, Path]]:
@@ -118,7 +120,11 @@ def _faults(
     faults = list(header_faults(table, present))
     if faults:
         return faults
-    faults = list(value_faults(connection, table, present)) + list(key_faults(connection, table))
+    faults = [
+        *value_faults(connection, table, present),
+        *hash_faults(connection, present),
+        *key_faults(connection, table),
+    ]
     return faults or list(reference_faults(connection, table, parents))
 
 

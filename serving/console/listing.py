@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import literal_column, select
+from sqlalchemy import select
 
 from arbitration.naming import way_of
 from arbitration.policy import Policy
@@ -18,7 +18,6 @@ from serving.console.formats import Lang
 from serving.console.page import LanguageLink, languages
 from serving.console.voice import Voice
 from serving.ledger import schema
-from serving.ledger.engine import connection_of
 from serving.ledger.store import Ledger
 
 NEWEST = 50
@@ -59,9 +58,11 @@ class Answered:
 def newest(ledger: Ledger, limit: int = NEWEST) -> tuple[Answered, ...]:
     """The last decisions that were written, newest first; the order of writing needs no index."""
     table = schema.decisions
-    asked = select(table.c.customer_id, table.c.answer).order_by(literal_column("rowid").desc()).limit(limit)
-    with connection_of(ledger.engine, ledger.path) as connection:
-        return tuple(Answered(row.customer_id, json.loads(row.answer)) for row in connection.execute(asked))
+    asked = select(table.c.decision_id).order_by(table.c.number.desc()).limit(limit)
+    with ledger.reading() as reading:
+        names = reading.connection.execute(asked).scalars().all()
+        rows = [row for row in map(reading.decision_if_kept, names) if row is not None]
+    return tuple(Answered(row.customer_id, json.loads(row.answer.body)) for row in rows)
 
 
 def list_page(found: Iterable[Answered], policy: Policy, lang: Lang) -> ListPage:

@@ -1,4 +1,4 @@
-"""Opening the ledger file: durable settings, one writer at a time, and errors in our own words."""
+"""Opening a ledger: durable settings, transactions that lock, deadlines, and the driver's errors in our own words."""
 
 from __future__ import annotations
 
@@ -6,114 +6,171 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import Connection, Engine, create_engine, event, insert, select
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy.exc import DBAPIError, IntegrityError, PendingRollbackError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from arbitration.errors import LedgerError
-from serving.ledger.schema import METADATA, VERSION, schema_version
+from serving.ledger.deadline import DEADLINE_SECONDS, bound
+from serving.ledger.place import Place
 
 BUSY_SECONDS = 2.0
+_CONNECT_SECONDS = 2
+# The operating system finds a line that is idle and was cut without a word within these seconds: after 20, 3 times every 5.
+_KEEP_ALIVE = {"keepalives": 1, "keepalives_idle": 20, "keepalives_interval": 5, "keepalives_count": 3}
+# Codes of PostgreSQL after which the same transaction may well succeed: serialization failure, deadlock.
+_TRY_AGAIN = ("40001", "40P01")
+# What the server says before anybody is connected comes without a code.
+_TOO_MANY = ("too many clients", "remaining connection slots", "too many connections")
+_KNOWN = {
+    "53100": ("the disk of the ledger's database is full", "free some space; nothing that was answered is lost"),
+    "53300": ("the ledger's database has no connection left", "raise its max_connections, or start fewer workers"),
+    "57014": (f"the ledger's database took longer than {DEADLINE_SECONDS:g} s", "check its load, then ask again"),
+    "25006": ("the ledger's database is read-only", "name the primary server in DIRIGENT_LEDGER, not a copy of it"),
+}
 
 
-def open_engine(path: Path) -> Engine:
-    """The ledger at `path`, created (readable by its owner only) when it is not there; `LedgerError` when it cannot be used."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+def open_engine(place: Place) -> Engine:
+    """An engine for reading and writing; the file is created, readable by its owner only. `LedgerError` when it cannot be."""
+    if place.path is None:
+        return _postgres(place)
+    try:
+        place.path.parent.mkdir(parents=True, exist_ok=True)
+        os.close(os.open(place.path, os.O_RDWR | os.O_CREAT, 0o600))
+    except OSError as error:
+        raise explained(error, place) from None
+    return _sqlite(URL.create("sqlite", database=str(place.path)), writing=True)
+
+
+def open_read_only(place: Place) -> Engine:
+    """An engine for reading alone, also while a service writes; `LedgerError` when there is no ledger."""
+    if place.path is None:
+        return _postgres(place, "-c default_transaction_read_only=on")
+    if not place.path.exists():
+        raise LedgerError("there is no ledger yet", where=place.shown, mend="run: dirigent serve, and ask it something")
+    query = {"mode": "ro", "uri": "true"}
+    return _sqlite(URL.create("sqlite", database=f"file:{quote(str(place.path))}", query=query), writing=False)
+
+
+def _sqlite(url: URL, *, writing: bool) -> Engine:
     # AUTOCOMMIT hands BEGIN and COMMIT to `transaction`: Python's driver would otherwise begin late, and never IMMEDIATE.
     engine = create_engine(
-        f"sqlite:///{path}", isolation_level="AUTOCOMMIT", pool_size=8, max_overflow=40,
-        connect_args={"timeout": BUSY_SECONDS},
-    )  # fmt: skip
-    event.listen(engine, "connect", _configure)
-    try:
-        _prepare(engine, path)
-    except BaseException:
-        engine.dispose()
-        raise
-    return engine
-
-
-def open_read_only(path: Path) -> Engine:
-    """The ledger at `path` for reading alone, also while a service writes to it; `LedgerError` when there is none."""
-    if not path.exists():
-        raise LedgerError("there is no ledger yet", where=str(path), mend="run: dirigent serve, and ask it something")
-    engine = create_engine(
-        f"sqlite:///file:{quote(str(path))}?mode=ro&uri=true",
-        isolation_level="AUTOCOMMIT",
-        connect_args={"timeout": BUSY_SECONDS},
+        url, isolation_level="AUTOCOMMIT", pool_size=8, max_overflow=40, connect_args={"timeout": BUSY_SECONDS}
     )
-    try:
-        with connection_of(engine, path) as connection:
-            _check_version(connection, path)
-    except BaseException:
-        engine.dispose()
-        raise
+    if writing:
+        event.listen(engine, "connect", _configure)
     return engine
 
 
-def _configure(connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:
-    # WAL lets readers go on while one writes; FULL makes a commit survive a power cut, which WAL's default does not.
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+def _configure(connection: sqlite3.Connection, _: object) -> None:
+    # WAL lets readers go on while one writes; FULL makes a commit survive a power cut, which WAL's default does not;
+    # secure_delete overwrites what is erased with zeros.
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
         connection.execute(f"PRAGMA {pragma}")
 
 
-def _prepare(engine: Engine, path: Path) -> None:
-    with transaction(engine, path) as connection:
-        METADATA.create_all(connection)
-        if connection.execute(select(schema_version.c.version)).first() is None:
-            connection.execute(insert(schema_version).values(version=VERSION))
-        _check_version(connection, path)
-
-
-def _check_version(connection: Connection, path: Path) -> None:
-    found = connection.execute(select(schema_version.c.version)).scalar()
-    if found != VERSION:
-        raise LedgerError(
-            f"has version {found}, this program reads version {VERSION}",
-            where=str(path),
-            mend="start the program that wrote it, or move the file away",
-        )
+def _postgres(place: Place, more: str = "") -> Engine:
+    limit = int(DEADLINE_SECONDS * 1000)
+    options = f"-c lock_timeout={int(BUSY_SECONDS * 1000)} -c statement_timeout={limit} -c synchronous_commit=on {more}"
+    engine = create_engine(
+        place.url, isolation_level="AUTOCOMMIT", pool_size=8, max_overflow=16, pool_timeout=BUSY_SECONDS,
+        connect_args={"connect_timeout": _CONNECT_SECONDS, "options": options, "application_name": "dirigent",
+                      "tcp_user_timeout": limit, **_KEEP_ALIVE},
+    )  # fmt: skip
+    bound(engine)
+    return engine
 
 
 @contextmanager
-def transaction(engine: Engine, path: Path) -> Iterator[Connection]:
-    """One write transaction: the lock is taken at once, so what is read inside cannot change before the commit."""
-    with connection_of(engine, path) as connection:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+def transaction(engine: Engine, place: Place) -> Iterator[Connection]:
+    """One write transaction. In SQLite the lock is taken at once, so what is read inside cannot change before the commit;
+    in PostgreSQL `serving.ledger.subjects` locks the customer's row first (isolation: read committed).
+    """
+    with connection_of(engine, place) as connection:
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if place.is_sqlite else "BEGIN")
         try:
             yield connection
-        except BaseException:
-            connection.exec_driver_sql("ROLLBACK")
+            connection.exec_driver_sql("COMMIT")
+        except BaseException:  # a commit that failed may have left the transaction open, too
+            _roll_back(connection)
             raise
-        connection.exec_driver_sql("COMMIT")
+
+
+def _roll_back(connection: Connection) -> None:
+    try:
+        connection.exec_driver_sql("ROLLBACK")
+    except SQLAlchemyError:  # the connection is gone, and with it the transaction
+        connection.invalidate()
 
 
 @contextmanager
-def connection_of(engine: Engine, path: Path) -> Iterator[Connection]:
-    """A connection whose driver errors become `LedgerError`."""
+def connection_of(engine: Engine, place: Place) -> Iterator[Connection]:
+    """A connection whose driver errors become `LedgerError`; only `IntegrityError` goes through as it is."""
     try:
         with engine.connect() as connection:
             yield connection
+    except IntegrityError:
+        raise
     except DBAPIError as error:
-        if isinstance(error.orig, sqlite3.IntegrityError):
-            raise
-        raise _explained(error.orig, path) from None
-    except sqlite3.Error as error:  # raised while connecting, before SQLAlchemy wraps it
-        raise _explained(error, path) from None
+        raise explained(error.orig, place) from None
+    except (PoolTimeout, PendingRollbackError, sqlite3.Error) as error:  # sqlite3: raised by `_configure`, not wrapped
+        raise explained(error, place) from None
 
 
-def _explained(error: BaseException | None, path: Path) -> LedgerError:
-    text = str(error)
-    if "locked" in text or "busy" in text:
+class Again(LedgerError):
+    """The database undid the transaction to untangle it from another one: the same transaction may be tried once more."""
+
+
+class Held(LedgerError):
+    """Somebody else holds what is wanted, longer than anybody waits for it."""
+
+
+def explained(error: BaseException | None, place: Place) -> LedgerError:
+    """What went wrong, in words that say how to mend it; the driver's text only where it cannot quote a row."""
+    if isinstance(error, PoolTimeout):
         return LedgerError(
-            f"the ledger is locked by another process for more than {BUSY_SECONDS:g} s",
-            where=str(path),
-            mend="end the program that holds it (a backup, a shell), then ask again",
+            f"no connection to the ledger was free within {BUSY_SECONDS:g} s", where=place.shown, mend="ask again later"
         )
+    return _of_sqlite(str(error), place) if place.is_sqlite else _of_postgres(error, place)
+
+
+def _of_sqlite(text: str, place: Place) -> LedgerError:
+    if "locked" in text or "busy" in text:
+        return _held(place)
     if "not a database" in text or "malformed" in text:
-        return LedgerError("the ledger is damaged", where=str(path), mend="restore it from your backup")
-    return LedgerError(f"the ledger cannot be used ({text})", where=str(path), mend="check disk space and file rights")
+        return LedgerError("the ledger is damaged", where=place.shown, mend="restore it from your backup")
+    return LedgerError(
+        f"the ledger cannot be used ({text})", where=place.shown, mend="check disk space and file rights"
+    )
+
+
+def _of_postgres(error: BaseException | None, place: Place) -> LedgerError:
+    code = _code(error)
+    if code in _TRY_AGAIN:
+        return Again("two transactions stood in each other's way", where=place.shown, mend="ask again")
+    if code == "55P03":
+        return _held(place)
+    unknown = (
+        f"the database of the ledger does not answer ({code or type(error).__name__})",
+        "check that PostgreSQL runs, has disk space, and that DIRIGENT_LEDGER names it",
+    )
+    what, mend = _KNOWN.get(code or "", unknown)
+    return LedgerError(what, where=place.shown, mend=mend)
+
+
+def _held(place: Place) -> Held:
+    return Held(
+        f"the ledger is locked by another program for more than {BUSY_SECONDS:g} s", where=place.shown,
+        mend="end the program that holds it (a backup, a shell), then ask again",
+    )  # fmt: skip
+
+
+def _code(error: Any) -> str | None:
+    """PostgreSQL's five letters for an error, which name its kind and quote nothing."""
+    found = getattr(error, "sqlstate", None)
+    if isinstance(found, str):
+        return found
+    return "53300" if any(words in str(error) for words in _TOO_MANY) else None

@@ -32,12 +32,11 @@ _CUSTOMERS = "SELECT customer_id, time_zone, locale FROM customers"
 _IDENTITIES = "SELECT alias_type, alias, epoch_us(valid_from) AS valid_from, customer_id FROM identities"
 _CONSENTS = """
 SELECT customer_id, channel, purpose, state, legal_basis, evidence_id, epoch_us(valid_from) AS valid_from,
-       epoch_us(valid_to) AS valid_to, 'history' AS origin
+       epoch_us(valid_to) AS valid_to
 FROM consents"""
 # What is known of the reaction up to now: some engagement (no machine's opening), some other report, or nothing.
 _CONTACTS = """
-SELECT customer_id, journey, channel, offer, 'marketing' AS purpose, epoch_us(sent_at) AS sent_at, false AS released,
-       'history' AS origin, decision_id,
+SELECT customer_id, journey, channel, offer, 'marketing' AS purpose, epoch_us(sent_at) AS sent_at, decision_id,
        bool_or(type IN {engaged} AND NOT coalesce(machine_open, false)) FILTER (epoch_us(occurred_at) <= {until}) AS engaged
 FROM contacts LEFT JOIN outcomes USING (contact_id)
 WHERE journey <> '{silence}' AND epoch_us(sent_at) BETWEEN {since} AND {until}
@@ -73,10 +72,10 @@ def _sources(now: datetime, reach: timedelta, purposes: Mapping[str, str]) -> tu
     asked = f"{now:%Y-%m-%d} {reach} {sorted(purposes.items())}"
     contacts = _CONTACTS.format(engaged=ENGAGED, since=since, until=until, silence=SILENCE)
     return (
-        Source(schema.customers, _CUSTOMERS, ("customers",)),
-        Source(schema.aliases, _IDENTITIES, ("identities",)),
-        Source(schema.consents, _CONSENTS, ("consents",)),
-        Source(schema.contacts, contacts, ("contacts", "outcomes"), asked),
+        Source(schema.shop_customers, _CUSTOMERS, ("customers",)),
+        Source(schema.shop_aliases, _IDENTITIES, ("identities",)),
+        Source(schema.shop_consents, _CONSENTS, ("consents",)),
+        Source(schema.shop_contacts, contacts, ("contacts", "outcomes"), asked),
     )
 
 
@@ -87,7 +86,7 @@ def load_history(ledger: Ledger, home: Home, now: datetime, policy: Policy) -> N
     Raises `TableError` when the shop has no customers yet, `StateError` when a table cannot be read.
     """
     purposes = {name: journey.purpose for name, journey in policy.journeys.items()}
-    with transaction(ledger.engine, ledger.path) as connection:
+    with transaction(ledger.engine, ledger.place) as connection:
         for source in _sources(now, reach_of(policy), purposes):
             _copy(connection, source, home, purposes)
 
@@ -96,8 +95,7 @@ def _copy(connection: Connection, source: Source, home: Home, purposes: Mapping[
     mark, marks, name = _fingerprint(home, source), schema.imports, source.table.name
     if connection.execute(select(marks.c.fingerprint).where(marks.c.name == name)).scalar() == mark:
         return
-    gone = delete(source.table)
-    connection.execute(gone.where(source.table.c.origin == "history") if "origin" in source.table.c else gone)
+    connection.execute(delete(source.table))
     try:
         with open_tables(home) as reader:
             _insert(connection, source.table, reader.execute(source.sql), purposes)
@@ -114,7 +112,7 @@ def _insert(
     names = [column[0] for column in found.description or ()]
     while batch := found.fetchmany(_BATCH):
         rows = [dict(zip(names, row, strict=True)) for row in batch]
-        if table is schema.contacts:
+        if table is schema.shop_contacts:
             rows = [row | {"purpose": purposes.get(row["journey"], "marketing")} for row in rows]
         connection.execute(insert(table), rows)
 

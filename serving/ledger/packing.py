@@ -13,7 +13,7 @@ from serving.ledger.schema import from_micros, to_micros
 
 def packed(part: bytes) -> bytes:
     """A part of a record, compressed: it names hundreds of candidates or features and shrinks to a tenth."""
-    return zlib.compress(part)
+    return zlib.compress(part, 1)  # the lowest level is three times as fast and leaves a fourth more
 
 
 def unpacked(part: Any) -> bytes | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from arbitration.domain import Consent, Contact, Context
@@ -20,22 +20,57 @@ class Profile:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What may have changed since a decision was computed, and is therefore read again under the lock."""
+    """What may have changed since a decision was computed, and is therefore read again under the lock.
+
+    `stopped` names the journeys that are stopped; `version` and `epoch` are the customer's (`serving.ledger.subjects`), `marks` tell whether
+    anything changed that concerns all customers, `next_lease` is when the first of the customer's reservations is given back.
+    """
 
     consents: tuple[Consent, ...] = ()
     contacts: tuple[Contact, ...] = ()
     stock: Mapping[str, int] = field(default_factory=dict)
+    stopped: tuple[str, ...] = ()
+    objected: bool = False
+    suppressed: bool = False
+    paused_until: datetime | None = None
+    version: int = 0
+    epoch: int = 0
+    marks: tuple[object, ...] = ()
+    next_lease: datetime | None = None
 
     def holds_in(self, context: Context) -> bool:
         """Whether a decision on this context still stands. Of a stock it matters alone whether anything is left: a unit that
         another customer took meanwhile changes no decision as long as it was not the last.
         """
-        same = (self.consents, self.contacts) == (context.consents, context.contacts)
-        return same and _used_up(self.stock) == _used_up(context.stock)
+        return _rests_on(self) == _rests_on(context)
+
+    def put_into(self, context: Context) -> Context:
+        """The context as it is by now."""
+        return replace(
+            context, consents=self.consents, contacts=self.contacts, stock=self.stock, stopped=self.stopped,
+            objected=self.objected, suppressed=self.suppressed, paused_until=self.paused_until,
+        )  # fmt: skip
+
+
+def _rests_on(known: Standing | Context) -> tuple[object, ...]:
+    rights = (known.objected, known.suppressed, known.paused_until)
+    return known.consents, known.contacts, _used_up(known.stock), known.stopped, rights
 
 
 def _used_up(stock: Mapping[str, int]) -> dict[str, bool]:
     return {resource: left <= 0 for resource, left in stock.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """A place that is held for a contact. `epoch` must be named by who confirms it; `review` says whether a person must agree
+    first ("required", "approved", "rejected").
+    """
+
+    id: str
+    epoch: int
+    lease_until: datetime
+    review: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

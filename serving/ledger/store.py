@@ -1,250 +1,105 @@
-"""The store interface of the ledger: reads, and one short write transaction per request (see `docs/architecture.md`)."""
+"""The ledger: the one truth about decisions, contacts, consents and outcomes, in a SQLite file or a PostgreSQL database."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Row, insert, select, true, update
+from sqlalchemy import Connection
 
-from arbitration.domain import Consent, Contact
 from arbitration.errors import LedgerError
-from arbitration.policy import Policy
-from serving.ledger import schema
-from serving.ledger.engine import connection_of, open_engine, transaction
-from serving.ledger.packing import packed, summary_in, summary_out, unpacked
-from serving.ledger.rows import Answer, DecisionRow, OutcomeRow, Profile, Standing
-from serving.ledger.schema import from_micros, to_micros
-from serving.ledger.standing import consents_held, contacts_held
-from serving.ledger.stock import uses_of
+from serving.clock import Clock
+from serving.ledger import subjects
+from serving.ledger.engine import Again, connection_of, open_engine, transaction
+from serving.ledger.keyring import Keyring
+from serving.ledger.migrate import bring_up
+from serving.ledger.place import Address, Place
+from serving.ledger.reading import Reading
+from serving.ledger.schema import to_micros
+from serving.ledger.transaction import Transaction
 
 QUEUE_SECONDS = 10.0
-
-
-class Reading:
-    """Questions to the ledger; every method is one indexed query."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
-    def profile(self, customer_id: str) -> Profile | None:
-        """The customer's row of the shop's tables, or None for a stranger."""
-        table = schema.customers
-        row = self._first(select(table).where(table.c.customer_id == customer_id))
-        return Profile(row.customer_id, row.time_zone, row.locale or "en") if row else None
-
-    def customers(self, limit: int) -> list[str]:
-        """Some customers of the shop."""
-        table = schema.customers
-        return [str(name) for name in self._connection.execute(select(table.c.customer_id).limit(limit)).scalars()]
-
-    def customer_of(self, alias_type: str, alias: str, at: datetime) -> str | None:
-        """The customer an alias named at that moment."""
-        table = schema.aliases
-        fits = (table.c.alias_type == alias_type) & (table.c.alias == alias) & (table.c.valid_from <= to_micros(at))
-        row = self._first(select(table).where(fits).order_by(table.c.valid_from.desc()))
-        return str(row.customer_id) if row else None
-
-    def stock(self, policy: Policy, now: datetime) -> dict[str, int]:
-        """Units left of every resource that has a limit, over all customers."""
-        return {
-            resource.id: resource.limit - uses_of(self._connection, resource, now)
-            for resource in policy.resources.values()
-            if resource.limit is not None
-        }
-
-    def standing(self, customer_id: str, since: datetime, now: datetime) -> Standing:
-        """Consents as they hold `now`, oldest first, and the contacts that were sent or reserved `since` and not released."""
-        consents, contacts = schema.consents, schema.contacts
-        granted = self._connection.execute(
-            select(consents)
-            .where(consents.c.customer_id == customer_id)
-            .order_by(consents.c.valid_from, consents.c.number)
-        )
-        made = self._connection.execute(
-            select(contacts)
-            .where(contacts.c.customer_id == customer_id, contacts.c.sent_at >= to_micros(since), ~contacts.c.released)
-            .order_by(contacts.c.sent_at, contacts.c.number)
-        )
-        return Standing(consents_held(granted, now), contacts_held(made))
-
-    def holds_decisions(self) -> bool:
-        """Whether anything was ever decided and kept here."""
-        return self._first(select(schema.decisions.c.decision_id)) is not None
-
-    def answer_to(self, client: str, request_id: str) -> Answer | None:
-        """What this client was answered for this request id."""
-        table = schema.decisions
-        row = self._first(select(table).where(table.c.client == client, table.c.request_id == request_id))
-        return _answer(row) if row else None
-
-    def decision(self, decision_id: str) -> DecisionRow | None:
-        """A decision by its id. Raises `LedgerError` when its record is damaged."""
-        table = schema.decisions
-        row = self._first(select(table).where(table.c.decision_id == decision_id))
-        if row is None:
-            return None
-        inputs, decision = unpacked(row.inputs), unpacked(row.decision)
-        if inputs is None or decision is None:
-            raise _damaged(f"the record of {decision_id}")
-        with _readable(f"the record of {decision_id}"):
-            summary = summary_out(row.favorite, row.opens_at, row.net, row.decided_on, row.stopped)
-            return DecisionRow(
-                row.decision_id, row.client, row.request_id, row.customer_id, from_micros(row.decided_at), row.mode,
-                _answer(row), row.policy_version, summary, inputs, decision,
-            )  # fmt: skip
-
-    def policy(self, version: str) -> bytes | None:
-        """The policy that decided, as canonical JSON."""
-        table = schema.policies
-        row = self._first(select(table).where(table.c.version == version))
-        return bytes(row.body) if row else None
-
-    def answer_to_outcome(self, source: str, outcome_id: str) -> Answer | None:
-        """What was answered when this observation came first."""
-        table = schema.outcomes
-        row = self._first(select(table).where(table.c.source == source, table.c.id == outcome_id))
-        return _answer(row) if row else None
-
-    def outcomes_of(self, decision_id: str) -> tuple[OutcomeRow, ...]:
-        """All observations of a decision in the order in which they happened."""
-        table = schema.outcomes
-        asked = select(table).where(table.c.decision_id == decision_id).order_by(table.c.occurred_at, table.c.id)
-        with _readable(f"an outcome of {decision_id}"):
-            return tuple(map(_outcome, self._connection.execute(asked)))
-
-    def _first(self, query: Any) -> Row[Any] | None:
-        with _readable("a row of the ledger"):
-            return self._connection.execute(query.limit(1)).first()
-
-
-class Writing(Reading):
-    """Reads and writes inside one transaction that holds the ledger's write lock."""
-
-    def add_policy(self, version: str, body: bytes) -> None:
-        """Keep a policy once."""
-        if self.policy(version) is None:
-            self._connection.execute(insert(schema.policies).values(version=version, body=body))
-
-    def add_decision(self, row: DecisionRow) -> None:
-        """Keep a decision; its (client, request_id) must be new."""
-        self._connection.execute(
-            insert(schema.decisions).values(
-                decision_id=row.decision_id, client=row.client, request_id=row.request_id,
-                customer_id=row.customer_id, decided_at=to_micros(row.decided_at), mode=row.mode,
-                body_digest=row.answer.body_digest, status=row.answer.status, answer=row.answer.body,
-                policy_version=row.policy_version, **summary_in(row.summary),
-                inputs=packed(row.inputs), decision=packed(row.decision),
-            )
-        )  # fmt: skip
-
-    def add_contact(
-        self, customer_id: str, contact: Contact, decision_id: str, step: int, offer: str | None = None
-    ) -> None:
-        """Reserve a contact and the offer it carries: from now on caps, cool-downs and stocks count it."""
-        self._connection.execute(
-            insert(schema.contacts).values(
-                customer_id=customer_id, journey=contact.journey, channel=contact.channel, purpose=contact.purpose, offer=offer,
-                sent_at=to_micros(contact.sent_at), decision_id=decision_id, step=step, origin="decision",
-            )
-        )  # fmt: skip
-
-    def release_contact(self, decision_id: str, step: int, *, released: bool = True) -> None:
-        """A reserved contact was not made after all; or it was, whatever was said before."""
-        self._connection.execute(update(schema.contacts).where(_made_by(decision_id, step)).values(released=released))
-
-    def note_reaction(self, decision_id: str, step: int, *, engaged: bool) -> None:
-        """What is known of the customer's reaction to a contact; an engagement is never taken back by a later report."""
-        table = schema.contacts
-        fits = _made_by(decision_id, step) & (true() if engaged else table.c.engaged.is_(None))
-        self._connection.execute(update(table).where(fits).values(engaged=engaged))
-
-    def add_consent(self, customer_id: str, consent: Consent) -> None:
-        """Keep a consent or its withdrawal; the newest of a channel and purpose holds."""
-        self._connection.execute(
-            insert(schema.consents).values(
-                customer_id=customer_id, channel=consent.channel, purpose=consent.purpose, state=consent.state,
-                legal_basis=consent.legal_basis, evidence_id=consent.evidence_id,
-                valid_from=to_micros(consent.valid_from), origin="outcome",
-                valid_to=to_micros(consent.valid_to) if consent.valid_to else None,
-            )
-        )  # fmt: skip
-
-    def add_outcome(self, row: OutcomeRow) -> None:
-        """Keep an observation; its (source, id) must be new."""
-        self._connection.execute(
-            insert(schema.outcomes).values(
-                source=row.source, id=row.id, decision_id=row.decision_id, step=row.step, type=row.type,
-                occurred_at=to_micros(row.occurred_at), received_at=to_micros(row.received_at), value=row.value,
-                matched=row.matched, body_digest=row.answer.body_digest, status=row.answer.status,
-                answer=row.answer.body,
-            )
-        )  # fmt: skip
+TRIES = 3
+T = TypeVar("T")
 
 
 class Ledger:
-    """The ledger in one SQLite file; safe for many threads and processes."""
+    """Safe for many threads and processes. `clock` is the shop's; in PostgreSQL the database's own clock counts, shifted as the
+    shop's is.
+    """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.engine = open_engine(path)
+    def __init__(self, named: Path | str, keyring: Keyring, clock: Clock | None = None) -> None:
+        self.place = Place.of(named)
+        self.keyring, self.clock = keyring, clock or Clock()
+        self.engine = open_engine(self.place)
         self._turn = threading.Lock()
+        try:
+            bring_up(self.engine, self.place)
+        except BaseException:
+            self.engine.dispose()
+            raise
 
     @contextmanager
     def reading(self) -> Iterator[Reading]:
         """Reads without a lock."""
-        with connection_of(self.engine, self.path) as connection:
-            yield Reading(connection)
+        with connection_of(self.engine, self.place) as connection:
+            yield Reading(connection, self.keyring, self.clock)
 
     @contextmanager
-    def writing(self) -> Iterator[Writing]:
+    def writing(self, customer_id: str | None = None) -> Iterator[Transaction]:
         """One transaction; it commits at the end of the block, or leaves no trace when the block raises.
 
-        Threads of this process take turns: SQLite's own waiting is by chance, and under load some would wait in vain.
+        It holds the customer's lock, and in SQLite the whole ledger's. Threads of this process take turns there: SQLite's own
+        waiting is by chance, and under load some would wait in vain. Raises `LedgerError`; `Again` when another try may succeed.
         """
-        if not self._turn.acquire(timeout=QUEUE_SECONDS):
-            raise LedgerError(
-                f"no turn to write came within {QUEUE_SECONDS:g} s", where=str(self.path), mend="ask again later"
-            )
-        try:
-            with transaction(self.engine, self.path) as connection:
-                yield Writing(connection)
-        finally:
-            self._turn.release()
+        with self._turns(), transaction(self.engine, self.place) as connection:
+            found = self._begin(connection, customer_id)
+            yield found
+            found.finish()
+
+    def write(self, customer_id: str | None, work: Callable[[Transaction], T]) -> T:
+        """What `work` returns, from a transaction that is tried again when the database undid it for another one's sake.
+
+        `work` may therefore run more than once and must have no effect but on the transaction.
+        """
+        for _ in range(TRIES - 1):
+            try:
+                with self.writing(customer_id) as found:
+                    return work(found)
+            except Again:
+                continue
+        with self.writing(customer_id) as found:
+            return work(found)
+
+    @property
+    def address(self) -> Address:
+        """Where it lies and what opens it."""
+        return Address(self.place, self.keyring)
 
     def close(self) -> None:
         """Give all connections back."""
         self.engine.dispose()
 
+    def _begin(self, connection: Connection, customer_id: str | None) -> Transaction:
+        if customer_id is None:
+            return Transaction(connection, self.keyring, self.clock, None, subjects.present(connection, self.clock))
+        subject, server = subjects.lock(connection, customer_id, self.keyring)
+        micros = to_micros(self.clock.now()) if server is None else server + subjects.shift_of(self.clock)
+        return Transaction(connection, self.keyring, self.clock, subject, subjects.moment_of(subject, micros))
 
-def _damaged(what: str) -> LedgerError:
-    return LedgerError(f"{what} is damaged", mend="restore the ledger from your backup")
-
-
-@contextmanager
-def _readable(what: str) -> Iterator[None]:
-    """Values of another kind than their column's, which SQLite keeps, become `LedgerError`."""
-    try:
-        yield
-    except (TypeError, ValueError, OverflowError, RecursionError):
-        raise _damaged(what) from None
-
-
-def _made_by(decision_id: str, step: int) -> ColumnElement[bool]:
-    table = schema.contacts
-    return (table.c.decision_id == decision_id) & (table.c.step == step)
-
-
-def _answer(row: Row[Any]) -> Answer:
-    return Answer(row.body_digest, row.status, bytes(row.answer))
-
-
-def _outcome(row: Row[Any]) -> OutcomeRow:
-    return OutcomeRow(
-        row.source, row.id, row.decision_id, row.step, row.type, from_micros(row.occurred_at),
-        from_micros(row.received_at), row.value, row.matched, _answer(row),
-    )  # fmt: skip
+    @contextmanager
+    def _turns(self) -> Iterator[None]:
+        if not self.place.is_sqlite:
+            yield
+            return
+        if not self._turn.acquire(timeout=QUEUE_SECONDS):
+            raise LedgerError(
+                f"no turn to write came within {QUEUE_SECONDS:g} s", where=self.place.shown, mend="ask again later"
+            )
+        try:
+            yield
+        finally:
+            self._turn.release()

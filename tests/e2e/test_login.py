@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
+from serving.auth import create_key, revoke_key, rotate_key
 from serving.login import COOKIE
 
 
@@ -38,6 +41,14 @@ def test_a_wrong_key_shows_the_form_again(browser, key):
     assert "<script>" not in answer.text
 
 
+def test_a_form_that_is_no_form_costs_nothing(browser):
+    began = time.perf_counter()
+    answer = browser.post("/ui/login", content="key=" + "%41" * 300_000)
+    assert answer.status_code == 401
+    assert time.perf_counter() - began < 0.1
+    assert browser.post("/ui/login", content="&".join(["key=x"] * 1000)).status_code == 401
+
+
 @pytest.mark.parametrize("target", ["https://example.org/", "//example.org", "/v1/decisions", "/ui/../v1?x=1"])
 def test_the_form_never_leads_out_of_the_console(server, browser, target):
     entered = browser.post("/ui/login", data={"key": server.key, "next": target})
@@ -62,3 +73,26 @@ def test_an_altered_cookie_opens_nothing(server, browser):
     browser.cookies.clear()
     browser.cookies.set(COOKIE, value[:-4] + "0000", path="/ui")
     assert browser.get("/ui/decisions").status_code == 401
+
+
+@pytest.mark.parametrize("change", [revoke_key, rotate_key])
+def test_a_session_ends_with_the_key_that_opened_it(server, browser, change):
+    key = create_key(server.home, "leaving", "marketer")
+    browser.post("/ui/login", data={"key": key})
+    assert browser.get("/ui/decisions").status_code == 200
+    change(server.home, "leaving")
+    assert browser.get("/ui/decisions").status_code == 401
+    assert browser.post("/ui/login", data={"key": key}).status_code == 401
+
+
+def test_the_door_and_the_pages_let_no_foreign_code_in(server, browser):
+    door = browser.get("/ui/login")
+    browser.post("/ui/login", data={"key": server.key})
+    for page in (door, browser.get("/ui/decisions"), browser.get("/ui/static/console.css")):
+        policy = page.headers["content-security-policy"]
+        assert policy.startswith("default-src 'none'")
+        assert "unsafe" not in policy
+        assert page.headers["x-content-type-options"] == "nosniff"
+        assert page.headers["x-frame-options"] == "DENY"
+        assert page.headers["referrer-policy"] == "no-referrer"
+    assert door.headers["cache-control"] == "no-store"

@@ -3,61 +3,103 @@
 from __future__ import annotations
 
 import shutil
-import socket
-import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from arbitration.errors import FeatureStoreError
 from features.home import Home
+from features.online import REST_SECONDS, Breaker, OnlineStoreAway
 from features.store import FeatureStore
 from features.tables.example import AS_OF
 from features.tables.store import open_tables
+from tests.own_redis import Line, OwnRedis
 
 CHANNELS = ("email", "push")
 pytestmark = pytest.mark.redis
 
 
 @pytest.fixture
-def redis(tmp_path: Path) -> Iterator[str]:
-    """A Redis of our own on a free loopback port; yields `host:port`."""
-    program = shutil.which("redis-server")
-    if program is None:
-        pytest.skip("redis-server is not on PATH")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    settings = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", str(tmp_path)]
-    process = subprocess.Popen([program, *settings], stdout=subprocess.DEVNULL)
-    try:
-        for _ in range(100):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.05)
-        yield f"127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait()
-
-
-def test_redis_serves_what_sqlite_serves_until_it_is_gone(
-    shop_home: Home, tmp_path: Path, redis: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def filled(shop_home: Home, tmp_path: Path, redis: OwnRedis, monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
+    """A home whose online values are in Redis."""
     own = Home(tmp_path / "home")
     shutil.copytree(shop_home.features, own.features)
-    rows = open_tables(shop_home).execute("SELECT customer_id FROM customers ORDER BY hash(customer_id) LIMIT 20")
-    customers = [row[0] for row in rows.fetchall()]
-    expected = {name: FeatureStore(shop_home).online(name, CHANNELS) for name in customers}
-    monkeypatch.setenv("DIRIGENT_REDIS", redis)
+    monkeypatch.setenv("DIRIGENT_REDIS", redis.address)
     store = FeatureStore(own)
     store.apply()
     store.materialize(AS_OF)
+    return own
+
+
+def customers_of(home: Home) -> list[str]:
+    rows = open_tables(home).execute("SELECT customer_id FROM customers ORDER BY hash(customer_id) LIMIT 20")
+    return [row[0] for row in rows.fetchall()]
+
+
+def seconds_until_away(store: FeatureStore) -> tuple[float, OnlineStoreAway]:
+    began = time.monotonic()
+    with pytest.raises(OnlineStoreAway, match="DIRIGENT_REDIS: Redis cannot be read") as raised:
+        store.online("1", CHANNELS)
+    return time.monotonic() - began, raised.value
+
+
+def test_redis_serves_what_sqlite_serves(shop_home, redis, monkeypatch, filled):
+    monkeypatch.delenv("DIRIGENT_REDIS")
+    customers = customers_of(shop_home)
+    expected = {name: FeatureStore(shop_home).online(name, CHANNELS) for name in customers}
+    monkeypatch.setenv("DIRIGENT_REDIS", redis.address)
+    store = FeatureStore(filled)
     assert {name: store.online(name, CHANNELS) for name in customers} == expected
     assert not store.online("nobody", CHANNELS).known
-    monkeypatch.setenv("DIRIGENT_REDIS", "127.0.0.1:1")
-    with pytest.raises(FeatureStoreError, match="DIRIGENT_REDIS: Redis cannot be read"):
-        FeatureStore(own).online(customers[0], CHANNELS)
+
+
+@pytest.mark.parametrize("fault", ["kill", "pause"])
+def test_a_redis_that_is_away_costs_one_caller_a_moment_and_the_others_nothing(redis, filled, fault):
+    store = FeatureStore(filled)
+    assert store.online("1", CHANNELS).known
+    getattr(redis, fault)()
+    first, away = seconds_until_away(store)
+    assert first < 0.7
+    assert away.asked
+    for _ in range(20):
+        took, away = seconds_until_away(store)
+        assert took < 0.02
+        assert not away.asked
+    assert store.ready(), "decisions go on without it"
+    redis.start() if fault == "kill" else redis.resume()
+    time.sleep(REST_SECONDS)
+    assert store.online("1", CHANNELS).known
+
+
+def test_a_line_that_resets_is_a_redis_that_is_away(redis, filled, monkeypatch):
+    line = Line(redis.port)
+    monkeypatch.setenv("DIRIGENT_REDIS", line.address)
+    store = FeatureStore(filled)
+    assert store.online("1", CHANNELS).known
+    line.state = "resetting"
+    assert seconds_until_away(store)[0] < 0.7
+    line.state = "open"
+    time.sleep(REST_SECONDS)
+    assert store.online("1", CHANNELS).known
+    line.close()
+
+
+def test_after_the_rest_one_caller_tries_and_the_others_wait_for_how_it_fares():
+    now = [0.0]
+    breaker = Breaker(2.0, lambda: now[0])
+    assert breaker.allows()
+    breaker.failed()
+    now[0] = 1.9
+    assert not breaker.allows()
+    now[0] = 2.0
+    asked: list[bool] = []
+    callers = [threading.Thread(target=lambda: asked.append(breaker.allows())) for _ in range(8)]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join()
+    assert sorted(asked) == [False] * 7 + [True]
+    breaker.answered()
+    assert breaker.allows()

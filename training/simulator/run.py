@@ -10,11 +10,12 @@ import numpy as np
 import pandas as pd
 
 from features.compute import prepare, select
+from features.files import exclusive
 from features.home import Home, Progress, silent
 from features.registry import VIEWS
 from features.tables.contract import TABLES
 from features.tables.example import TIME_ZONE
-from features.tables.store import Staging, connect, literal, open_tables, write
+from features.tables.store import Staging, connect, literal, open_tables, readable, write
 from training.simulator.behavior import behavior_events
 from training.simulator.consents import draw_consents, withdrawals
 from training.simulator.contacts import Contacts
@@ -41,11 +42,19 @@ QUERIES = {
 
 
 def simulate(home: Home, seed: int = SEED, progress: Progress = silent) -> dict[str, int]:
-    """Add simulated loyalty, behavior, consents and contacts to the home's tables; returns simulated rows per table."""
+    """Add simulated loyalty, behavior, consents and contacts to the home's tables; returns simulated rows per table.
+
+    Nothing is invented about the barred, and what was is dropped; their real rows are kept as they are.
+    """
+    with exclusive(home, "tables"):  # nobody is forgotten between reading and writing
+        return _simulate(home, seed, progress)
+
+
+def _simulate(home: Home, seed: int, progress: Progress) -> dict[str, int]:
     connection = open_tables(home)
     for name in QUERIES:  # what it wrote before must not feed what it writes now
         connection.execute(
-            f"CREATE OR REPLACE TEMP VIEW {name} AS SELECT * FROM read_parquet('{literal(home.tables)}/{name}.parquet') WHERE NOT simulated"
+            f"CREATE OR REPLACE TEMP VIEW {name} AS SELECT * FROM ({readable(home, TABLES[name])}) WHERE NOT simulated"
         )
     rng = np.random.default_rng(seed)
     world = draw_world(connection, rng)
@@ -75,10 +84,8 @@ def _contacts(
     connection = open_tables(home)
     connection.register("new_rows", events)
     connection.execute(f"CREATE TEMP TABLE simulated_events AS {QUERIES['events']}")
-    path = home.tables / "events.parquet"
-    connection.execute(
-        f"CREATE OR REPLACE TEMP VIEW events AS SELECT * FROM read_parquet('{literal(path)}') WHERE NOT simulated UNION ALL BY NAME SELECT * FROM simulated_events"
-    )
+    real = f"SELECT * FROM ({readable(home, TABLES['events'])}) WHERE NOT simulated"
+    connection.execute(f"CREATE OR REPLACE TEMP VIEW events AS {real} UNION ALL BY NAME SELECT * FROM simulated_events")
     starts = [FIRST_WEEK + timedelta(weeks=week) for week in range(WEEKS)]
     weekly = _weekly_features(connection, world, starts)
     granted = consents[consents["state"] == "granted"]

@@ -119,10 +119,12 @@ def _line(dice: Random, channel: str) -> JourneyTreatment:
 
 def _cap(dice: Random, name: str, channels: list[str], journeys: list[str]) -> Cap:
     calendar: Any = dice.choice([None, None, "day", "week", "month"])
+    reserve = dice.choice([0, 0, 1, 2])
     return Cap(
         name,
         NAME,
-        limit=dice.randint(1, 3),
+        limit=dice.randint(1, 3) + reserve,
+        reserve=reserve,
         window_hours=dice.choice([12, 24, 168, 700]) if calendar is None else None,
         calendar=calendar,
         channels=tuple(dice.sample(channels, dice.choice([0, min(2, len(channels))]))),
@@ -173,6 +175,7 @@ def context_of(dice: Random, policy: Policy, now: datetime) -> Context:
         suppressed=dice.random() < 0.04,
         paused_until=dice.choice([None] * 8 + [now + timedelta(hours=9)]),
         holdout=dice.random() < 0.05,
+        stopped=tuple(dice.sample([*journeys, "retired"], dice.choice([0] * 12 + [1]))),
         stock={it: dice.choice([0, 1, 7]) for it in policy.resources if dice.random() < 0.8},
     )
 
@@ -216,6 +219,7 @@ def _contact(dice: Random, channels: list[str], journeys: list[str], now: dateti
         now + timedelta(hours=dice.choice([-800, -300, -100, -30, -5, -0.5, 0, 3, 20, 60])),
         dice.choice(["marketing", "marketing", "service"]),
         dice.choice([None, False, False, True]),
+        dice.choice([None] * 6 + [now + timedelta(minutes=age) for age in (-3, 0, 1, 45)]),
     )
 
 

@@ -62,7 +62,13 @@ contexts = st.builds(
     ).map(tuple),
     contacts=st.lists(
         st.builds(
-            Contact, ids, ids, moments, st.sampled_from(["marketing", "service"]), st.sampled_from([None, True, False])
+            Contact,
+            ids,
+            ids,
+            moments,
+            st.sampled_from(["marketing", "service"]),
+            st.sampled_from([None, True, False]),
+            maybe_moments,
         ),
         max_size=5,
     ).map(tuple),
@@ -76,6 +82,7 @@ contexts = st.builds(
     degraded=st.lists(ids, max_size=2).map(tuple),
     holdout=st.sampled_from([False] * 9 + [True]),
     stock=st.dictionaries(st.one_of(st.just("slots"), ids), st.integers(-(10**20), 10**20), max_size=2),
+    stopped=st.one_of(st.just(()), st.just(()), st.lists(ids, max_size=2).map(tuple)),
 )
 TREATMENTS = st.one_of(
     st.sampled_from(["care/main/first", "care/mail/second", "care/text/third", "rival/mail/other", "store/note/word"]),
@@ -123,6 +130,7 @@ journeys = st.builds(
             offers,
             st.sampled_from(["message", "module", "reward", "route", "suppress"]),
             st.one_of(st.none(), ids),
+            st.sampled_from(["none", "price", "benefit_loss", "denial"]),
         ),
         max_size=4,
     ),
@@ -137,6 +145,7 @@ journeys = st.builds(
             "effect_prior": numbers,
             "effect_prior_sd": numbers,
             "purpose": st.sampled_from(["marketing", "service"]),
+            "hourly_plan": st.one_of(st.none(), st.integers(-2, 9)),
         }
     ),
 )
@@ -150,6 +159,7 @@ caps = st.builds(
             "calendar": st.sampled_from([None, None, "day", "week", "month"]),
             "channels": st.sampled_from([(), ("main",), ("gone", "mail")]),
             "journeys": st.sampled_from([(), ("care",)]),
+            "reserve": st.integers(-2, 4),
         }
     ),
 )

@@ -11,9 +11,10 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from arbitration.domain import Candidate, Contact, Context, FeatureValue, SendWindow
-from arbitration.policy import Cap, Journey, Policy
+from arbitration.policy import Journey, Policy
+from tests.unit.arbitration.oracle_caps import HOUR, MINUTE, counted, exceeds, minutes
 
-MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+DAY = timedelta(days=1)
 Known = bool | None
 RULES: Mapping[str, Callable[[Mapping[str, FeatureValue]], Known]] = {
     "True": lambda _: True,
@@ -63,21 +64,17 @@ def violations(
     return {
         *_pause(candidate, context),
         *_consent(candidate, context, policy),
+        *_stopped(candidate, context),
         *_clock(candidate, context, policy),
         *_caps(candidate, context, policy, contacts),
         *_rests(candidate, policy, contacts),
+        *_live(candidate, context, policy, now),
         *_held(candidate, context, policy, now),
         *_channel(candidate, context, policy),
         *_trigger(candidate, context, policy),
         *_rules(candidate, context, policy, now),
         *_means(candidate, context, policy),
     }
-
-
-def minutes(window: SendWindow) -> list[datetime]:
-    """Every minute of a window, its opening included, its end not."""
-    count = -(-(window.closes_at - window.opens_at) // MINUTE)
-    return [window.opens_at + at * MINUTE for at in range(count)]
 
 
 def purpose_of(candidate: Candidate, policy: Policy) -> str:
@@ -113,6 +110,11 @@ def _consent(candidate: Candidate, context: Context, policy: Policy) -> Iterable
         yield "consent_evidence_incomplete"
 
 
+def _stopped(candidate: Candidate, context: Context) -> Iterable[str]:
+    if candidate.treatment.journey in context.stopped:
+        yield "journey_stopped"
+
+
 def _zone(name: str | None) -> ZoneInfo | None:
     try:
         return ZoneInfo(name) if name else None
@@ -141,49 +143,10 @@ def _caps(candidate: Candidate, context: Context, policy: Policy, contacts: tupl
         return
     treatment, zone = candidate.treatment, _zone(context.time_zone)
     for cap in policy.contact_policy.caps:
-        if treatment.channel in (cap.channels or (treatment.channel,)) and treatment.journey in (
-            cap.journeys or (treatment.journey,)
-        ):
-            sent = tuple(sorted(it.sent_at for it in contacts if _counts(cap, it)))
-            if _exceeds(cap, candidate.window, sent, zone):
-                yield "group_cap" if cap.journeys else "channel_cap" if cap.channels else "overall_cap"
-
-
-def _counts(cap: Cap, contact: Contact) -> bool:
-    return (
-        contact.purpose == "marketing"
-        and contact.channel in (cap.channels or (contact.channel,))
-        and contact.journey in (cap.journeys or (contact.journey,))
-    )
-
-
-@lru_cache(maxsize=65536)
-def _exceeds(cap: Cap, window: SendWindow, sent: tuple[datetime, ...], zone: ZoneInfo | None) -> bool:
-    """Whether a contact in some minute of the window would be one too many."""
-    if cap.calendar is None:
-        return any(crowded(cap, moment, sent) for moment in minutes(window))
-    if zone is None:
-        return False
-    used = [period(moment, zone, cap.calendar) for moment in sent]
-    return any(used.count(period(moment, zone, cap.calendar)) >= cap.limit for moment in minutes(window))
-
-
-def crowded(cap: Cap, moment: datetime, sent: tuple[datetime, ...]) -> bool:
-    """Whether some stretch of the cap's length that holds the moment would hold more than `limit` contacts."""
-    length = (cap.window_hours or 0) * HOUR
-    together = (*sent, moment)
-    for start in together:
-        if start <= moment < start + length and sum(start <= it < start + length for it in together) > cap.limit:
-            return True
-    return False
-
-
-def period(moment: datetime, zone: ZoneInfo, calendar: str) -> tuple[int, ...]:
-    """The name of the local day, week or month."""
-    local = moment.astimezone(zone)
-    if calendar == "week":
-        return local.isocalendar()[:2]
-    return (local.year, local.month) if calendar == "month" else (local.year, local.month, local.day)
+        on_channel = treatment.channel in (cap.channels or (treatment.channel,))
+        of_journey = treatment.journey in (cap.journeys or (treatment.journey,))
+        if on_channel and of_journey and exceeds(cap, candidate.window, *counted(cap, contacts), zone):
+            yield "group_cap" if cap.journeys else "channel_cap" if cap.channels else "overall_cap"
 
 
 def _rests(candidate: Candidate, policy: Policy, contacts: tuple[Contact, ...]) -> Iterable[str]:
@@ -215,6 +178,17 @@ def _goes_on(candidate: Candidate, run: list[Contact], journey: Journey, policy:
         return False
     last = policy.channels.get(run[-1].channel)
     return last is None or opens >= run[-1].sent_at + timedelta(hours=last.wait_hours)
+
+
+def _live(candidate: Candidate, context: Context, policy: Policy, now: datetime) -> Iterable[str]:
+    """Plan steps are not among the context's contacts, so they are never live."""
+    if purpose_of(candidate, policy) == "service":
+        return
+    placed = {name for name, channel in policy.channels.items() if channel.timing == "immediate"}
+    for it in context.contacts:
+        live = it.purpose == "marketing" and it.live_until is not None and now < it.live_until
+        if live and (it.channel in placed) == (candidate.treatment.channel in placed):
+            yield "live_winner"
 
 
 def _held(candidate: Candidate, context: Context, policy: Policy, now: datetime) -> Iterable[str]:

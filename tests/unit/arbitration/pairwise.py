@@ -45,8 +45,11 @@ FACTORS: Mapping[str, tuple[str, ...]] = {
     "cap_state": ("free", "one_left", "full"),
     "zone": ("Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "America/Havana", "Asia/Kathmandu"),
     "moment": ("ordinary", "before_spring", "at_the_gap", "before_autumn", "in_the_fold", "month_end"),
+    "reserve": ("none", "kept"),
     "cool_down": ("free", "goes_on", "running", "past_its_horizon"),
     "group": ("free", "busy"),
+    "live": ("none", "run_out", "message", "place"),
+    "stopped": ("no", "yes"),
     "stock": ("plenty", "used_up", "unknown"),
     "trigger": ("none", "live", "ends_today", "expired"),
     "presence": ("away", "in_store", "unknown"),
@@ -75,6 +78,8 @@ OPEN: Mapping[str, tuple[str, ...]] = dict(FACTORS) | {
     "cap_state": ("free", "one_left"),
     "cool_down": ("free", "goes_on"),
     "group": ("free",),
+    "live": ("none", "run_out"),
+    "stopped": ("no",),
     "stock": ("plenty",),
     "trigger": ("none", "live", "ends_today"),
     "presence": ("away",),
@@ -206,7 +211,7 @@ def policy_of(row: Row) -> Policy:
     )  # fmt: skip
     rival = journey("rival", JourneyTreatment("mail", "other"), exclusive_group="both", horizon_hours=72)
     store = journey("store", JourneyTreatment("note", "word"), cooldown_hours=1)
-    limit = {"free": 3, "one_left": 2, "full": 1}[row["cap_state"]]
+    limit, kept = {"free": 3, "one_left": 2, "full": 1}[row["cap_state"]], int(row["reserve"] == "kept")
     selection: Any = {
         "exploration": 0.04,
         "silence_floor": 0.01,
@@ -222,7 +227,7 @@ def policy_of(row: Row) -> Policy:
             channel("note", timing="immediate", needs_consent=False, available="in_store == 1"),
         ],
         [care, rival, store],
-        cap("the_cap", limit, **_KINDS[row["cap_kind"]], **_SCOPES[row["cap_scope"]]),
+        cap("the_cap", limit + kept, reserve=kept, **_KINDS[row["cap_kind"]], **_SCOPES[row["cap_scope"]]),
         quiet=(21, 8) if row["quiet"] == "over_midnight" else (0, 0),
         selection=Selection(**selection, exploration_budget=0.05, salt_id="salt"),
         resources={"slots": Resource("slots", _named("slots"), channel="main", limit=100, price=0.01)},
@@ -244,6 +249,7 @@ def context_of(row: Row, now: datetime) -> Context:
         channels={"any": (), "main": ("main",), "others": ("mail", "text", "note")}[row["caller"]],
         paused_until=now + timedelta(hours=9) if row["pause"] == "nine_hours" else None,
         holdout=row["holdout"] == "yes",
+        stopped=("care",) if row["stopped"] == "yes" else (),
         stock={"plenty": {"slots": 40}, "used_up": {"slots": 0}, "unknown": {}}[row["stock"]],
     )  # fmt: skip
 
@@ -277,6 +283,11 @@ def _contacts(row: Row, now: datetime) -> Iterator[Contact]:
         yield Contact("care", "text", now - timedelta(hours=130), "service", engaged=False)
     if row["cool_down"] == "running":
         yield Contact("care", "mail", now - timedelta(hours=5), "service")
+    if row["live"] != "none":
+        where = "note" if row["live"] == "place" else "text"
+        yield Contact(
+            "past", where, now - timedelta(days=40), live_until=now + timedelta(minutes=20 * (row["live"] != "run_out"))
+        )
     if row["group"] == "busy":
         yield Contact("rival", "mail", now - timedelta(hours=10))
 

@@ -15,7 +15,8 @@ from arbitration.decide import decide
 from arbitration.domain import Candidate, Consent, Contact, Context, CustomerId, Decision, Rejection, SendWindow
 from arbitration.gates.calendar import begin_of, period_after, period_of
 from arbitration.policy import Cap, JourneyTreatment, Policy
-from tests.unit.arbitration.oracle import MINUTE, crowded, first_instant, period, violations
+from tests.unit.arbitration.oracle import first_instant, violations
+from tests.unit.arbitration.oracle_caps import MINUTE, counted, crammed, crowded, period
 from tests.unit.arbitration.pairwise import BELIEFS, cap, changes, channel, journey, moment_of, policy
 
 INSTANT = timedelta(microseconds=1)
@@ -161,9 +162,10 @@ def test_a_group_that_runs_longest_says_when_it_is_free() -> None:
 
 CAPS = st.lists(
     st.builds(
-        lambda name, limit, kind, scope: cap(name, limit, **kind, **scope),
+        lambda name, limit, reserve, kind, scope: cap(name, limit + reserve, reserve=reserve, **kind, **scope),
         st.sampled_from(["a", "b", "c"]),
         st.integers(1, 3),
+        st.sampled_from([0, 0, 1, 2]),
         st.sampled_from([{"window_hours": hours} for hours in (5, 24, 48, 168)] + [{"calendar": it} for it in ("day", "week", "month")]),
         st.sampled_from([{}, {"channels": ("mail",)}, {"channels": ("mail", "text")}, {"journeys": ("care", "free")}]),
     ),
@@ -185,6 +187,7 @@ def questions(draw: st.DrawFn) -> tuple[Context, Policy, datetime]:
         st.integers(-12 * 24 * 60, 40 * 60).map(lambda age: now + age * MINUTE),
         st.sampled_from(["marketing", "marketing", "service"]),
         st.sampled_from([None, False]),
+        st.one_of(st.none(), st.none(), st.integers(-30, 60).map(lambda age: now + age * MINUTE)),
     )
     pause = draw(st.sampled_from([None, None, None, now + 7 * HOUR]))
     contacts = tuple(draw(st.lists(contact, max_size=5)))
@@ -273,14 +276,9 @@ def _is(one: Cap, no: Rejection) -> bool:
 
 
 def _full(one: Cap, moment: datetime, context: Context) -> bool:
-    sent = tuple(
-        it.sent_at for it in context.contacts if it.purpose == "marketing" and one.counts(it.journey, it.channel)
-    )
     if one.calendar is None:
-        return crowded(one, moment, sent)
-    zone = ZoneInfo(context.time_zone or "")
-    used = [period(it, zone, one.calendar) for it in sent]
-    return used.count(period(moment, zone, one.calendar)) >= one.limit
+        return crowded(one, moment, *counted(one, context.contacts))
+    return crammed(one, moment, *counted(one, context.contacts), ZoneInfo(context.time_zone or ""))
 
 
 @pytest.mark.parametrize("zone", ZONES[:4])

@@ -31,6 +31,7 @@ CLOSED = {
     ("cool_down", "running"): "cool_down",
     ("cool_down", "past_its_horizon"): "cool_down",
     ("group", "busy"): "exclusive_group",
+    ("stopped", "yes"): "journey_stopped",
     ("stock", "used_up"): "out_of_stock",
     ("stock", "unknown"): "out_of_stock",
     ("trigger", "expired"): "trigger_expired",
@@ -105,6 +106,19 @@ def test_a_full_cap_of_every_kind_and_scope_stops_marketing_and_nothing_else() -
             assert not (free and mine & CAPS)
             codes.update(mine & CAPS)
     assert set(codes) == CAPS
+
+
+def test_a_live_winner_stops_marketing_of_its_own_timing_and_nothing_else() -> None:
+    seen: Counter[bool] = Counter()
+    for row in OPEN_ROWS:
+        for live, timing in (("message", "scheduled"), ("place", "immediate")):
+            decision = check_candidates({**row, "live": live})
+            mine = {it.code for it in decision.rejections if it.candidate.treatment.id == "care/main/first"}
+            waits = row["timing"] == timing and row["purpose"] == "marketing" and row["kind"] != "suppress"
+            assert waits or "live_winner" not in mine
+            assert not (waits and "care/main/first" in {it.candidate.treatment.id for it in decision.ranked})
+            seen["live_winner" in mine] += 1
+    assert min(seen[True], seen[False]) > 10
 
 
 @pytest.mark.parametrize("row", [*ROWS, *OPEN_ROWS], ids=[*IDS, *OPEN_IDS])

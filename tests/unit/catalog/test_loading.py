@@ -44,6 +44,26 @@ def test_the_caps_of_the_example_count_messages_apart_from_places() -> None:
     assert caps["tier_two_a_week"].journeys == ("tier_upgrade", "near_next_tier")
 
 
+def test_journeys_have_a_plan_that_no_demonstration_reaches_and_nothing_waits_for_a_person() -> None:
+    policy = load_catalog(EXAMPLE)
+    plans = {journey.hourly_plan for journey in policy.journeys.values()}
+    assert {plan and plan * policy.contact_policy.stop_factor for plan in plans} == {10_000}
+    assert {line.consequence for journey in policy.journeys.values() for line in journey.treatments} == {"none"}
+
+
+def test_reserve_and_consequence_are_read(edited: Edit) -> None:
+    edited(
+        "contact_policy.yaml",
+        "limit: 2, window_hours: 168, channels: [email]",
+        "limit: 3, reserve: 1, window_hours: 168, channels: [email]",
+    )
+    folder = edited("journeys.yaml", "template: tier_close}", "template: tier_close, consequence: denial}")
+    policy = load_catalog(folder)
+    assert {cap.id: cap.reserve for cap in policy.contact_policy.caps if cap.reserve} == {"email_two_a_week": 1}
+    marked = [line for line in policy.journeys["tier_upgrade"].treatments if line.consequence == "denial"]
+    assert [line.template for line in marked] == ["tier_close"]
+
+
 def test_every_kind_of_treatment_and_both_kinds_of_resource_are_in_the_example() -> None:
     policy = load_catalog(EXAMPLE)
     lines = [line for journey in policy.journeys.values() for line in journey.treatments]
@@ -97,6 +117,11 @@ MISTAKES = {
     "channel twice in a cap": ("contact_policy.yaml", "[in_app, home_tile]", "[in_app, in_app]", "'in_app' stands here twice", "keep one"),
     "cap without a time": ("contact_policy.yaml", " calendar: month,", "", "does not say in what time", "add 'window_hours: 168' or"),
     "cap with two times": ("contact_policy.yaml", "calendar: month,", "calendar: month, window_hours: 24,", "both window_hours and calendar", "keep one"),
+    "reserve of the whole limit": ("contact_policy.yaml", "limit: 2, window_hours: 168, channels: [email]", "limit: 2, reserve: 2, window_hours: 168, channels: [email]", "a reserve of 2 leaves marketing nothing of a limit of 2", "lower it"),
+    "reserve below nothing": ("contact_policy.yaml", "limit: 2, window_hours: 168, channels: [email]", "limit: 2, reserve: -1, window_hours: 168, channels: [email]", "greater than or equal to 0, found -1", "correct"),
+    "plan of nothing": ("journeys.yaml", "hourly_plan: 1000", "hourly_plan: 0", "greater than or equal to 1, found 0", "correct"),
+    "stopped within the plan": ("contact_policy.yaml", "stop_factor: 10.0", "stop_factor: 0.5", "greater than or equal to 1, found 0.5", "correct"),
+    "unknown consequence": ("journeys.yaml", "template: tier_close}", "template: tier_close, consequence: prize}", "found 'prize'", "correct"),
     "unknown calendar": ("contact_policy.yaml", "calendar: month", "calendar: year", "'day', 'week' or 'month', found 'year'", "correct"),
     "cap without a name": ("contact_policy.yaml", "name: {en: One SMS a week, de: Eine SMS in der Woche}, ", "", "name is missing", "add 'name:'"),
     "resource on unknown offer": ("resources.yaml", "offer: coupon_3", "offer: coupon_33", "there is no offer 'coupon_33'", "did you mean 'coupon_3'"),

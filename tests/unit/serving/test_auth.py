@@ -4,17 +4,32 @@ from __future__ import annotations
 
 import json
 import stat
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from datetime import timedelta
 
 import pytest
 
 from arbitration.errors import InputError, StateError
 from features.home import Home
-from serving.auth import ALLOWED, Keys, create_key, secret
+from serving.access import ALLOWED
+from serving.auth import Keys, create_key, revoke_key, rotate_key, secret, stored_keys
 
 
 @pytest.fixture
 def home(tmp_path):
     return Home(tmp_path)
+
+
+@contextmanager
+def at_later(monkeypatch, **later):
+    """The machine's clock, so much later."""
+    now = time.time() + timedelta(**later).total_seconds()
+    with monkeypatch.context() as patch:
+        patch.setattr("serving.auth.time.time", lambda: now)
+        yield
 
 
 def test_a_key_opens_and_only_its_hash_is_kept(home):
@@ -60,7 +75,7 @@ def test_a_damaged_secret_or_key_file_is_said_so(home):
     create_key(home, "shop", "admin")
     (home.keys / "api_keys.json").write_text("{")
     with pytest.raises(StateError, match="cannot be read"):
-        Keys(home).client_of_key("x")
+        Keys(home).client_of_key("dgt_x")
 
 
 def test_a_lost_pepper_is_not_replaced_while_keys_rest_on_it(home):
@@ -83,9 +98,7 @@ def test_a_session_holds_until_it_is_altered_runs_out_or_its_key_is_replaced(hom
     assert keys.client_of_session(cookie[:-1] + ("0" if cookie[-1] != "0" else "1")) is None
     assert keys.client_of_session("") is None
     assert keys.client_of_session("a.b.c") is None
-    with monkeypatch.context() as later:
-        now = __import__("time").time()
-        later.setattr("serving.auth.time.time", lambda: now + 9 * 3600)
+    with at_later(monkeypatch, hours=9):
         assert keys.client_of_session(cookie) is None
     create_key(home, "berta", "marketer")
     assert keys.client_of_session(cookie) is None
@@ -111,3 +124,105 @@ def test_a_wrong_name_or_role_is_refused(home, name, role):
 
 def test_only_orchestrators_and_admins_decide_and_report():
     assert {role for role, acts in ALLOWED.items() if "decide" in acts or "report" in acts} == {"orchestrator", "admin"}
+
+
+def test_a_key_opens_until_it_runs_out_and_so_do_its_sessions(home, monkeypatch):
+    key = create_key(home, "shop", "marketer", lifetime=timedelta(hours=2))
+    keys = Keys(home)
+    cookie = keys.open_session(keys.client_of_key(key))
+    with at_later(monkeypatch, hours=1, minutes=59):
+        assert keys.client_of_key(key).name == keys.client_of_session(cookie).name == "shop"
+    with at_later(monkeypatch, hours=2):
+        assert keys.client_of_key(key) is None
+        assert keys.client_of_session(cookie) is None
+
+
+def test_after_a_rotation_the_old_key_opens_for_the_overlap_and_no_longer(home, monkeypatch):
+    old = create_key(home, "shop", "marketer")
+    keys = Keys(home)
+    cookie = keys.open_session(keys.client_of_key(old))
+    new = rotate_key(home, "shop", overlap=timedelta(hours=3))
+    assert keys.client_of_key(old) == keys.client_of_key(new) == keys.client_of_session(cookie)
+    with at_later(monkeypatch, hours=3):
+        assert keys.client_of_key(old) is None
+        assert keys.client_of_session(cookie) is None
+        assert keys.client_of_key(new).role == "marketer"
+
+
+def test_a_rotation_without_overlap_ends_the_old_key_at_once(home):
+    old = create_key(home, "shop", "admin")
+    keys = Keys(home)
+    new = rotate_key(home, "shop")
+    assert keys.client_of_key(old) is None
+    assert keys.client_of_key(new).role == "admin"
+
+
+def test_an_overlap_never_outlives_the_old_key_and_the_new_one_lives_as_long(home, monkeypatch):
+    old = create_key(home, "shop", "admin", lifetime=timedelta(hours=2))
+    keys = Keys(home)
+    with at_later(monkeypatch, hours=1):
+        new = rotate_key(home, "shop", overlap=timedelta(days=1))
+    with at_later(monkeypatch, hours=2, minutes=30):
+        assert keys.client_of_key(old) is None
+        assert keys.client_of_key(new) is not None
+    with at_later(monkeypatch, hours=3, minutes=1):
+        assert keys.client_of_key(new) is None
+
+
+def test_a_revoked_key_and_its_session_open_nothing_from_then_on(home):
+    key = create_key(home, "shop", "admin")
+    keys = Keys(home)
+    cookie = keys.open_session(keys.client_of_key(key))
+    revoke_key(home, "shop")
+    assert keys.client_of_key(key) is None
+    assert keys.client_of_session(cookie) is None
+
+
+def test_two_changes_within_one_tick_of_the_file_systems_clock_are_both_seen(home):
+    keys = Keys(home)
+    for _ in range(200):
+        key = create_key(home, "shop", "admin")
+        assert keys.client_of_key(key) is not None
+        revoke_key(home, "shop")
+        assert keys.client_of_key(key) is None
+
+
+def test_a_name_without_a_key_cannot_be_rotated_or_revoked(home):
+    for change in (rotate_key, revoke_key):
+        with pytest.raises(InputError, match=r"nobody: has no key.*dirigent key list"):
+            change(home, "nobody")
+    assert stored_keys(home) == []
+
+
+def test_a_fresh_key_replaces_nobodys(home):
+    key = create_key(home, "shop", "admin", fresh=True)
+    with pytest.raises(InputError, match="already has a key"):
+        create_key(home, "shop", "admin", fresh=True)
+    assert Keys(home).client_of_key(key) is not None
+
+
+@pytest.mark.parametrize("lifetime", [timedelta(0), timedelta(days=-1), timedelta(days=3651)])
+def test_a_wrong_lifetime_is_refused(home, lifetime):
+    with pytest.raises(InputError, match="lifetime"):
+        create_key(home, "shop", "admin", lifetime=lifetime)
+
+
+def test_processes_that_make_keys_at_the_same_time_lose_none(home):
+    code = (
+        "import sys; from pathlib import Path; from features.home import Home; from serving.auth import create_key\n"
+        "for n in range(10): create_key(Home(Path(sys.argv[1])), f'{sys.argv[2]}-{n}', 'associate')"
+    )
+    makers = [subprocess.Popen([sys.executable, "-c", code, str(home.root), str(one)]) for one in range(4)]
+    assert [maker.wait(60) for maker in makers] == [0] * 4
+    assert {key.name for key in stored_keys(home)} == {f"{one}-{n}" for one in range(4) for n in range(10)}
+    assert list(home.keys.glob(".new-*")) == []
+
+
+def test_keys_of_an_earlier_version_still_open(home):
+    key = create_key(home, "shop", "admin")
+    path = home.keys / "api_keys.json"
+    kept = json.loads(path.read_text())["keys"]
+    path.write_text(
+        json.dumps({"keys": [{name: one[name] for name in ("name", "role", "hash", "created_at")} for one in kept]})
+    )
+    assert Keys(home).client_of_key(key).name == "shop"

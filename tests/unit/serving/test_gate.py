@@ -12,9 +12,13 @@ from starlette.routing import Route
 
 from features.home import Home
 from serving.auth import Keys, create_key
-from serving.gate import MAX_BODY, Gate
+from serving.bodies import MAX_BODY
+from serving.gate import Gate
+from serving.heads import MAX_HEAD, MAX_HEADERS, MAX_URL
+from serving.limits import Limits
 from serving.login import COOKIE
 from serving.metrics import Metrics
+from serving.settings import Settings
 
 JSON = {"Content-Type": "application/json"}
 
@@ -49,12 +53,13 @@ def call(home):
         ]
     )
     keys, metrics = Keys(home), Metrics()
-    gate = Gate(inner, lambda: keys, lambda: metrics)
+    limits = Limits(Settings(rate_per_key=20, rate_per_peer=5))
+    gate = Gate(inner, lambda: keys, lambda: metrics, lambda: limits)
 
-    def send(method, path, *, authorized=True, headers=None, **more):
+    def send(method, path, *, authorized=True, headers=None, scheme="http", **more):
         async def go():
             transport = httpx.ASGITransport(gate)
-            async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+            async with httpx.AsyncClient(transport=transport, base_url=f"{scheme}://test") as client:
                 own = {"Authorization": f"Bearer {key}"} if authorized else {}
                 return await client.request(method, path, headers=own | (headers or {}), **more)
 
@@ -139,3 +144,51 @@ def test_a_session_opens_pages_only_and_only_for_reading(call):
 def test_a_path_is_never_put_into_the_form_unchecked(call):
     door = call("GET", '/ui/"><script>alert(1)</script>', authorized=False)
     assert "<script>" not in door.text
+
+
+@pytest.mark.parametrize("coding", ["gzip", "br", "deflate", "x", "gzip, identity"])
+def test_a_compressed_body_is_refused_and_not_unpacked(call, coding):
+    answer = call("POST", "/v1/size", headers=JSON | {"Content-Encoding": coding}, content=b"{}")
+    assert answer.status_code == 415
+    assert answer.json()["detail"] == "Send the body without Content-Encoding."
+
+
+def test_heads_beyond_the_limits_are_refused(call):
+    assert call("GET", "/livez", headers={f"x-{number}": "1" for number in range(MAX_HEADERS)}).status_code == 431
+    assert call("GET", "/livez", headers={"x-long": "x" * MAX_HEAD}).status_code == 431
+    assert call("GET", "/livez?" + "x" * MAX_URL).status_code == 414
+
+
+def test_a_key_that_asks_too_often_is_told_when_to_come_back(call):
+    answers = [call("GET", "/nowhere") for _ in range(45)]
+    assert {answer.status_code for answer in answers[:40]} == {404}
+    assert answers[-1].status_code == 429
+    assert int(answers[-1].headers["retry-after"]) >= 1
+    assert answers[-1].json()["type"] == "urn:dirigent:problem:rate"
+
+
+def test_strangers_are_limited_and_neither_keys_nor_health_suffer_from_it(call):
+    answers = [call("GET", "/nowhere", authorized=False).status_code for _ in range(15)]
+    assert answers[:10] == [401] * 10
+    assert answers[-1] == 429
+    assert call("GET", "/livez", authorized=False).status_code == 200
+    assert call("POST", "/v1/size", headers=JSON, content=b"{}").status_code == 200
+
+
+def test_every_answer_says_to_browsers_what_they_may_not_do(call):
+    for answer in (call("GET", "/livez"), call("GET", "/nowhere"), call("GET", "/nowhere", authorized=False)):
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["cache-control"] == "no-store"
+        assert answer.headers["referrer-policy"] == "no-referrer"
+        assert "default-src 'none'" in answer.headers["content-security-policy"]
+        assert "server" not in answer.headers
+        assert "strict-transport-security" not in answer.headers
+    assert "max-age" in call("GET", "/livez", scheme="https").headers["strict-transport-security"]
+
+
+def test_a_damaged_file_of_keys_is_unavailability_and_no_open_door(call, home):
+    (home.keys / "api_keys.json").write_text("{")
+    answer = call("GET", "/nowhere")
+    assert answer.status_code == 503
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert str(home.root) not in answer.text

@@ -1,0 +1,111 @@
+"""The rights' second half: the files of the home follow what the ledger says, also after a crash between the two.
+
+The ledger comes first, always. What it says can therefore be carried over to the files again at any time, and is at every start.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from functools import partial
+from itertools import islice
+
+from arbitration.errors import DirigentError
+from features.home import Home, Progress, silent
+from features.rights import bar, barred, forget, unbar
+from serving.ledger.engine import connection_of
+from serving.ledger.rights import files_done, holds_objection, objectors, unfinished
+from serving.ledger.store import Ledger
+from serving.logs import log
+
+_TRIES, _PAUSE_SECONDS = 20, 0.1
+_AT_ONCE = 500
+_working = threading.Lock()
+
+
+def reconcile(ledger: Ledger, home: Home) -> int:
+    """Make the list of the barred say what the ledger says. Returns how many customers it had wrong.
+
+    At every start, before anything is copied from the shop's tables, and in the retention job.
+    """
+    with ledger.reading() as reading:
+        wrong = objectors(reading) ^ barred(home, "objection")
+    for customer_id in sorted(wrong):
+        follow_objection(ledger, home, customer_id)
+    return len(wrong) + bar_leaving(ledger, home)
+
+
+def bar_leaving(ledger: Ledger, home: Home) -> int:
+    """Bar whose erasure the files have yet to carry out, and nobody else, in the name of an erasure. Returns how many changed.
+
+    The erasures stay locked meanwhile: none of them can be finished, and its customer let off the list, in between.
+    """
+    with ledger.writing() as tx:
+        leaving, listed = frozenset(unfinished(tx).values()), barred(home, "erasure")
+        for customer_id in sorted(leaving - listed):
+            bar(home, customer_id, "erasure")
+        for customer_id in sorted(listed - leaving):
+            unbar(home, customer_id, "erasure")
+    return len(leaving ^ listed)
+
+
+def follow_objection(ledger: Ledger, home: Home, customer_id: str) -> None:
+    """Bar the customer in the files, or no longer, as the ledger says at this moment.
+
+    Under the customer's lock: of two reports at once the one that was committed last is the last to reach the files, too.
+    """
+    with ledger.writing() as tx:
+        change = bar if holds_objection(tx, customer_id) else unbar
+        change(home, customer_id, "objection")
+
+
+def finish_erasures(ledger: Ledger, home: Home, progress: Progress = silent) -> int:
+    """Take the erased out of every file, many at a time, and out of what SQLite still holds beside its tables. Returns how many.
+
+    Killed at any point, run again it goes on. Raises `FeatureStoreError` when the online store does not answer.
+    """
+    done = 0
+    while waiting := _waiting(ledger):
+        forget(home, waiting.values(), progress)
+        ledger.write(None, partial(files_done, customers=waiting))
+        for customer_id in waiting.values():
+            unbar(home, customer_id, "erasure")
+        done += len(waiting)
+    if done:
+        progress("clearing the ledger's write-ahead log")
+        flush(ledger)
+    return done
+
+
+def finish_in_background(ledger: Ledger, home: Home) -> None:
+    """The same in a thread, once at a time; what fails is left to the retention job."""
+    threading.Thread(target=_finish, args=(ledger, home), name="erasures", daemon=True).start()
+
+
+def flush(ledger: Ledger) -> bool:
+    """Move SQLite's write-ahead log into the file and empty it: it holds older states of pages. False while somebody reads."""
+    if not ledger.place.is_sqlite:
+        return True
+    for _ in range(_TRIES):
+        with connection_of(ledger.engine, ledger.place) as connection:
+            busy = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").scalar_one()
+        if not busy:
+            return True
+        time.sleep(_PAUSE_SECONDS)
+    return False
+
+
+def _waiting(ledger: Ledger) -> dict[str, str]:
+    with ledger.reading() as reading:
+        return dict(islice(unfinished(reading).items(), _AT_ONCE))
+
+
+def _finish(ledger: Ledger, home: Home) -> None:
+    with _working:
+        try:
+            count = finish_erasures(ledger, home)
+        except (DirigentError, OSError) as error:
+            log.warning("erasure waits", error=type(error).__name__)
+            return
+    if count:
+        log.info("erased", customers=count)

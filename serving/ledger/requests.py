@@ -1,0 +1,30 @@
+"""What callers were answered, so that a repeated call gets the same bytes again and has its effect once."""
+
+from __future__ import annotations
+
+from serving.ledger.bookkeeping import requests
+from serving.ledger.reading import Reading
+from serving.ledger.rows import Answer
+from serving.ledger.transaction import Transaction
+
+
+def earlier(reading: Reading, client: str, endpoint: str, request_id: str) -> Answer | None:
+    """What was answered when this call came first; the caller compares the digest of its body."""
+    table = requests.c
+    mine = (table.client == client) & (table.endpoint == endpoint) & (table.request_id == request_id)
+    row = reading.first(requests.select().where(mine))
+    return Answer(row.body_digest, row.status, bytes(row.answer)) if row else None
+
+
+def remember(
+    tx: Transaction, client: str, endpoint: str, request_id: str, answer: Answer, *, of_customer: bool = True
+) -> None:
+    """Keep an answer for as long as `serving.ledger.retention` says; it must hold no customer id, and the call must be new.
+
+    `of_customer`: it goes when the customer of this transaction is erased.
+    """
+    tx.put(requests, {
+        "client": client, "endpoint": endpoint, "request_id": request_id, "body_digest": answer.body_digest,
+        "subject": tx.subject.id if tx.subject and of_customer else None, "status": answer.status, "answer": answer.body,
+        "answered_at": tx.at,
+    })  # fmt: skip

@@ -1,0 +1,80 @@
+"""What is asked about reservations, and what is answered."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from arbitration.domain import Kind
+from serving.answer_shapes import ConsentEvidence, Held, Moment, Shape, Window
+from serving.schemas import Identifier, Name, Strict
+
+Epoch = Annotated[int, Field(ge=1, le=2**53)]
+# A sentence of a reviewer about the decision, not about the person: an address or a phone number does not fit.
+Sentence = Annotated[str, Field(pattern=r"^[^@+<>\x00-\x1f]{3,300}$")]
+
+
+class ConfirmRequest(Strict):
+    """The contact is handed over for sending now. `epoch` is the one that was answered with the reservation."""
+
+    epoch: Epoch
+
+
+class ReleaseRequest(Strict):
+    """The contact will not be sent; `reason` is a short code word."""
+
+    epoch: Epoch
+    reason: Name = "given_back"
+
+
+class ReviewRequest(Strict):
+    """A person's verdict on a contact that must not become final on a model's word alone."""
+
+    verdict: Literal["approved", "rejected"]
+    reason: Sentence
+
+
+class StepRequest(Strict):
+    """Take the place of a later step of a decision's plan; `context` holds what the caller knows now, as in a decision request."""
+
+    request_id: Identifier
+    decision_id: Identifier
+    step: Annotated[int, Field(ge=1, le=9)]
+    context: Annotated[dict[str, float | bool | str], Field(max_length=50)] = {}
+
+
+class ReservationAnswer(Shape):
+    """A reservation as it is now. `send_at` is the moment for which it counts, `settled_by` why it is no longer reserved, as a code."""
+
+    reservation_id: str
+    decision_id: str
+    step: int
+    epoch: int
+    state: Literal["reserved", "confirmed", "released", "expired"]
+    journey: str
+    channel: str
+    send_at: Moment
+    lease_until: Moment
+    settled_at: Moment | None = None
+    settled_by: str | None = None
+    review: Literal["required", "approved", "rejected"] | None = None
+
+
+class StepAnswer(Shape):
+    """A later step of a plan with its place: what to send, when, and what it rests on. Confirm `reservation` before sending."""
+
+    request_id: str
+    decision_id: str
+    step: int
+    reservation: Held
+    journey: str
+    treatment: str
+    channel: str
+    template: str
+    kind: Kind
+    offer: str | None = None
+    send_at: Moment
+    send_at_local: str | None = None
+    window: Window
+    consent: list[ConsentEvidence]
