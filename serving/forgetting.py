@@ -14,12 +14,15 @@ from arbitration.errors import DirigentError
 from features.home import Home, Progress, silent
 from features.rights import bar, barred, forget, unbar
 from serving.ledger.engine import connection_of
-from serving.ledger.rights import files_done, holds_objection, objectors, unfinished
+from serving.ledger.retention import IDEMPOTENCY, Retention, retain
+from serving.ledger.rights import erase, files_done, holds_objection, objectors, returned, unfinished
 from serving.ledger.store import Ledger
 from serving.logs import log
 
 _TRIES, _PAUSE_SECONDS = 20, 0.1
 _AT_ONCE = 500
+RETURNED_AFTER = 2 * IDEMPOTENCY
+"""What was answered about somebody erased, who was asked about again, is kept for repeated calls; then it goes, too."""
 _working = threading.Lock()
 
 
@@ -93,6 +96,26 @@ def flush(ledger: Ledger) -> bool:
             return True
         time.sleep(_PAUSE_SECONDS)
     return False
+
+
+def keep_to(
+    ledger: Ledger, home: Home, kept: Retention | None = None, *, dry_run: bool = False, progress: Progress = silent
+) -> dict[str, int]:
+    """The retention job: what is too old goes, erasures are finished, who came back although suppressed is forgotten again, and the
+    files follow the ledger. Returns counts by kind; with `dry_run` of what would go.
+    """
+    found = retain(ledger, kept, dry_run=dry_run, progress=progress)
+    with ledger.reading() as reading:
+        back, waiting = returned(reading, RETURNED_AFTER), len(unfinished(reading))
+    if dry_run:
+        return found | {"came back": len(back), "erasures to finish": waiting}
+    for customer_id in back:
+        ledger.write(
+            customer_id,
+            partial(erase, erasure_id=ledger.keyring.new_id("x"), customer_id=customer_id, reason="suppressed"),
+        )
+    found |= {"came back": len(back), "barred wrongly": reconcile(ledger, home)}
+    return found | {"erasures finished": finish_erasures(ledger, home, progress)}
 
 
 def _waiting(ledger: Ledger) -> dict[str, str]:

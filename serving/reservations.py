@@ -118,14 +118,12 @@ def _moved(runtime: Runtime, reservation_id: str, judge: Callable[[Transaction, 
 
 
 def _confirmed(runtime: Runtime, tx: Transaction, row: Row, customer: str, epoch: int) -> Row | Problem:
-    if wrong := _other_epoch(row, epoch):
-        return wrong
-    if row["state"] == "confirmed" and row["settled_by"] == BY_CLIENT:
+    wrong = _other_epoch(row, epoch)
+    if wrong is None and row["state"] == "confirmed" and row["settled_by"] == BY_CLIENT:
         return row
-    if row["state"] != "reserved":
-        return _over(row)
-    if row["review"] == "required":
-        return Refused("review-required", "A person must approve it first: POST …/review.")
+    wrong = wrong or _unready(row)
+    if wrong is not None:
+        return wrong
     this = contacts.c.reservation_id == row["reservation_id"]
     if tx.at >= row["closes_at"]:
         return _over(settle(tx, this, "expired", "window_over")[0])
@@ -137,6 +135,15 @@ def _confirmed(runtime: Runtime, tx: Transaction, row: Row, customer: str, epoch
     proof = _proof(case, candidate)
     moved = {"sent_at": max(tx.at, row["sent_at"]), "evidence_id": proof.evidence_id if proof else None}
     return settle(tx, this, "confirmed", BY_CLIENT, **moved)[0]
+
+
+def _unready(row: Row) -> Refused | None:
+    """Why a contact cannot be confirmed as it stands."""
+    if row["state"] != "reserved":
+        return _over(row)
+    if row["review"] == "required":
+        return Refused("review-required", "A person must approve it first: POST …/review.")
+    return None
 
 
 def _released(tx: Transaction, row: Row, request: ReleaseRequest) -> Row | Problem:

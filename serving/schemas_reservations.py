@@ -41,7 +41,7 @@ class StepRequest(Strict):
     request_id: Identifier
     decision_id: Identifier
     step: Annotated[int, Field(ge=1, le=9)]
-    context: Annotated[dict[str, float | bool | str], Field(max_length=50)] = {}
+    context: Annotated[dict[str, float | bool | str], Field(max_length=50, default_factory=dict)]
 
 
 class ReservationAnswer(Shape):

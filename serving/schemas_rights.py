@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field, model_validator
 
@@ -16,6 +16,7 @@ Basis = Literal["consent", "existing_customer_7_3", "contract"]
 PauseReason = Literal["bereavement", "complaint", "dispute"]
 # The grounds of GDPR Art. 17(1), without (f), which is about children's services.
 Ground = Literal["no_longer_needed", "consent_withdrawn", "objection", "unlawful", "legal_obligation"]
+GROUNDS: tuple[str, ...] = get_args(Ground)
 
 
 class Said(Strict):

@@ -53,7 +53,7 @@ def header_faults(table: Table, present: dict[str, str]) -> Iterator[Fault]:
 
 
 def broken(column: Column) -> str:
-    """An SQL condition that is true for a text value `v` that does not fit the column."""
+    """An SQL condition that is true for a text value `v` that does not fit the column; nothing at all always fits."""
     sql_type = SQL_TYPES[column.type]
     rules = {
         "id": f"NOT regexp_matches(v, '{ID_PATTERN}')",
@@ -75,7 +75,7 @@ def broken(column: Column) -> str:
         condition += f" OR try_cast(v AS DOUBLE) < {column.low}"
     if column.high is not None:
         condition += f" OR try_cast(v AS DOUBLE) > {column.high}"
-    return condition
+    return f"v IS NOT NULL AND ({condition})"
 
 
 def expected(column: Column) -> str:

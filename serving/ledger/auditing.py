@@ -13,9 +13,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, Table, insert, select, text
+from sqlalchemy import Connection, Table, bindparam, func, select, text
 
 from serving.ledger.bookkeeping import audit
+from serving.ledger.statements import add_row, first
 
 LANES = 17
 SHOP_LANE = 16
@@ -25,6 +26,9 @@ Entry = tuple[str, str, str | None]
 # What the database numbers, what moves with every write, and what an erasure empties: none of it says what was done.
 _LEFT_OUT = {"decisions": ("number",), "subjects": ("customer_id", "sealing_key", "version", "epoch", "last_at")}
 _LOCKS = 0x4449_5200  # the first of our advisory locks in PostgreSQL
+
+_LAST = select(func.max(audit.c.number)).where(audit.c.lane == bindparam("lane")).scalar_subquery()
+_NEWEST = select(audit.c.number, audit.c.seal).where(audit.c.lane == bindparam("lane"), audit.c.number == _LAST)
 
 
 def lane_of(subject: str | None) -> int:
@@ -64,9 +68,8 @@ def append(connection: Connection, key: bytes, lane: int, at: int, entries: list
     """Add an entry at the end of a lane; other writers of the lane wait until this transaction ends."""
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCKS + lane})
-    newest = select(audit.c.number, audit.c.seal).where(audit.c.lane == lane).order_by(audit.c.number.desc()).limit(1)
-    last = connection.execute(newest).first()
+    last = first(connection, _NEWEST, lane=lane)
     number, before = (last.number + 1, last.seal) if last else (1, NOTHING_BEFORE)
     told = json.dumps(entries, separators=(",", ":"))
     seal = seal_of(key, before, lane=lane, number=number, at=at, entries=told)
-    connection.execute(insert(audit).values(lane=lane, number=number, at=at, entries=told, seal=seal))
+    add_row(connection, audit, {"lane": lane, "number": number, "at": at, "entries": told, "seal": seal})

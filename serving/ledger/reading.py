@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, select, text
+from sqlalchemy import Connection, Row, func, select
 
 from arbitration.errors import LedgerError
 from arbitration.policy import Resource
@@ -22,7 +22,7 @@ from serving.ledger.standing import consents_of, contacts_of
 from serving.ledger.stock import uses_of
 from serving.ledger.subjects import Subject
 
-_MARKS = text(
+_MARKS = (
     "SELECT (SELECT count(*) FROM stops), (SELECT count(*) FROM stops WHERE ended_at IS NULL), "
     "(SELECT max(fingerprint) FROM imports WHERE name = 'shop_consents')"
 )
@@ -79,7 +79,7 @@ class Reading:
 
     def marks(self) -> tuple[object, ...]:
         """Changes whenever a journey is stopped or resumed, or the shop's consents are imported anew."""
-        return tuple(self.connection.execute(_MARKS).one())
+        return tuple(self.connection.exec_driver_sql(_MARKS).one())
 
     def standing(self, customer_id: str, since: datetime, now: datetime, brand: str) -> Standing:
         """Consents of a brand as they hold `now`, oldest first, and the contacts `since` that were made or are reserved."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Table, delete, select
@@ -147,10 +147,18 @@ def holds_objection(tx: Transaction, customer_id: str) -> bool:
     return row is not None and row.objected_at is not None
 
 
-def returned(reading: Reading) -> list[str]:
-    """Customers on the suppression list whom somebody asked about again, so that the ledger names them once more."""
-    asked = select(schema.subjects.c.customer_id).where(schema.subjects.c.customer_id.is_not(None))
-    return [name for name in reading.connection.execute(asked).scalars().all() if reading.is_suppressed(name)]
+def returned(reading: Reading, quiet: timedelta) -> list[str]:
+    """Customers on the suppression list whom somebody asked about again, so that the ledger names them once more; only those of
+    whom nothing was written for `quiet`.
+    """
+    hashes = frozenset(reading.connection.execute(select(schema.suppressions.c.hash)).scalars())
+    if not hashes:
+        return []
+    table = schema.subjects.c
+    still = table.last_at < to_micros(reading.now() - quiet)
+    asked = select(table.customer_id).where(table.customer_id.is_not(None), still)
+    hashed = reading.keyring.suppressed_hash
+    return [name for name in reading.connection.execute(asked).scalars() if hashed(name) in hashes]
 
 
 def _reserved(tx: Transaction) -> ColumnElement[bool]:

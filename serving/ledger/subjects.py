@@ -6,17 +6,21 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, insert, select, text
+from sqlalchemy import Connection, Row, bindparam, insert, select, text
 from sqlalchemy.dialects import postgresql
 
 from arbitration.errors import LedgerError
 from serving.clock import Clock
 from serving.ledger.keyring import Keyring
 from serving.ledger.schema import from_micros, subjects, suppressions, to_micros
+from serving.ledger.statements import first
 
 SETBACK_MICROS = 60_000_000
 """A clock that is this far behind what the ledger has seen of a customer is wrong, and nothing is decided by it."""
 _DATABASE_CLOCK = text("(extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS clock")
+
+_OF_CUSTOMER = select(subjects).where(subjects.c.customer_id == bindparam("customer_id"))
+_LOCKED_BY_SERVER = _OF_CUSTOMER.add_columns(_DATABASE_CLOCK).with_for_update()
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +41,7 @@ class Subject:
 
 def find(connection: Connection, customer_id: str) -> Subject | None:
     """The subject of a customer, or None when nothing was ever written about them."""
-    return _subject(connection.execute(select(subjects).where(subjects.c.customer_id == customer_id)).first())
+    return _subject(first(connection, _OF_CUSTOMER, customer_id=customer_id))
 
 
 def is_suppressed(connection: Connection, hashed: str) -> bool:
@@ -50,12 +54,11 @@ def lock(connection: Connection, customer_id: str, keyring: Keyring) -> tuple[Su
     microseconds (None: SQLite has none of its own).
     """
     server = connection.dialect.name == "postgresql"
-    asked: Select[Any] = select(subjects, _DATABASE_CLOCK) if server else select(subjects)
-    asked = asked.where(subjects.c.customer_id == customer_id).with_for_update()
-    row = connection.execute(asked).first()
+    asked = _LOCKED_BY_SERVER if server else _OF_CUSTOMER
+    row = first(connection, asked, customer_id=customer_id)
     if row is None:
         _create(connection, customer_id, keyring)
-        row = connection.execute(asked).first()
+        row = first(connection, asked, customer_id=customer_id)
     found = _subject(row)
     if row is None or found is None:
         raise LedgerError("a customer was erased at this moment", mend="ask again")

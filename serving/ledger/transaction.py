@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, delete, insert, update
+from sqlalchemy import ColumnElement, Connection, Table, delete, update
 
 from serving.clock import Clock
 from serving.ledger import auditing, schema
@@ -17,6 +17,7 @@ from serving.ledger.packing import packed, summary_in
 from serving.ledger.reading import Reading
 from serving.ledger.rows import DecisionRow, OutcomeRow
 from serving.ledger.schema import from_micros, to_micros
+from serving.ledger.statements import add_row, set_columns
 from serving.ledger.subjects import Subject
 
 
@@ -57,7 +58,7 @@ class Transaction(Reading):
         """Insert one row."""
         row = {column.name: values.get(column.name) for column in table.columns}
         given = {name: value for name, value in row.items() if name in values}
-        self.connection.execute(insert(table).values(given))
+        add_row(self.connection, table, given)
         self._note(table, row)
 
     def change(self, table: Table, which: ColumnElement[bool], values: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -132,7 +133,7 @@ class Transaction(Reading):
         owner = self.subject.id if self.subject else "shop"
         for event in self._events:
             values = event | {"event_id": self.keyring.new_id("e"), "subject": owner, "version": version, "at": self.at}
-            self.connection.execute(insert(outbox).values(values))
+            add_row(self.connection, outbox, values)
         lane = auditing.lane_of(self.subject.id if self.subject else None)
         auditing.append(self.connection, self.keyring.audit, lane, self.at, list(self._entries.values()))
 
@@ -140,12 +141,12 @@ class Transaction(Reading):
         if self.subject is None:
             return self.at
         version = self.subject.version + 1
-        values = {"version": version, "epoch": self.epoch, "last_at": self.at} | self._settings
+        values = {"version": version, "epoch": self.epoch, "last_at": self.at}
         table = schema.subjects
         if self._settings:
-            self.change(table, table.c.subject == self.subject.id, values)
+            self.change(table, table.c.subject == self.subject.id, values | self._settings)
         else:
-            self.connection.execute(update(table).where(table.c.subject == self.subject.id).values(values))
+            set_columns(self.connection, table, "subject", values | {"subject": self.subject.id})
         return version
 
     def _note(self, table: Table, row: Mapping[str, Any]) -> None:

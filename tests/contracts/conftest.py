@@ -8,13 +8,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from arbitration.domain import Candidate, SendWindow, Treatment
-from arbitration.situation import Offer
 from catalog.loading import EXAMPLE, load_catalog
 from serving.clock import Clock
 from serving.ledger import contacts, schema
 from serving.ledger.keyring import Keyring
-from serving.ledger.rows import Answer, DecisionRow, OutcomeRow, Reservation, Summary
+from serving.ledger.rows import Answer, DecisionRow, OutcomeRow, Summary
+from serving.ledger.schema import to_micros
 from serving.ledger.store import Ledger
 from serving.ledger.transaction import Transaction
 
@@ -64,14 +63,18 @@ def outcome(outcome_id: str = "o-1") -> OutcomeRow:
 def hold(
     tx: Transaction, decision_id: str = "d-1", journey: str = "welcome", channel: str = "push", *,
     at: datetime | None = None, offer: str | None = None, purpose: str = "marketing", step: int = 0,
-) -> Reservation:  # fmt: skip
-    """Reserve one contact of the locked customer; `at`: when it is to be sent (now)."""
-    at = at or tx.now()
-    benefit = Offer(offer, 5.0) if offer else None
-    candidate = Candidate(Treatment(journey, channel, "hello", benefit), SendWindow(at, at + HOUR, 10))
-    return contacts.reserve(
-        tx, candidate, POLICY, decision_id=decision_id, step=step, send_at=at, purpose=purpose, evidence_id=None
-    )
+) -> datetime:  # fmt: skip
+    """Reserve one contact of the locked customer, to be sent `at` (now). Returns the end of its lease."""
+    at, epoch = at or tx.now(), tx.next_epoch()
+    closes_at = max(at, tx.now()) + HOUR
+    tx.put(schema.contacts, {
+        "reservation_id": f"r-{decision_id}-{step}-{epoch}-{tx.owner}", "subject": tx.owner, "decision_id": decision_id,
+        "step": step, "journey": journey, "channel": channel, "purpose": purpose, "offer": offer, "state": "reserved",
+        "timing": POLICY.channels[channel].timing if channel in POLICY.channels else "scheduled", "epoch": epoch,
+        "sent_at": to_micros(at), "closes_at": to_micros(closes_at), "lease_until": to_micros(closes_at),
+        "reserved_at": tx.at,
+    })  # fmt: skip
+    return closes_at
 
 
 def send(tx: Transaction, decision_id: str = "d-1", *given, **more) -> None:

@@ -122,12 +122,12 @@ def test_a_contact_counts_again_when_it_was_sent_after_all_and_decisions_are_not
 
 def test_a_reservation_counts_while_its_lease_runs_and_gives_its_place_back_after_it(ledger):
     with ledger.writing("c1") as tx:
-        held = hold(tx)
-    assert [contact.live_until for contact in holding(ledger)] == [held.lease_until]
+        ends = hold(tx)
+    assert [contact.live_until for contact in holding(ledger)] == [ends]
     with ledger.reading() as reading:
-        assert reading.standing("c1", NOW - HOUR, held.lease_until, "brand").contacts == ()
+        assert reading.standing("c1", NOW - HOUR, ends, "brand").contacts == ()
     with ledger.writing("c1") as tx:
-        tx.at = to_micros(held.lease_until) - 1
+        tx.at = to_micros(ends) - 1
         assert contacts.expire_due(tx) == 0
         tx.at += 1
         assert contacts.expire_due(tx) == 1

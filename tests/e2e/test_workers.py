@@ -100,7 +100,7 @@ def moments(server: Server, count: int) -> list[datetime]:
 def test_a_killed_worker_comes_back_while_the_service_goes_on_and_none_is_left_at_the_end(home):
     began = time.time()
     with running(home, create_key(home, "orchestrator", "orchestrator")) as server:
-        wait_until(lambda: times_ready(server) == 2, 60, "the second worker is not ready")
+        wait_until(lambda: times_ready(server) == 2, 120, "the second worker is not ready")
         first = workers_of(server)
         assert len(first) == 2
         with Callers(server) as callers:
@@ -110,7 +110,7 @@ def test_a_killed_worker_comes_back_while_the_service_goes_on_and_none_is_left_a
             assert wait_until(lambda: len(workers_of(server) - {victim}) == 2, 2, "no new worker was started") < 2
             before = callers.answered
             wait_until(lambda: callers.answered > before + 10, 10, "the other worker does not go on")
-            wait_until(lambda: times_ready(server) == 3, 60, "the new worker is not ready")
+            wait_until(lambda: times_ready(server) == 3, 120, "the new worker is not ready")
         assert callers.statuses == {200}
         assert callers.cut <= 2, "only what was under way on the killed worker was cut"
         told = moments(server, 40)
@@ -124,7 +124,7 @@ def test_a_killed_worker_comes_back_while_the_service_goes_on_and_none_is_left_a
 
 def test_workers_end_when_their_supervisor_is_killed(home):
     with running(home, create_key(home, "orchestrator", "orchestrator")) as server:
-        wait_until(lambda: times_ready(server) == 2, 60, "the second worker is not ready")
+        wait_until(lambda: times_ready(server) == 2, 120, "the second worker is not ready")
         workers = workers_of(server)
         server.stop(signal.SIGKILL)
         wait_until(lambda: not [pid for pid in workers if lives(pid)], 5, "a worker was left behind")

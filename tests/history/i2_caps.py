@@ -37,8 +37,8 @@ def judge(ledger: Ledger, _: Seen) -> Iterator[Finding]:
         limits = [limit for cap in ledger.caps for limit in _limits(cap, zone)]
         for contact in contacts:
             if contact.imported and contact.state == "confirmed":
-                for limit in limits:
-                    limit.add(contact, contact.sent_at)
+                for limit in (limit for limit in limits if limit.counts(contact)):
+                    limit.put(contact.sent_at)
         for change in sorted((change for contact in contacts for change in _changes(contact)), key=lambda it: it[:2]):
             yield from _applied(change, limits)
 
@@ -74,8 +74,8 @@ def _applied(change: Change, limits: list[Limit]) -> Iterator[Finding]:
         if not limit.counts(contact):
             continue
         if change.leaves is not None:
-            limit.remove(contact, change.leaves)
-        full = change.enters is not None and limit.add(contact, change.enters)
+            limit.drop(change.leaves)
+        full = change.enters is not None and limit.put(change.enters)
         if (
             full
             and change.enters is not None
@@ -99,15 +99,6 @@ class Limit:
         named = contact.purpose == "marketing" or self.service
         fits = not cap.channels or contact.channel in cap.channels
         return named and fits and (not cap.journeys or contact.journey in cap.journeys)
-
-    def add(self, contact: Contact, at: int) -> bool:
-        """Count a contact at a moment; whether that is too much around this moment."""
-        return self.counts(contact) and self.put(at)
-
-    def remove(self, contact: Contact, at: int) -> None:
-        """Take back what `add` did."""
-        if self.counts(contact):
-            self.drop(at)
 
     def put(self, at: int) -> bool:
         """Count a moment; whether there are too many around it."""

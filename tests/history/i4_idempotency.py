@@ -17,16 +17,21 @@ MALFORMED = frozenset({400, 422})
 
 def judge(_: Ledger, seen: Seen) -> Iterator[Finding]:
     """Every key of decisions and reservations whose answers contradict each other."""
+    erased = erasures(seen)
     for key, attempts in seen.attempts.items():
         if key[0] != "outcome":
-            for what, places in contradictions(attempts, erased_at(seen, attempts[0].customer)):
-                yield Finding("I4", attempts[0].customer, f"{key[0]} {key[2]} of {key[1]}: {what}", places)
+            customer = attempts[0].customer
+            for what, places in contradictions(attempts, erased.get(customer, FOREVER)):
+                yield Finding("I4", customer, f"{key[0]} {key[2]} of {key[1]}: {what}", places)
 
 
-def erased_at(seen: Seen, customer: str) -> int:
+def erasures(seen: Seen) -> dict[str, int]:
     """When the first erasure of a customer was asked for: from then on the old bytes may be gone."""
-    wishes = seen.wishes.get(customer)
-    return min((wish.asked_at for wish in wishes if wish.kind == "erase"), default=FOREVER) if wishes else FOREVER
+    return {
+        customer: min(wish.asked_at for wish in wishes if wish.kind == "erase")
+        for customer, wishes in seen.wishes.items()
+        if any(wish.kind == "erase" for wish in wishes)
+    }
 
 
 def contradictions(attempts: list[Attempt], until: int) -> Iterator[tuple[str, tuple[Place, ...]]]:

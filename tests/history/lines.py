@@ -28,7 +28,7 @@ def rows_of(path: Path, number: int, *, torn: bool) -> Iterator[Placed]:
             if not text.endswith(b"\n") and torn:
                 return
             try:
-                row = json.loads(text)
+                row = json.loads(str(text, "utf-8"))
             except ValueError as error:
                 raise Unreadable(f"{path}:{line}: no JSON ({error})") from None
             if not isinstance(row, dict):

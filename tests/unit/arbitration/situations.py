@@ -91,7 +91,7 @@ def contexts(draw: st.DrawFn, now: datetime) -> Context:
         sent_at=past.map(lambda age: now + timedelta(days=2) - age),
         purpose=st.sampled_from(["marketing", "marketing", "service"]),
         engaged=st.sampled_from([None, True, False]),
-        live_until=st.sampled_from([None, None, None, now, now + timedelta(minutes=20)]),
+        live_until=st.sampled_from([*[None] * 8, now, now + timedelta(minutes=20)]),
     )
     trigger = st.builds(
         Trigger,
@@ -113,7 +113,7 @@ def contexts(draw: st.DrawFn, now: datetime) -> Context:
         paused_until=draw(st.sampled_from([None, None, None, now + timedelta(hours=9)])),
         holdout=draw(st.sampled_from([False] * 9 + [True])),
         stock=draw(stocks),
-        stopped=draw(st.sampled_from([(), (), (), ("welcome", "retired")])),
+        stopped=draw(st.sampled_from([*[()] * 7, ("welcome", "retired")])),
     )
 
 

@@ -40,6 +40,18 @@ def test_good_files_become_tables_in_utc(files: Path, tmp_path: Path) -> None:
     assert rows(home, "SELECT count(*) FROM contacts") == [(0,)]
 
 
+def test_a_cell_that_may_be_empty_is_taken_in_empty(files: Path, tmp_path: Path) -> None:
+    (files / "events.csv").write_text(EVENTS.replace('12.5,EUR,"{""items"":3}"', ",,"))
+    contacts = "contact_id,customer_id,journey,channel,sent_at,probability,cost,censored\n1,anna,welcome,email,2020-03-01T10:00:00Z,,,\n"
+    (files / "contacts.csv").write_text(contacts)
+    consents = "customer_id,channel,purpose,state,legal_basis,valid_from,valid_to\nanna,email,marketing,granted,consent,2020-03-01T10:00:00Z,\n"
+    (files / "consents.csv").write_text(consents)
+    home = Home(tmp_path / "home")
+    assert import_folder(files, home).counts == {"customers": 2, "events": 1, "contacts": 1, "consents": 1}
+    assert rows(home, "SELECT value, currency, properties FROM events") == [(None, None, None)]
+    assert rows(home, "SELECT probability, cost, censored FROM contacts") == [(None, None, False)]
+
+
 @pytest.mark.parametrize(
     ("file", "before", "after", "said"),
     [

@@ -1,0 +1,35 @@
+"""`dirigent sweep`: give back what was reserved and never confirmed, and tell postponed journeys whose time has come."""
+
+from __future__ import annotations
+
+import threading
+from typing import Annotated
+
+import typer
+
+from dirigent.terminal import console
+
+
+def sweep_ledger(
+    once: Annotated[bool, typer.Option("--once", help="One round, then end; without it, until Ctrl-C.")] = False,
+) -> None:
+    """Sweep the ledger. The service does this by itself; use it where the service does not run, or from a scheduler."""
+    from serving.opening import open_ledger
+    from serving.settings import Settings
+    from serving.sweeper import run, sweep
+
+    ledger = open_ledger(Settings.from_environment())
+    try:
+        if not once:
+            run(ledger, threading.Event())
+            return
+        swept = sweep(ledger, ledger.keyring.new_id("h"))
+    finally:
+        ledger.close()
+    if swept is None:
+        console.print("another process sweeps")
+        return
+    console.print(
+        f"expired {swept.expired} reservations, {swept.due} postponed journeys are due, forgot {swept.forgotten} answers"
+        + (f"; {swept.left} customers could not be swept, run it again" if swept.left else "")
+    )

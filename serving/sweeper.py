@@ -1,0 +1,150 @@
+"""The sweeper: gives back reservations whose lease is over, tells postponed journeys that are due, forgets old answers.
+
+Nothing depends on it for being right: a lease that is over counts nowhere, whether it was swept or not. It makes free places known
+and wakes what waits. One process sweeps at a time (a row of the table `leases`); each customer is one short transaction of its own.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import ColumnElement, Select, Table, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from arbitration.errors import LedgerError
+from serving.ledger.bookkeeping import leases, postponed, requests
+from serving.ledger.contacts import expire_due
+from serving.ledger.keyring import Erased
+from serving.ledger.postponed import make_due
+from serving.ledger.schema import contacts, subjects, to_micros
+from serving.ledger.store import Ledger
+from serving.ledger.transaction import Transaction
+from serving.logs import log
+
+if TYPE_CHECKING:
+    from serving.bootstrap import Runtime
+
+EVERY_SECONDS = 5.0
+LEASE = timedelta(seconds=30)
+"""Another process sweeps when the one that did has not been heard of for this long."""
+KEPT = timedelta(days=7)
+"""How long an answer is kept for a repeated request; 24 hours are promised."""
+AT_ONCE = 200
+"""Customers per round: what is left waits for the next one."""
+_NAME = "sweep"
+_KEPT_MICROS = KEPT // timedelta(microseconds=1)
+_WAIT_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What one round did: reservations that expired, journeys that became due, answers forgotten, customers that had to be left."""
+
+    expired: int = 0
+    due: int = 0
+    forgotten: int = 0
+    left: int = 0
+
+    def __add__(self, other: Swept) -> Swept:
+        return Swept(*(getattr(self, one.name) + getattr(other, one.name) for one in fields(self)))
+
+
+def start(runtime: Runtime) -> Callable[[], None]:
+    """Sweep from now on every few seconds in a thread of its own. Returns what stops it (and waits for the round at hand)."""
+    ledger, ending = runtime.ledger, threading.Event()
+    thread = threading.Thread(target=run, args=(ledger, ending), name="sweeper", daemon=True)
+    thread.start()
+
+    def stop() -> None:
+        ending.set()
+        thread.join(_WAIT_SECONDS)
+
+    return stop
+
+
+def run(ledger: Ledger, ending: threading.Event) -> None:
+    """Sweep until told to end. A ledger that is away is asked again at the next round."""
+    holder = ledger.keyring.new_id("h")
+    while not ending.is_set():
+        try:
+            swept = sweep(ledger, holder)
+            if swept is not None and swept != Swept():
+                log.info("swept", **{one.name: getattr(swept, one.name) for one in fields(swept)})
+        except LedgerError as error:
+            log.warning("not swept", what=str(error))
+        ending.wait(EVERY_SECONDS)
+
+
+def sweep(ledger: Ledger, holder: str) -> Swept | None:
+    """One round as `holder`; None when another process sweeps. Raises `LedgerError`."""
+    if not leads(ledger, holder):
+        return None
+    with ledger.reading() as reading:
+        now = to_micros(reading.now())
+        lease, free, asked = contacts.c.lease_until, postponed.c.free_at, requests.c.answered_at
+        found = [
+            *_customers(reading.connection, contacts, (contacts.c.state == "reserved") & (lease <= now), lease),
+            *_customers(reading.connection, postponed, (postponed.c.state == "waiting") & (free <= now), free),
+            *_customers(reading.connection, requests, asked < now - _KEPT_MICROS, asked),
+        ]
+        nobodys = reading.first(_nobodys(now)) is not None
+    swept = Swept(forgotten=ledger.write(None, _forget_nobodys)) if nobodys else Swept()
+    return sum((_sweep_one(ledger, customer) for customer in dict.fromkeys(found)), swept)
+
+
+def leads(ledger: Ledger, holder: str) -> bool:
+    """Whether `holder` sweeps now: it did already, or nobody does. Most rounds ask only; it is written anew in half of a lease."""
+    with ledger.reading() as reading:
+        now = to_micros(reading.now())
+        row = reading.first(select(leases).where(leases.c.name == _NAME))
+    length = LEASE // timedelta(microseconds=1)
+    if row is not None and row.until > now and (row.holder != holder or row.until - now > length // 2):
+        return bool(row.holder == holder)
+    return ledger.write(None, lambda tx: _claim(tx, holder, length))
+
+
+def _claim(tx: Transaction, holder: str, length: int) -> bool:
+    """Take or renew the lease. Written past the audit: who sweeps is no fact about a customer, and it is written all day long."""
+    insert = postgresql.insert if tx.connection.dialect.name == "postgresql" else sqlite.insert
+    tx.connection.execute(insert(leases).values(name=_NAME, holder="", until=0).on_conflict_do_nothing())
+    free = (leases.c.holder == holder) | (leases.c.until <= tx.at)
+    taken = update(leases).where(leases.c.name == _NAME, free).values(holder=holder, until=tx.at + length)
+    return tx.connection.execute(taken).rowcount == 1
+
+
+def _customers(connection: Any, table: Table, due: ColumnElement[bool], order: Any) -> list[str]:
+    """Some customers with something due, the longest due first. Nothing is left of an erased one that could be."""
+    asked = select(subjects.c.customer_id).join_from(table, subjects, table.c.subject == subjects.c.subject)
+    asked = asked.where(due, subjects.c.customer_id.is_not(None)).order_by(order).limit(AT_ONCE)
+    return [str(name) for name in connection.execute(asked).scalars()]
+
+
+def _sweep_one(ledger: Ledger, customer: str) -> Swept:
+    """Everything of one customer that is due, in one transaction; who is locked for long waits for the next round."""
+    try:
+        return ledger.write(customer, _due)
+    except LedgerError as error:
+        log.warning("a customer was not swept", what=error.what)
+        return Swept(left=1)
+
+
+def _due(tx: Transaction) -> Swept:
+    if tx.subject is None or tx.subject.version == 0:  # erased after the look-up: undo that the lock made them anew
+        raise Erased("was erased meanwhile")
+    old = (requests.c.subject == tx.owner) & (requests.c.answered_at < tx.at - _KEPT_MICROS)
+    return Swept(expire_due(tx), make_due(tx), tx.remove(requests, old))
+
+
+def _nobodys(now: int) -> Select[Any]:
+    """Old answers that concern no customer."""
+    old = requests.c.subject.is_(None) & (requests.c.answered_at < now - _KEPT_MICROS)
+    return select(requests.c.answered_at).where(old).order_by(requests.c.answered_at)
+
+
+def _forget_nobodys(tx: Transaction) -> int:
+    moments = tx.connection.execute(_nobodys(tx.at).limit(AT_ONCE)).scalars().all()
+    return tx.remove(requests, requests.c.subject.is_(None) & (requests.c.answered_at <= max(moments, default=0)))

@@ -1,0 +1,111 @@
+"""What lies in the ledger says nothing to who holds the database alone, and cannot be moved or altered unnoticed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from sqlalchemy import update
+
+from arbitration.errors import InputError, LedgerError
+from serving.ledger.archive import Archive, Kept
+from serving.ledger.keyring import Erased, Keyring
+from serving.ledger.place import Address, Place
+from serving.ledger.schema import METADATA, decisions, subjects
+from serving.ledger.store import Ledger
+from tests.contracts.conftest import KEYRING, decision, rows_of
+
+PARTS = ("answer", "inputs", "decision")
+
+
+@pytest.fixture
+def filled(ledger):
+    with ledger.writing("c1") as tx:
+        tx.add_decision(decision(1))
+        tx.add_decision(decision(2))
+    with ledger.writing("c2") as tx:
+        tx.add_decision(decision(3, customer="c2"))
+    return ledger
+
+
+def altered(ledger, decision_id: str, **columns: object) -> None:
+    with ledger.writing() as tx:
+        tx.connection.execute(update(decisions).where(decisions.c.decision_id == decision_id).values(columns))
+
+
+def row(ledger, decision_id: str):
+    return next(one for one in rows_of(ledger, decisions) if one.decision_id == decision_id)
+
+
+def test_sealed_parts_cannot_be_read_with_another_master_key(filled, named):
+    other = Ledger(named, replace(KEYRING, master=Keyring.fresh().master))
+    with other.reading() as reading, pytest.raises(LedgerError, match="sealed with another master key") as caught:
+        reading.decision("d-1")
+    assert not isinstance(caught.value, Erased)
+    other.close()
+
+
+@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("source", ["d-2", "d-3"])
+def test_a_sealed_part_that_was_moved_to_another_decision_is_refused(filled, part, source):
+    altered(filled, "d-1", **{part: getattr(row(filled, source), part)})
+    with filled.reading() as reading, pytest.raises(LedgerError, match="cannot be opened"):
+        reading.decision("d-1")
+    with filled.reading() as reading:
+        assert reading.decision("d-2") is not None
+
+
+def test_a_row_under_another_id_is_refused(filled):
+    altered(filled, "d-1", decision_id="d-9")
+    with filled.reading() as reading, pytest.raises(LedgerError, match="cannot be opened"):
+        reading.decision("d-9")
+
+
+@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("at", [0, 11, 12, -1])
+def test_a_flipped_bit_is_noticed(filled, part, at):
+    told = bytearray(getattr(row(filled, "d-1"), part))
+    told[at] ^= 1
+    altered(filled, "d-1", **{part: bytes(told)})
+    with filled.reading() as reading, pytest.raises(LedgerError, match="cannot be opened"):
+        reading.decision("d-1")
+
+
+def test_nothing_but_the_row_that_ties_them_names_the_customer(filled):
+    for table in METADATA.sorted_tables:
+        if table is not subjects and not table.name.startswith("shop_"):
+            stored = [value for one in rows_of(filled, table) for value in one]
+            assert not [value for value in stored if value == "c1" or (isinstance(value, bytes) and b'"c1"' in value)]
+            assert b"inputs" not in b"".join(value for value in stored if isinstance(value, bytes))
+
+
+def test_without_its_key_a_decision_says_nothing_and_is_no_longer_there_for_bulk(filled):
+    with filled.writing() as tx:
+        gone = {"customer_id": None, "sealing_key": None}
+        tx.connection.execute(update(subjects).where(subjects.c.customer_id == "c1").values(gone))
+    with filled.reading() as reading:
+        with pytest.raises(Erased):
+            reading.decision("d-1")
+        assert reading.decision_if_kept("d-1") is None
+        assert reading.subject_of("c1") is None
+    with Archive(filled.address) as archive:
+        assert [one.decision_id for one in archive.kept(archive.numbers(), whole=True)] == ["d-3"]
+        with pytest.raises(InputError, match="d-1"):
+            archive.numbers_of(["d-1"])
+
+
+def test_in_bulk_every_part_is_read_and_what_was_altered_is_left_out(filled):
+    altered(filled, "d-1", inputs=row(filled, "d-2").inputs)
+    with Archive(filled.address) as archive:
+        first, second, _ = archive.kept(archive.numbers(), whole=True)
+    assert isinstance(first, Kept)
+    assert (first.inputs, first.decision, first.answer) == (None, decision().decision, decision().answer.body)
+    assert (second.inputs, second.summary, second.columns["customer_id"]) == (
+        decision().inputs, decision().summary, "c1",
+    )  # fmt: skip
+
+
+def test_a_password_is_shown_nowhere():
+    place = Place.of("postgresql://name:secret@127.0.0.1:5/base")
+    assert "secret" in place.url
+    assert "secret" not in f"{place} {place!r} {Address(place, KEYRING).place!r} {place.shown}"

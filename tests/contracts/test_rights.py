@@ -1,0 +1,353 @@
+"""What every ledger must keep of a person's rights: consents with evidence, withdrawal at once, objection, pause, erasure."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import insert, select
+
+from arbitration.domain import Candidate, Consent, Context, CustomerId, SendWindow, Treatment
+from arbitration.gates import consent as gates
+from arbitration.gates.case import Case
+from serving.ledger import auditing, rights, schema
+from serving.ledger.bookkeeping import audit, erasures, outbox, postponed, requests
+from serving.ledger.consents import Evidence, add_consent, add_evidence, confirm
+from serving.ledger.contacts import expire_due
+from serving.ledger.keyring import Erased
+from serving.ledger.schema import METADATA, to_micros
+from serving.ledger.store import Ledger
+from serving.ledger.transaction import Transaction
+from tests.contracts.conftest import HOUR, NOW, POLICY, decision, hold, rows_of
+
+BRAND = "brand"
+TEXT = hashlib.sha256(b"I agree").hexdigest()
+GATES = (
+    gates.objection, gates.suppression, gates.pause, gates.consent_missing, gates.consent_denied,
+    gates.consent_withdrawn, gates.consent_expired, gates.consent_evidence_incomplete,
+)  # fmt: skip
+
+
+def proof(**changes) -> Evidence:
+    given = {"requested_at": NOW - HOUR, "confirmed_at": NOW - HOUR / 2, "reference": "form-7"} | changes
+    return Evidence("newsletter-2018", TEXT, "web_shop", **given)
+
+
+def grant(tx: Transaction, channel: str = "push", basis: str = "consent", brand: str = BRAND, **changes) -> str:
+    given = proof(**changes)
+    name = add_evidence(tx, given, channel, basis)
+    return add_consent(tx, Consent(channel, "marketing", "granted", basis, name, given.since(tx.now())), brand)
+
+
+def withdraw(tx: Transaction, channel: str = "push", brand: str = BRAND) -> str:
+    return add_consent(tx, Consent(channel, "marketing", "withdrawn", "none", "said", tx.now()), brand)
+
+
+def refusals(tx: Transaction, customer: str = "c1", channel: str = "push", brand: str = BRAND) -> list[str]:
+    """The gates about law that say no to a contact now, by name."""
+    now = tx.now()
+    standing = tx.standing(customer, now - 24 * HOUR, now, brand)
+    context = standing.put_into(Context(CustomerId(customer), True, "Europe/Berlin", "de", {}))
+    candidate = Candidate(Treatment("welcome", channel, "hello"), SendWindow(now, now + HOUR, 10))
+    return [gate.__name__ for gate in GATES if gate(candidate, Case(context, POLICY, now)) is not None]
+
+
+def asked(ledger: Ledger, **where) -> list[str]:
+    with ledger.writing(where.get("customer", "c1")) as tx:
+        return refusals(tx, **where)
+
+
+def states(ledger: Ledger) -> list[tuple[str, str | None]]:
+    return [(row.state, row.settled_by) for row in rows_of(ledger)]
+
+
+def audited(ledger: Ledger) -> int:
+    """Every row that the audit names is as its last entry says, and every seal fits; returns how many entries that were."""
+    said: dict[tuple[str, str], str | None] = {}
+    with ledger.reading() as reading:
+        before: dict[int, str] = {}
+        for row in reading.connection.execute(select(audit).order_by(audit.c.lane, audit.c.number)):
+            seal = auditing.seal_of(
+                ledger.keyring.audit, before.get(row.lane, auditing.NOTHING_BEFORE), lane=row.lane, number=row.number,
+                at=row.at, entries=row.entries,
+            )  # fmt: skip
+            assert row.seal == seal
+            before[row.lane] = seal
+            said |= {(table, key): digest for table, key, digest in json.loads(row.entries)}
+        found = {}
+        for name in {table for table, _ in said}:
+            table = METADATA.tables[name]
+            for row in reading.connection.execute(select(table)):
+                found[name, auditing.key_of(table, row._asdict())] = auditing.digest_of(table, row._asdict())
+    assert found == {key: digest for key, digest in said.items() if digest is not None}
+    return len(said)
+
+
+def test_a_grant_with_whole_evidence_opens_its_channel_and_brand_and_no_other(ledger):
+    assert asked(ledger) == ["consent_missing"]
+    with ledger.writing("c1") as tx:
+        grant(tx)
+    assert asked(ledger) == []
+    assert asked(ledger, channel="email") == ["consent_missing"]
+    assert asked(ledger, brand="other") == ["consent_missing"]
+    assert asked(ledger, customer="c2") == ["consent_missing"]
+
+
+@pytest.mark.parametrize("channel", ["email", "sms", "push"])
+def test_a_request_that_nobody_confirmed_is_kept_and_is_no_consent(ledger, channel):
+    with ledger.writing("c1") as tx:
+        name = grant(tx, channel, confirmed_at=None)
+    assert asked(ledger, channel=channel) == ["consent_evidence_incomplete"]
+    assert [row.missing for row in rows_of(ledger, schema.evidence)] == ["confirmation"]
+    with ledger.writing("c2") as tx:
+        assert confirm(tx, name, NOW) is None, "another customer cannot confirm it"
+    with ledger.writing("c1") as tx:
+        assert confirm(tx, name, NOW) is not None
+        assert confirm(tx, "c-unknown", NOW) is None
+    assert asked(ledger, channel=channel) == []
+    bodies = [row.body for row in rows_of(ledger, schema.evidence)]
+    assert not any(b"form-7" in bytes(body) for body in bodies), "evidence is sealed"
+
+
+def test_a_confirmation_that_comes_after_a_withdrawal_in_time_order_is_what_counts(ledger):
+    with ledger.writing("c1") as tx:
+        waiting = grant(tx, confirmed_at=None)
+    with ledger.writing("c1") as tx:
+        withdraw(tx)
+    with ledger.writing("c1") as tx:
+        confirm(tx, waiting, NOW - HOUR / 2)  # clicked before the withdrawal, reported after it
+    assert asked(ledger)[0] == "consent_withdrawn"
+
+
+def test_a_request_that_nobody_confirmed_takes_no_consent_away(ledger):
+    with ledger.writing("c1") as tx:
+        grant(tx)
+    with ledger.writing("c1") as tx:
+        grant(tx, requested_at=NOW, confirmed_at=None)
+    assert asked(ledger) == []
+    with ledger.writing("c1") as tx:
+        withdraw(tx)
+    with ledger.writing("c1") as tx:
+        grant(tx, requested_at=tx.now(), confirmed_at=None)
+    assert asked(ledger)[0] == "consent_withdrawn"
+
+
+def test_a_grant_from_the_future_holds_from_now_and_not_after_the_next_withdrawal(ledger):
+    with ledger.writing("c1") as tx:
+        grant(tx, confirmed_at=NOW + 24 * HOUR)
+    assert asked(ledger) == []
+    with ledger.writing("c1") as tx:
+        withdraw(tx)
+    assert asked(ledger)[0] == "consent_withdrawn"
+    assert asked(ledger, channel="email") == ["consent_missing"]
+
+
+def test_the_existing_customer_rule_needs_all_four_conditions(ledger):
+    held = dict.fromkeys(("obtained_with_sale", "own_similar_goods", "informed_each_time", "not_objected"), True)
+    for name in held:
+        with ledger.writing(f"c-{name}") as tx:
+            grant(tx, "email", "existing_customer_7_3", confirmed_at=None, conditions=held | {name: False})
+        assert asked(ledger, customer=f"c-{name}", channel="email") == ["consent_evidence_incomplete"]
+    with ledger.writing("c1") as tx:
+        grant(tx, "email", "existing_customer_7_3", confirmed_at=None, conditions=held)
+    assert asked(ledger, channel="email") == []
+
+
+def test_a_withdrawal_releases_what_is_reserved_on_its_channel_alone(ledger):
+    with ledger.writing("c1") as tx:
+        hold(tx, "d-1")
+        hold(tx, "d-2", channel="onsite", purpose="service")
+    with ledger.writing("c1") as tx:
+        withdraw(tx)
+    assert sorted(states(ledger), key=str) == [("released", "consent_withdrawn"), ("reserved", None)]
+
+
+def test_an_objection_silences_everything_until_it_is_lifted(ledger):
+    with ledger.writing("c1") as tx:
+        grant(tx)
+        hold(tx, "d-1")
+        hold(tx, "d-2", purpose="service")
+        for name in ("welcome", "win_back"):
+            row = {"decision_id": "d-1", "journey": name, "subject": tx.owner, "reason": "channel_cap"}
+            tx.put(postponed, row | {"free_at": tx.at, "state": "waiting" if name == "welcome" else "due"})
+    with ledger.writing("c1") as tx:
+        assert rights.objected(tx) == 1
+    assert "objection" in asked(ledger)
+    assert sorted(states(ledger), key=str) == [("released", "objection"), ("reserved", None)]
+    assert {row.state for row in rows_of(ledger, postponed)} == {"done"}
+    with ledger.reading() as reading:
+        assert rights.objectors(reading) == {"c1"}
+    with ledger.writing("c1") as tx:
+        rights.objection_lifted(tx)
+    assert asked(ledger) == []
+    audited(ledger)
+
+
+def test_a_pause_holds_until_its_end_and_frees_what_would_be_sent_before(ledger):
+    with ledger.writing("c1") as tx:
+        grant(tx)
+        hold(tx, "d-1", at=NOW + HOUR)
+        hold(tx, "d-2", channel="onsite", at=NOW + 48 * HOUR)
+    with ledger.writing("c1") as tx:
+        assert rights.paused(tx, NOW + 24 * HOUR) == 1
+    assert asked(ledger) == ["pause"]
+    with ledger.writing("c1") as tx:
+        rights.paused(tx, tx.now())
+    assert asked(ledger) == []
+
+
+def shop_rows(tx: Transaction, customer: str = "c1") -> None:
+    """What the shop's tables brought of a customer."""
+    at, run = to_micros(NOW - HOUR), tx.connection.execute
+    run(insert(schema.shop_customers).values(customer_id=customer, time_zone="Europe/Berlin", locale="de"))
+    run(insert(schema.shop_aliases).values(alias_type="card", alias="card-7", valid_from=at, customer_id=customer))
+    told = {"customer_id": customer, "channel": "push", "purpose": "marketing"}
+    run(insert(schema.shop_contacts).values(**told, journey="welcome", sent_at=at))
+    told |= {"state": "granted", "legal_basis": "consent", "evidence_id": "e-1", "valid_from": at}
+    run(insert(schema.shop_consents).values(**told))
+
+
+def test_erasing_leaves_anonymous_rows_a_keyed_hash_and_an_audit_that_verifies(ledger):
+    with ledger.writing("c1") as tx:
+        shop_rows(tx)
+        grant(tx)
+        hold(tx, "d-1")
+        tx.add_decision(decision())
+        row = {"client": "crm", "endpoint": "pauses", "request_id": "p-1", "body_digest": "x", "subject": tx.owner}
+        tx.put(requests, row | {"status": 200, "answer": b"{}", "answered_at": tx.at})
+        owner = tx.owner
+    with ledger.writing("c1") as tx:
+        rights.erase(tx, "x-1", "c1", "unlawful")
+    assert states(ledger) == [("released", "erasure")]
+    assert all(
+        not rows_of(ledger, schema.METADATA.tables[f"shop_{name}"]) for name in ("customers", "aliases", "consents")
+    )
+    assert rows_of(ledger, schema.shop_contacts) == rows_of(ledger, requests) == []
+    kept = rows_of(ledger, schema.decisions)[0]
+    assert (kept.request_id, kept.body_digest, kept.answer, kept.inputs, kept.decision) == ("d-1", "", b"", b"", b"")
+    with ledger.reading() as reading:
+        assert reading.subject_of("c1") is None
+        assert reading.is_suppressed("c1")
+        assert reading.is_suppressed("card:card-7")
+        assert not reading.is_suppressed("card-7")
+        with pytest.raises(Erased):
+            reading.decision("d-1")
+        assert rights.unfinished(reading) == {"x-1": "c1"}
+        assert rights.erasure(reading, "x-1").files_done_at is None
+    with ledger.writing() as tx:
+        shop_rows(tx)  # a start copied the shop's tables again before its files were done
+        rights.files_done(tx, {"x-1": "c1"})
+    with ledger.reading() as reading:
+        assert rights.unfinished(reading) == {}
+        assert rights.erasure(reading, "x-1").files_done_at is not None
+        assert reading.profile("c1") is None
+    assert rows_of(ledger, erasures)[0].customer_id is None
+    assert rows_of(ledger, outbox)[-1].type == "dirigent.customer.erased.v1"
+    assert rows_of(ledger, outbox)[-1].subject == owner
+    assert "suppression" in asked(ledger)
+    assert audited(ledger) > 8
+
+
+def test_no_table_says_the_id_in_clear_once_it_is_erased(ledger):
+    name = "kunde-x7q-4711"
+    with ledger.writing(name) as tx:
+        shop_rows(tx, name)
+        grant(tx)
+        tx.add_decision(decision(customer=name))
+    with ledger.writing(name) as tx:
+        rights.erase(tx, "x-1", name, "unlawful")
+    with ledger.reading() as reading:
+        for table in METADATA.sorted_tables:
+            for row in reading.connection.execute(select(table)):
+                said = repr([bytes(value) if isinstance(value, memoryview) else value for value in row])
+                assert name not in said, table.name
+                assert name.encode().hex() not in said, table.name
+
+
+def test_who_was_erased_and_asked_about_again_is_found(ledger):
+    with ledger.writing("c1") as tx:
+        rights.erase(tx, "x-1", "c1", "unlawful")
+    with ledger.writing("c1") as tx:
+        tx.add_decision(decision())
+    with ledger.reading() as reading:
+        assert rights.returned(reading, timedelta(0)) == ["c1"]
+        assert rights.returned(reading, HOUR) == []
+
+
+def decide(ledger: Ledger, name: str) -> bool:
+    """What the service does under the lock: look again, and only then take a place."""
+
+    def work(tx: Transaction) -> bool:
+        expire_due(tx)
+        held = any(contact.live_until for contact in tx.standing("c1", tx.now() - HOUR, tx.now(), BRAND).contacts)
+        if held or refusals(tx):
+            return False
+        hold(tx, name)
+        return True
+
+    return ledger.write("c1", work)
+
+
+def test_no_reservation_stands_after_a_withdrawal_in_a_thousand_random_histories(ledger):
+    dice = random.Random(7)  # noqa: S311 - the same histories every time
+    allowed, count = False, {"yes": 0, "no": 0}
+    for number in range(1000):
+        deed = dice.choices(("grant", "withdraw", "decide"), (1, 1, 3))[0]
+        with ledger.writing("c1") as tx:
+            if deed == "grant":
+                grant(tx, requested_at=tx.now(), confirmed_at=tx.now())
+            elif deed == "withdraw":
+                withdraw(tx)
+        allowed = {"grant": True, "withdraw": False}.get(deed, allowed)
+        if deed == "decide" and decide(ledger, f"d-{number}"):
+            count["yes"] += 1
+            assert allowed, number
+        elif deed == "decide":
+            count["no"] += 1
+        held = [row for row in rows_of(ledger) if row.state == "reserved"]
+        assert allowed or held == []
+    assert min(count.values()) > 50
+    audited(ledger)
+
+
+def race(ledger: Ledger, rounds: int, closing: Callable[[Transaction], object]) -> tuple[int, int]:
+    """Decisions of two threads against a no, `rounds` times; returns contacts that stood after the no, and decisions that won before."""
+    wrong, won = 0, 0
+    barrier = threading.Barrier(3)
+
+    def deciding(number: int, thread: int) -> bool:
+        barrier.wait()
+        return decide(ledger, f"d-{number}-{thread}")
+
+    def closes() -> None:
+        barrier.wait()
+        ledger.write("c1", closing)
+
+    with ThreadPoolExecutor(3) as pool:
+        for number in range(rounds):
+            with ledger.writing("c1") as tx:
+                tx.set_subject(objected_at=None)
+                grant(tx, requested_at=tx.now(), confirmed_at=tx.now())
+            running = [pool.submit(deciding, number, 0), pool.submit(deciding, number, 1), pool.submit(closes)]
+            found = [each.result() for each in running]
+            won += any(found[:2])
+            with ledger.reading() as reading:
+                table = schema.contacts.c
+                wrong += len(reading.connection.execute(select(table.epoch).where(table.state == "reserved")).all())
+    return wrong, won
+
+
+def test_of_two_thousand_decisions_that_race_a_withdrawal_none_stands_after_it(ledger):
+    wrong, won = race(ledger, 1000, withdraw)
+    assert wrong == 0
+    assert won > 20
+
+
+def test_of_decisions_that_race_an_objection_none_stands_after_it(ledger):
+    assert race(ledger, 150, rights.objected)[0] == 0

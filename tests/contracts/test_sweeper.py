@@ -1,0 +1,131 @@
+"""The sweeper on both stores: what is due is told once, one process sweeps, nobody is harmed when it dies."""
+
+from __future__ import annotations
+
+import json
+import time
+from datetime import timedelta
+from types import SimpleNamespace
+
+import pytest
+from sqlalchemy import update
+
+from arbitration.decide import decide
+from arbitration.domain import Consent, Contact, Context, CustomerId, Trigger
+from serving import sweeper
+from serving.estimates import estimates
+from serving.ledger import bookkeeping, postponed, requests, schema
+from serving.ledger.postponed import Postponed
+from serving.ledger.rows import Answer
+from serving.sweeper import Swept, sweep
+from tests.contracts.conftest import HOUR, NOW, hold, rows_of
+from tests.contracts.reserving import DAY, open_policy
+
+
+def due_events(ledger) -> list[dict]:
+    return [
+        json.loads(row.data) for row in rows_of(ledger, bookkeeping.outbox) if row.type == "dirigent.decision.due.v1"
+    ]
+
+
+def test_what_is_due_is_expired_told_and_forgotten_and_only_once(ledger):
+    for name in ("c1", "c2", "c3"):
+        with ledger.writing(name) as tx:
+            hold(tx, f"d-{name}")
+            postponed.postpone(tx, f"d-{name}", [Postponed("welcome", "channel_cap", tx.now() + 2 * HOUR)])
+            requests.remember(tx, "engine", "/v1/reservations", name, Answer("digest", 201, b"{}"))
+    with ledger.writing() as tx:
+        requests.remember(tx, "engine", "/v1/journeys", "x", Answer("digest", 200, b"{}"))
+    assert sweep(ledger, "a") == Swept()
+    ledger.clock.shift += HOUR + timedelta(seconds=1)
+    assert sweep(ledger, "a") == Swept(expired=3)
+    assert {(row.state, row.settled_by) for row in rows_of(ledger)} == {("expired", "lease_over")}
+    ledger.clock.shift += HOUR
+    assert sweep(ledger, "a") == Swept(due=3)
+    assert sweep(ledger, "a") == Swept()
+    told = [{"decision_id": f"d-{name}", "journey": "welcome", "reason": "channel_cap"} for name in ("c1", "c2", "c3")]
+    assert sorted(due_events(ledger), key=str) == told
+    ledger.clock.shift += 7 * DAY
+    assert sweep(ledger, "a") == Swept(forgotten=4)
+    assert rows_of(ledger, bookkeeping.requests) == []
+
+
+def test_one_sweeps_at_a_time_and_the_next_takes_over_when_it_is_gone(ledger):
+    assert sweep(ledger, "a") is not None
+    assert sweep(ledger, "b") is None
+    ledger.clock.shift += timedelta(seconds=20)
+    assert sweep(ledger, "a") is not None, "it renews its lease in the second half"
+    ledger.clock.shift += timedelta(seconds=20)
+    assert sweep(ledger, "b") is None
+    ledger.clock.shift += timedelta(seconds=15)
+    assert sweep(ledger, "b") is not None
+    assert sweep(ledger, "a") is None
+    assert rows_of(ledger, bookkeeping.audit) == [], "who sweeps fills no audit"
+
+
+def test_a_wait_ends_with_a_decision_with_a_newer_wait_and_with_a_no(ledger):
+    later = [Postponed("welcome", "channel_cap", NOW + 3 * DAY), Postponed("win_back", "cool_down", NOW + 3 * DAY)]
+    with ledger.writing("c1") as tx:
+        postponed.postpone(tx, "d-1", later)
+        assert postponed.finish(tx, "welcome") == 1
+        postponed.postpone(tx, "d-2", [Postponed("win_back", "channel_cap", NOW + 4 * DAY)])
+    found = {(row.decision_id, row.journey): row.state for row in rows_of(ledger, bookkeeping.postponed)}
+    assert found == {("d-1", "welcome"): "done", ("d-1", "win_back"): "done", ("d-2", "win_back"): "waiting"}
+    with ledger.writing("c1") as tx:
+        assert postponed.finish_all(tx) == 1
+        assert postponed.make_due(tx) == 0
+
+
+def test_an_erased_customer_is_not_swept_and_not_made_anew(ledger):
+    with ledger.writing("c1") as tx:
+        hold(tx)
+    with ledger.engine.begin() as connection:
+        connection.execute(update(schema.subjects).values(customer_id=None, sealing_key=None))
+        connection.commit()
+    ledger.clock.shift += DAY
+    assert sweep(ledger, "a") == Swept()
+    assert sweeper._sweep_one(ledger, "c1") == Swept(left=1)
+    assert len(rows_of(ledger, schema.subjects)) == 1
+
+
+def test_the_thread_sweeps_until_it_is_stopped(ledger, monkeypatch):
+    monkeypatch.setattr(sweeper, "EVERY_SECONDS", 0.02)
+    with ledger.writing("c1") as tx:
+        hold(tx)
+    ledger.clock.shift += DAY
+    stop = sweeper.start(SimpleNamespace(ledger=ledger))
+    until = time.monotonic() + 10
+    while rows_of(ledger)[0].state == "reserved" and time.monotonic() < until:
+        time.sleep(0.02)
+    stop()
+    assert rows_of(ledger)[0].state == "expired"
+
+
+POLICY = open_policy()
+
+
+def decided(*contacts: Contact, triggers=("churn_recovery",)):
+    granted = [Consent(name, "marketing", "granted", "consent", "v", NOW - DAY) for name in ("push", "email", "sms")]
+    context = Context(
+        CustomerId("c1"), known=True, time_zone="America/New_York", locale="en", features={}, consents=tuple(granted),
+        contacts=contacts, triggers=tuple(map(Trigger, triggers)), channels=("push", "email", "sms"),
+    )  # fmt: skip
+    decision = decide(context, estimates(None, POLICY, context, NOW), POLICY, decision_id="d-1", now=NOW, draw=0.5)
+    return decision, context
+
+
+def test_a_triggered_journey_that_a_cap_keeps_back_is_postponed_until_the_cap_is_free():
+    week = [
+        Contact("post_purchase", name, NOW - (day * DAY + HOUR))
+        for name, day in (("push", 1), ("email", 3), ("push", 5))
+    ]
+    found = postponed.postponed_in(*decided(*week), "live")
+    assert [(one.journey, one.reason) for one in found] == [("churn_recovery", "channel_cap")]
+    assert found[0].free_at == NOW - (5 * DAY + HOUR) + 7 * DAY
+    assert postponed.postponed_in(*decided(*week), "shadow") == ()
+    assert postponed.postponed_in(*decided(*week, triggers=()), "live") == (), "nobody asked for it"
+
+
+@pytest.mark.parametrize("contacts", [(), (Contact("win_back", "letter_of_old", NOW - 400 * DAY),)])
+def test_a_journey_that_competed_is_not_postponed(contacts):
+    assert postponed.postponed_in(*decided(*contacts), "live") == ()
