@@ -3,10 +3,12 @@
     export DIRIGENT_URL=http://127.0.0.1:8090 DIRIGENT_API_KEY=...
     python examples/orchestrator.py 1723
 
-The service decides, this program executes. Every turn of its loop is one question. The answer says what to send and when, how long to
-wait for a reaction, and when to stop. At the time-out nothing is taken from the old plan: the customer is arbitrated again, and the
-service may answer with the plan's next step, with another journey, or with silence. Sender and customer are SIMULATED: a message that
-is sent is a printed line, and nobody reacts. Replace `Desk.send` and `Desk.reaction` by your own and keep the rest.
+The service decides, this program executes. The answer says what to send and when, how long to wait for a reaction, and when to stop,
+and holds a place for the first step. Right before sending, the place is confirmed: what is refused then is not sent. At the time-out
+the plan's next step asks for a place of its own (`POST /v1/reservations`) and passes every gate again for that moment; where it may
+not be sent the customer is arbitrated anew, and the service may answer with another journey or with silence. Sender and customer are
+SIMULATED: a message that is sent is a printed line, and nobody reacts. Replace `Desk.send` and `Desk.reaction` by your own and keep
+the rest.
 
 A real engine keeps the moment of its next turn in a queue instead of sleeping, and reports a reaction when it comes instead of at the
 time-out. Time is the service's own: it may run on a declared clock (`DIRIGENT_AS_OF`), so moments count from its `decided_at`.
@@ -26,7 +28,7 @@ from typing import Any, Literal
 import httpx
 
 Plain = dict[str, Any]
-Sending = Literal["sent", "late", "stopped", "failed"]
+Sending = Literal["sent", "refused", "stopped", "failed"]
 CHANNELS = ("push", "email", "sms", "direct_mail")
 """What this engine can serve; the service chooses nothing else for it."""
 TRIES, PAUSE_SECONDS = 3, 1.0
@@ -40,7 +42,9 @@ class Service:
         self.http = httpx.Client(base_url=url, headers=headers, timeout=30, trust_env=False)
 
     def post(self, path: str, body: Plain) -> Plain:
-        """The answer. Ends the program with one line when the service refuses, or does not answer three times."""
+        """The answer; the problem of a 409 has no `reservation_id` and no `reservation` but says why in `reason`. Ends the program with
+        one line when the service refuses otherwise, or does not answer three times.
+        """
         told = ""
         for _ in range(TRIES):
             try:
@@ -50,10 +54,10 @@ class Service:
                     f"{self.http.base_url} does not answer ({type(error).__name__}); start it: dirigent serve --example"
                 )
             else:
-                if response.is_success:
+                if response.is_success or (response.status_code == 409 and "Retry-After" not in response.headers):
                     return dict(response.json())
                 told = f"{path} answered {response.status_code}: {response.text}"
-                if response.status_code < 500:
+                if response.status_code < 500 and response.status_code != 409:
                     break
             time.sleep(PAUSE_SECONDS)
         sys.exit(f"orchestrator: {told}")
@@ -103,7 +107,7 @@ class Desk:
 
 
 def play(service: Service, customer: str, desk: Desk) -> list[Plain]:
-    """Ask, send, report, wait, ask again, until the journey ends; the answers in order."""
+    """Ask, play what is answered, ask again, until the journey ends; the answers in order."""
     run, answers, channels, ends_at = uuid.uuid4().hex[:12], list[Plain](), list(CHANNELS), None
     while channels:
         body = {"request_id": f"run-{run}-{len(answers)}", "customer": {"id": customer}, "channels": channels}
@@ -116,50 +120,85 @@ def play(service: Service, customer: str, desk: Desk) -> list[Plain]:
                 break  # nothing is running, or it will be over when it is worth asking again
             desk.wait_until(_moment(answer["valid_until"]))
             continue
-        step = answer["plan"][0]  # the committed one; the others show what may follow
-        ends_at = ends_at or _moment(step["expires_at"])
-        sending = _send(service, customer, answer, desk)
-        if sending == "failed":
-            channels.remove(step["channel"])  # cannot be served for the rest of this run
-        if sending == "stopped" or (sending == "sent" and _over(service, answer, desk)):
+        ends_at = ends_at or _moment(answer["plan"][0]["expires_at"])
+        failed = _follow(service, customer, answer, desk)
+        if failed is None:
             break
+        channels = [channel for channel in channels if channel != failed]
     return answers
 
 
-def _send(service: Service, customer: str, answer: Plain, desk: Desk) -> Sending:
-    """Send the committed step in its time and report that; `not_sent` gives its place under the caps back."""
-    step = answer["plan"][0]
+def _follow(service: Service, customer: str, answer: Plain, desk: Desk) -> str | None:
+    """Play the plan of one answer. None: the journey has ended; else the customer is to be asked about anew, without the channel that
+    is returned ("" for none), which cannot be served.
+    """
+    for number, step in enumerate(answer["plan"]):
+        place = _next_place(service, answer, number, desk) if number else answer["reservation"]
+        if place is None:
+            return ""
+        if place.get("review") == "required":
+            desk.say("a person must approve this contact first: the run ends here")
+            return None
+        sending = _send(service, customer, answer, desk, number=number, place=place)
+        if sending == "failed":
+            return str(step["channel"])
+        if sending == "refused":
+            return ""
+        if sending == "stopped" or _engaged(service, answer, number, desk):
+            return None
+    desk.say("nothing was to follow: the journey ends")
+    return None
+
+
+def _next_place(service: Service, answer: Plain, number: int, desk: Desk) -> Plain | None:
+    """The place of a later step, with its own moment; None when it may not be sent now."""
+    body = {"request_id": f"{answer['decision_id']}-{number}", "decision_id": answer["decision_id"], "step": number}
+    told = service.post("/v1/reservations", body)
+    if "reservation" not in told:
+        desk.say(f"step {number} may not be sent now ({told.get('reason', told['detail'])})")
+        return None
+    answer["plan"][number] |= {name: told[name] for name in ("send_at", "window")}
+    return dict(told["reservation"])
+
+
+def _send(service: Service, customer: str, answer: Plain, desk: Desk, *, number: int, place: Plain) -> Sending:
+    """Send a step in its time: confirm its place, hand the message over, report that. What is not sent gives its place back."""
+    step, mine = answer["plan"][number], f"/v1/reservations/{place['id']}"
     desk.wait_until(_moment(step["send_at"]))
-    sending: Sending = "failed"
-    if desk.now() > min(_moment(answer["valid_until"]), _moment(step["expires_at"])):
-        sending = "late"
-    elif desk.stopped(step):
-        sending = "stopped"
-    elif desk.send(customer, step):
-        sending = "sent"
-    _report(service, answer, "delivered" if sending == "sent" else "not_sent", desk)
-    if sending != "sent":
-        desk.say(f"not sent ({sending})")
-    return sending
+    if desk.stopped(step):
+        service.post(f"{mine}/release", {"epoch": place["epoch"], "reason": "stop_if"})
+        desk.say("not sent (something of its stop_if happened)")
+        return "stopped"
+    told = service.post(f"{mine}/confirm", {"epoch": place["epoch"]})
+    if told.get("state") != "confirmed":
+        desk.say(f"not sent ({told.get('reason', told['detail'])})")
+        return "refused"
+    if not desk.send(customer, step):
+        _report(service, answer, number, "not_sent", desk)
+        desk.say("not sent (the sender failed)")
+        return "failed"
+    _report(service, answer, number, "delivered", desk)
+    return "sent"
 
 
-def _over(service: Service, answer: Plain, desk: Desk) -> bool:
-    """Wait for a reaction; whether the journey ends with this step."""
-    step = answer["plan"][0]
+def _engaged(service: Service, answer: Plain, number: int, desk: Desk) -> bool:
+    """Wait for a reaction; whether one came, which ends the journey."""
+    step = answer["plan"][number]
     desk.wait_until(_moment(step["send_at"]) + timedelta(hours=step["wait_hours"]))
-    if reaction := desk.reaction(step):
-        _report(service, answer, reaction, desk)
-        why = "one of stop_if" if reaction in step["stop_if"] else f"the plan goes on if {step['advance_if']}"
-        desk.say(f"{reaction}: the journey ends ({why})")
-        return True
-    desk.say("no reaction" + ("" if len(answer["plan"]) > 1 else ", and nothing was to follow: the journey ends"))
-    return len(answer["plan"]) == 1
+    reaction = desk.reaction(step)
+    if reaction is None:
+        desk.say("no reaction")
+        return False
+    _report(service, answer, number, reaction, desk)
+    why = "one of stop_if" if reaction in step["stop_if"] else f"the plan goes on if {step['advance_if']}"
+    desk.say(f"{reaction}: the journey ends ({why})")
+    return True
 
 
-def _report(service: Service, answer: Plain, kind: str, desk: Desk) -> None:
+def _report(service: Service, answer: Plain, number: int, kind: str, desk: Desk) -> None:
     decision = answer["decision_id"]
-    outcome = {"id": f"{decision}-{kind}", "source": "orchestrator", "decision_id": decision, "step": 0, "type": kind}
-    service.post("/v1/outcomes", outcome | {"occurred_at": desk.now().isoformat()})
+    told = {"id": f"{decision}-{number}-{kind}", "source": "orchestrator", "decision_id": decision, "step": number}
+    service.post("/v1/outcomes", told | {"type": kind, "occurred_at": desk.now().isoformat()})
 
 
 def _moment(text: str) -> datetime:
@@ -179,7 +218,7 @@ def main() -> None:
     try:
         play(Service(os.environ.get("DIRIGENT_URL", "http://127.0.0.1:8090"), key), customer, Desk())
     except KeyboardInterrupt:
-        sys.exit("orchestrator: stopped; what was reserved stays reserved until an outcome says not_sent")
+        sys.exit("orchestrator: stopped; what is reserved and not confirmed is given back when its lease ends")
 
 
 if __name__ == "__main__":

@@ -123,6 +123,14 @@ class Rejected(Shape):
     missing: str | None = None
 
 
+class PostponedJourney(Shape):
+    """A journey that had a trigger and was kept back by the contact policy: an event `dirigent.decision.due.v1` follows at `free_at`."""
+
+    journey: str
+    reason: str
+    free_at: Moment
+
+
 class ConsentEvidence(Shape):
     """The permission a contact of this decision rests on."""
 
@@ -168,6 +176,7 @@ class DecisionAnswer(Shape):
     stop_if: list[str]
     alternatives: list[Alternative]
     rejected: list[Rejected]
+    postponed: list[PostponedJourney]
     consent: list[ConsentEvidence]
     versions: Versions
     simulated: bool

@@ -28,12 +28,14 @@ from serving.answer_shapes import (
     DecisionAnswer,
     ExpectedValue,
     Held,
+    PostponedJourney,
     Rejected,
     Step,
     Text,
     Versions,
     Window,
 )
+from serving.ledger.postponed import postponed_in
 from serving.records import Record
 from serving.weighing import UNWEIGHED, Weighed
 
@@ -63,6 +65,7 @@ def answer_of(record: Record, policy: Policy) -> DecisionAnswer:
         stop_if=list(dict.fromkeys(stop for step in steps for stop in step.stop_if)),
         alternatives=_alternatives(record),
         rejected=_rejected(decision),
+        postponed=_postponed(record),
         consent=_consents(record, policy),
         versions=_versions(record),
         simulated=record.simulated,
@@ -211,6 +214,11 @@ def _rejected(decision: Decision) -> list[Rejected]:
         )
         for key, no in first.items()
     ]  # fmt: skip
+
+
+def _postponed(record: Record) -> list[PostponedJourney]:
+    found = postponed_in(record.decision, record.context, record.mode)
+    return [PostponedJourney(journey=one.journey, reason=one.reason, free_at=one.free_at) for one in found]
 
 
 def _consents(record: Record, policy: Policy) -> list[ConsentEvidence]:

@@ -92,7 +92,7 @@ def readiness(runtime: Runtime) -> list[str]:
 
 
 def _simulated(home: Home) -> bool:
-    with open_tables(home) as tables:
+    with open_tables(home, without=()) as tables:
         found = tables.execute(
             "SELECT bool_or(simulated) FROM (SELECT simulated FROM contacts UNION ALL SELECT simulated FROM events)"
         )

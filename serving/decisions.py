@@ -22,6 +22,7 @@ from serving.auth import Client
 from serving.context import barred, build_context, check, standing_of
 from serving.estimates import attributions, estimates
 from serving.ledger.contacts import Place, expire_due, place_for, take
+from serving.ledger.postponed import follow
 from serving.ledger.reading import Reading
 from serving.ledger.rows import Answer, DecisionRow, Standing
 from serving.ledger.transaction import Transaction
@@ -129,6 +130,7 @@ def _commit(runtime: Runtime, question: Question, record: Record, standing: Stan
         tx.add_decision(found.row)
         if found.place is not None:
             take(tx, found.place)
+        follow(tx, found.record.decision, found.record.context, found.record.mode)
         tx.add_policy(runtime.policy.version, runtime.policy_bytes)
         tx.emit("dirigent.decision.made.v1", _told(found.record))
         return found

@@ -74,7 +74,8 @@ def _configure(connection: sqlite3.Connection, _: object) -> None:
 
 def _postgres(place: Place, more: str = "") -> Engine:
     limit = int(DEADLINE_SECONDS * 1000)
-    options = f"-c lock_timeout={int(BUSY_SECONDS * 1000)} -c statement_timeout={limit} -c synchronous_commit=on {more}"
+    least = limit - 500  # the server gives up before the client does, as long as it runs, and keeps the connection
+    options = f"-c lock_timeout={int(BUSY_SECONDS * 1000)} -c statement_timeout={least} -c synchronous_commit=on {more}"
     engine = create_engine(
         place.url, isolation_level="AUTOCOMMIT", pool_size=8, max_overflow=16, pool_timeout=BUSY_SECONDS,
         connect_args={"connect_timeout": _CONNECT_SECONDS, "options": options, "application_name": "dirigent",

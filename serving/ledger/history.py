@@ -7,6 +7,7 @@ copied again only when its file changed (or, for contacts, when the shop's day o
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,6 +18,7 @@ from sqlalchemy import Connection, Table, delete, insert, select
 from arbitration.domain import SILENCE
 from arbitration.errors import StateError
 from arbitration.policy import Cap, Policy
+from features.barred import barred
 from features.home import Home
 from features.tables.store import open_tables
 from serving.ledger import schema
@@ -97,7 +99,7 @@ def _copy(connection: Connection, source: Source, home: Home, purposes: Mapping[
         return
     connection.execute(delete(source.table))
     try:
-        with open_tables(home) as reader:
+        with open_tables(home, without=("erasure",)) as reader:  # who objected is still somebody
             _insert(connection, source.table, reader.execute(source.sql), purposes)
     except duckdb.Error as error:
         reason = str(error).splitlines()[0]
@@ -120,4 +122,5 @@ def _insert(
 def _fingerprint(home: Home, source: Source) -> str:
     files = [home.tables / f"{name}.parquet" for name in source.files]
     marks = [f"{file.stat().st_size}:{file.stat().st_mtime_ns}" if file.exists() else "missing" for file in files]
-    return " ".join((*marks, source.asked))
+    erased = hashlib.sha256("\n".join(sorted(barred(home, "erasure"))).encode()).hexdigest()[:16]
+    return " ".join((*marks, source.asked, erased))

@@ -56,6 +56,13 @@ def _free_at(no: Rejection) -> float:
     return no.free_at.timestamp() if no.free_at else float("inf")
 
 
+def follow(tx: Transaction, decision: Decision, context: Context, mode: str) -> None:
+    """What a decision does to what waits: the journey that it acts for waits no longer, those that it keeps back wait anew."""
+    if mode == "live" and decision.winner is not None:
+        finish(tx, decision.winner.candidate.treatment.journey)
+    postpone(tx, decision.decision_id, postponed_in(decision, context, mode))
+
+
 def postpone(tx: Transaction, decision_id: str, journeys: Iterable[Postponed]) -> None:
     """Keep what a decision postpones; an earlier wait of the same journey is over with it."""
     for one in journeys:

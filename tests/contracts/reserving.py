@@ -135,6 +135,7 @@ class Shop:
 
     def withdraw(self, channel: str = "push", customer: str = "c1") -> None:
         with self.ledger.writing(customer) as tx:
+            contacts.expire_due(tx)
             add_consent(tx, Consent(channel, "marketing", "withdrawn", "none", "v-x", tx.now()), "shop")
 
     def _call(self, handler, client: Client, reservation_id: str, **body: object):

@@ -6,16 +6,22 @@ import pytest
 from sqlalchemy.exc import IntegrityError
 
 from serving.ledger import contacts
-from serving.ledger.bookkeeping import changes, postponed, stops
+from serving.ledger.bookkeeping import changes, outbox, postponed, stops
 from serving.ledger.schema import consents, subjects
 from tests.contracts.conftest import hold, rows_of, send
 
 
 def refused(ledger, work) -> None:
     """The database refuses it, and nothing of that transaction stays."""
-    with pytest.raises(IntegrityError), ledger.writing("c1") as tx:
+
+    def both(tx) -> None:
         tx.emit("dirigent.test.v1", {})
         work(tx)
+
+    before = rows_of(ledger, outbox)
+    with pytest.raises(IntegrityError):
+        ledger.write("c1", both)
+    assert rows_of(ledger, outbox) == before
 
 
 def test_a_customer_has_one_live_winner_for_each_timing(ledger):

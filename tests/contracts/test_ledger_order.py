@@ -99,7 +99,7 @@ def test_a_deadlock_is_untangled_and_both_write(ledger):
     with ThreadPoolExecutor(2) as pool:
         both = [pool.submit(crossed, "c1", "c2"), pool.submit(crossed, "c2", "c1")]
         assert [one.result(timeout=20) for one in both] == [None, None]
-    assert len(tried) == 3, "there was no deadlock, so this test could not fail"
+    assert len(tried) >= 3, "there was no deadlock, so this test could not fail"
     assert len(rows_of(ledger)) == 4
 
 

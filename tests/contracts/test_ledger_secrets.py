@@ -28,9 +28,9 @@ def filled(ledger):
     return ledger
 
 
-def altered(ledger, decision_id: str, **columns: object) -> None:
+def altered(ledger, which: str, **columns: object) -> None:
     with ledger.writing() as tx:
-        tx.connection.execute(update(decisions).where(decisions.c.decision_id == decision_id).values(columns))
+        tx.connection.execute(update(decisions).where(decisions.c.decision_id == which).values(columns))
 
 
 def row(ledger, decision_id: str):

@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-import sqlite3
 from datetime import timedelta
 from types import SimpleNamespace
 
 import pytest
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import insert
+from sqlalchemy.exc import DBAPIError
 
-from arbitration.domain import Contact
 from arbitration.errors import LedgerError
 from arbitration.policy import BusinessName, Resource
-from serving.ledger import engine
+from serving.ledger import contacts, engine
 from serving.ledger.archive import Archive
-from serving.ledger.schema import to_micros
-from serving.ledger.store import Ledger
-from tests.contracts.test_ledger import NOW, decision
-
-
-@pytest.fixture
-def ledger(tmp_path):
-    found = Ledger(tmp_path / "ledger.db")
-    yield found
-    found.close()
+from serving.ledger.place import Address, Place
+from serving.ledger.schema import decisions, shop_contacts, to_micros
+from tests.contracts.conftest import KEYRING, NOW, decision, hold, rows_of, send
 
 
 def scarce(**changes) -> SimpleNamespace:
@@ -44,30 +36,39 @@ def scarce(**changes) -> SimpleNamespace:
     ],
 )
 def test_a_stock_is_what_all_customers_left_of_it(ledger, resource, left):
-    def add(number, contact, offer=None):
-        writing.add_contact(f"c{number}", contact, f"d-{number}", 0, offer)
+    def add(number, offer=None, **more):
+        with ledger.writing(f"c{number}") as tx:
+            send(tx, f"d-{number}", offer=offer, **more)
 
-    with ledger.writing() as writing:
-        add(1, Contact("welcome", "push", NOW), "coupon")
-        add(2, Contact("welcome", "push", NOW + timedelta(hours=20)))  # reserved for later
-        add(3, Contact("welcome", "email", NOW - timedelta(days=6)), "coupon")
-        add(4, Contact("win_back", "push", NOW, "service"), "other")  # a suppressed advertisement is a use as well
-        add(5, Contact("welcome", "push", NOW - timedelta(days=7)), "coupon")  # too long ago
-        add(6, Contact("welcome", "push", NOW), "coupon")
-        writing.release_contact("d-6", 0)  # never sent
-        assert writing.stock(scarce(**resource), NOW) == {"scarce": left}
+    add(1, "coupon", at=NOW)
+    add(2, at=NOW + timedelta(hours=20))  # planned for later
+    add(3, "coupon", channel="email", at=NOW - timedelta(days=6))
+    add(4, "other", journey="win_back", purpose="service")  # a suppressed advertisement is a use as well
+    add(5, "coupon", at=NOW - timedelta(days=7, hours=1))  # too long ago
+    with ledger.writing("c6") as tx:
+        hold(tx, "d-6", offer="coupon")
+        contacts.not_sent(tx, "d-6", 0, "not_sent")
+        assert tx.stock(scarce(**resource), tx.now()) == {"scarce": left}
+
+
+def test_what_is_reserved_is_used_until_its_lease_ends(ledger):
+    with ledger.writing("c1") as tx:
+        ends = hold(tx)
+        assert tx.stock(scarce(channel="push"), ends - timedelta(microseconds=1)) == {"scarce": 9}
+        assert tx.stock(scarce(channel="push"), ends) == {"scarce": 10}
 
 
 def test_a_contact_that_came_back_with_the_shops_tables_uses_one_unit(ledger):
-    back = "INSERT INTO contacts (customer_id, journey, channel, purpose, sent_at, decision_id, released, origin)"
-    with ledger.writing() as writing:
-        writing.add_contact("c1", Contact("welcome", "push", NOW), "d-1", 0)
-        for decision_id in ("'d-1'", "'d-else'", "NULL"):
-            values = f"('c1', 'welcome', 'push', 'marketing', {to_micros(NOW)}, {decision_id}, 0, 'history')"
-            writing._connection.exec_driver_sql(f"{back} VALUES {values}")
-        assert writing.stock(scarce(channel="push"), NOW) == {"scarce": 7}
-        writing.release_contact("d-1", 0)
-        assert writing.stock(scarce(channel="push"), NOW) == {"scarce": 7}, "sent, says the shop: it counts"
+    with ledger.writing("c1") as tx:
+        send(tx)
+        for decision_id in ("d-1", "d-else", None):
+            tx.connection.execute(insert(shop_contacts).values(
+                customer_id="c1", journey="welcome", channel="push", purpose="marketing", sent_at=to_micros(NOW),
+                decision_id=decision_id,
+            ))  # fmt: skip
+        assert tx.stock(scarce(channel="push"), tx.now()) == {"scarce": 7}
+        contacts.not_sent(tx, "d-1", 0, "not_sent")
+        assert tx.stock(scarce(channel="push"), tx.now()) == {"scarce": 7}, "sent, says the shop: it counts"
 
 
 def test_a_resource_without_a_limit_has_no_stock(ledger):
@@ -76,42 +77,42 @@ def test_a_resource_without_a_limit_has_no_stock(ledger):
         assert reading.stock(SimpleNamespace(resources={"priced": priced}), NOW) == {}
 
 
-@pytest.mark.parametrize("named", ["offer", "journey", "channel"])
-def test_uses_are_counted_by_an_index(ledger, named):
-    asked = f"SELECT count(*) FROM contacts INDEXED BY contacts_of_{named} WHERE {named} = 'x' AND sent_at > 0"
-    with engine.connection_of(ledger.engine, ledger.path) as connection:
-        plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {asked}").all()
-    assert f"contacts_of_{named} ({named}=? AND sent_at>?)" in plan[0][-1]
+@pytest.mark.parametrize("named_by", ["offer", "journey", "channel"])
+@pytest.mark.parametrize("table", ["contacts", "shop_contacts"])
+def test_uses_are_counted_by_an_index(ledger, named_by, table):
+    asked = f"SELECT count(*) FROM {table} WHERE {named_by} = 'x' AND sent_at > 0"
+    with engine.connection_of(ledger.engine, ledger.place) as connection:
+        if ledger.place.is_sqlite:
+            asked = asked.replace(" WHERE", f" INDEXED BY {table}_of_{named_by} WHERE")
+            plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {asked}").all()[0][-1]
+            assert f"{table}_of_{named_by} ({named_by}=? AND sent_at>?)" in plan
+        else:
+            connection.exec_driver_sql("SET enable_seqscan = off")
+            plan = "\n".join(connection.exec_driver_sql(f"EXPLAIN {asked}").scalars())
+            connection.exec_driver_sql("RESET enable_seqscan")
+            assert f"{table}_of_{named_by}" in plan
 
 
 @pytest.mark.parametrize("part", ["inputs", "decision"])
 def test_a_damaged_record_is_said_so(ledger, part):
-    with ledger.writing() as writing:
-        writing.add_decision(decision())
-        writing._connection.exec_driver_sql(f"UPDATE decisions SET {part} = x'00'")
+    with ledger.writing("c1") as tx:
+        tx.add_decision(decision())
+        (name, key) = (f"d-1.{part}", tx.key)
+        tx.change(decisions, decisions.c.decision_id == "d-1", {part: KEYRING.seal(key, b"no zip", name)})
         with pytest.raises(LedgerError, match="d-1 is damaged"):
-            writing.decision("d-1")
+            tx.decision("d-1")
 
 
 def test_reading_alone_creates_nothing_and_writes_nothing(ledger, tmp_path):
     with pytest.raises(LedgerError, match="no ledger"):
-        Archive(tmp_path / "none" / "ledger.db")
+        Archive(Address(Place.of(tmp_path / "none" / "ledger.db"), KEYRING))
     assert not (tmp_path / "none").exists()
-    with ledger.writing() as writing:
-        writing.add_decision(decision())
-    with Archive(ledger.path) as archive, ledger.writing() as writing:
-        writing.add_decision(decision(2))  # the writer is not in the way, nor the other way round
-        assert [one.decision_id for one in archive.kept([1, 2], whole=True)] == ["d-1"]
-        with (
-            engine.connection_of(archive._engine, archive.path) as connection,
-            pytest.raises(OperationalError, match="readonly"),
-        ):
+    with ledger.writing("c1") as tx:
+        tx.add_decision(decision())
+    with Archive(ledger.address) as archive:
+        with ledger.writing("c1") as tx:
+            tx.add_decision(decision(2))  # the writer is not in the way, nor the other way round
+            assert [one.decision_id for one in archive.kept(archive.numbers(), whole=True)] == ["d-1"]
+        with archive._engine.connect() as connection, pytest.raises(DBAPIError, match=r"read-?only"):
             connection.exec_driver_sql("DELETE FROM decisions")
-
-
-def test_a_ledger_of_another_version_is_not_read(ledger):
-    with sqlite3.connect(ledger.path) as connection:
-        connection.execute("UPDATE schema_version SET version = 2")
-    connection.close()
-    with pytest.raises(LedgerError, match="has version 2, this program reads version 3"):
-        Archive(ledger.path)
+    assert len(rows_of(ledger, decisions)) == 2

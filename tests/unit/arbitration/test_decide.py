@@ -155,7 +155,7 @@ def test_the_situations_reach_every_outcome() -> None:
     """The laws above mean something only if the strategies reach the interesting places."""
     seen: set[str] = set()
 
-    @settings(LAWS, max_examples=200, derandomize=True, database=None)
+    @settings(LAWS, max_examples=400, derandomize=True, database=None)
     @given(situations())
     def collect(situation: Situation) -> None:
         for draw in (situation[3], 0.975, 1 - 2**-53):
