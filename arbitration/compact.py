@@ -112,19 +112,21 @@ def _is_leaf(hint: Any) -> bool:
 def _value(hint: Any, told: Any, shared: Mapping[type, list[Any]]) -> Any:
     if told is None or _is_leaf(hint):
         return told
-    origin = get_origin(hint)
-    if origin in (Union, UnionType):
-        return _value(next(it for it in get_args(hint) if not _is_leaf(it)), told, shared)
-    if origin is tuple:
-        inner = getattr(get_args(hint)[0], "__supertype__", get_args(hint)[0])
-        return tuple(_value(inner, item, shared) for item in _list(told))
-    if origin is not None and issubclass(origin, Mapping):
-        return {name: _value(get_args(hint)[1], value, shared) for name, value in told.items()}
+    if get_origin(hint) is not None:
+        return _generic(hint, told, shared)
     if hint is datetime:
         return _EPOCH + told * _MICROSECOND
-    if hint in _SHARED:
-        return shared[hint][told]
-    return _object(hint, told, shared)
+    return shared[hint][told] if hint in _SHARED else _object(hint, told, shared)
+
+
+def _generic(hint: Any, told: Any, shared: Mapping[type, list[Any]]) -> Any:
+    """A value whose type has parameters."""
+    origin, inner = get_origin(hint), get_args(hint)
+    if origin in (Union, UnionType):
+        return _value(next(option for option in inner if not _is_leaf(option)), told, shared)
+    if origin is tuple:
+        return tuple(_value(inner[0], item, shared) for item in _list(told))
+    return {name: _value(inner[1], value, shared) for name, value in told.items()}
 
 
 def _object(kind: Any, told: Any, shared: Mapping[type, list[Any]]) -> Any:

@@ -27,7 +27,7 @@ app.command("promote")(promote.promote_models)
 app.command("serve")(serve.serve_decisions)
 app.command("decide")(decide.ask)
 app.command("replay")(replay.replay_decisions)
-app.command("key")(key.create)
+app.add_typer(key.app, name="key")
 app.add_typer(catalog.app, name="catalog")
 app.command("demo")(demo.run_demo)
 

@@ -14,7 +14,7 @@ def serve_decisions(
     host: Annotated[str | None, typer.Option(help="Address to bind; default DIRIGENT_HOST or 127.0.0.1.")] = None,
     port: Annotated[int | None, typer.Option(help="Port; default DIRIGENT_PORT or 8090.")] = None,
     as_of: Annotated[str | None, typer.Option(help="Start the shop's clock at this moment instead of now.")] = None,
-    workers: Annotated[int, typer.Option(min=1, max=64, help="How many processes share the port.")] = 1,
+    workers: Annotated[int | None, typer.Option(help="How many processes share the port; default DIRIGENT_WORKERS or 1.")] = None,
     example: Annotated[
         bool,
         typer.Option("--example", help=f"Start the clock where the example data ends ({AS_OF:%Y-%m-%d %H:%M} UTC)."),
@@ -24,7 +24,7 @@ def serve_decisions(
     from serving.server import serve
     from serving.settings import Settings
 
-    changes: dict[str, Any] = {"host": host, "port": port}
+    changes: dict[str, Any] = {"host": host, "port": port, "workers": workers}
     changes["as_of"] = AS_OF if example else moment(as_of) if as_of else None
     given = {name: value for name, value in changes.items() if value is not None}
-    serve(Settings.from_environment(options=given), workers)
+    serve(Settings.from_environment(options=given))

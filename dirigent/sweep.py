@@ -16,14 +16,16 @@ def sweep_ledger(
     """Sweep the ledger. The service does this by itself; use it where the service does not run, or from a scheduler."""
     from serving.opening import open_ledger
     from serving.settings import Settings
-    from serving.sweeper import run, sweep
+    from serving.sweeper import resign, run, sweep
 
     ledger = open_ledger(Settings.from_environment())
     try:
         if not once:
             run(ledger, threading.Event())
             return
-        swept = sweep(ledger, ledger.keyring.new_id("h"))
+        holder = ledger.keyring.new_id("h")
+        swept = sweep(ledger, holder)
+        resign(ledger, holder)
     finally:
         ledger.close()
     if swept is None:

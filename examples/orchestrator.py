@@ -209,12 +209,12 @@ def main() -> None:
     """Read the command line and the environment, and play."""
     parser = argparse.ArgumentParser(
         description="Play the journey of one customer against a running Dirigent; sender and customer are simulated.",
-        epilog="DIRIGENT_URL names the service (default http://127.0.0.1:8090), DIRIGENT_API_KEY its key (dirigent key NAME).",
+        epilog="DIRIGENT_URL names the service (default http://127.0.0.1:8090), DIRIGENT_API_KEY its key (dirigent key create NAME).",
     )
     parser.add_argument("customer", help="a customer_id of the shop")
     customer = parser.parse_args().customer
     if not (key := os.environ.get("DIRIGENT_API_KEY")):
-        sys.exit("orchestrator: no API key; make one: export DIRIGENT_API_KEY=$(dirigent key orchestrator)")
+        sys.exit("orchestrator: no API key; make one: export DIRIGENT_API_KEY=$(dirigent key create orchestrator)")
     try:
         play(Service(os.environ.get("DIRIGENT_URL", "http://127.0.0.1:8090"), key), customer, Desk())
     except KeyboardInterrupt:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
 import anyio
 from starlette.applications import Starlette
@@ -16,42 +15,23 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from arbitration.errors import DirigentError
-from serving import login, openapi
+from serving import handlers, login, openapi
 from serving.access import act_of
-from serving.auth import Client
-from serving.bootstrap import Runtime, readiness
-from serving.decisions import decide_for
+from serving.bootstrap import readiness
 from serving.gate import forbidden
+from serving.handlers import HANDLERS, Call
 from serving.limits import Lanes
 from serving.logs import log, where
-from serving.outcomes import report
 from serving.problems import Problem, from_error, internal, not_found
-from serving.reading import explanation_of, record_of
-from serving.replay import replay_of
 
-Handler = Callable[["Call"], Response]
+Handler = Callable[[Call], Response]
 _READY_SECONDS = 0.8
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One admitted request, with its body read."""
-
-    runtime: Runtime
-    client: Client
-    body: bytes
-    path: dict[str, str]
-    query: dict[str, str]
 
 
 def routes(console: Iterable[BaseRoute]) -> list[BaseRoute]:
     """Everything the service answers to; `console` are the pages below /ui."""
     return [
-        _route("POST", "/v1/decisions", lambda call: _reply(decide_for(call.runtime, call.client, call.body))),
-        _route("GET", "/v1/decisions/{decision_id}", _record),
-        _route("GET", "/v1/decisions/{decision_id}/explanation", _explanation),
-        _route("POST", "/v1/decisions/{decision_id}/replay", _replay),
-        _route("POST", "/v1/outcomes", lambda call: _reply(report(call.runtime, call.body))),
+        *(_route(method, path, _answering(handler)) for method, path, handler in HANDLERS),
         _route("GET", "/openapi.json", _openapi),
         _route("GET", "/metrics", _metrics),
         Route("/livez", _livez),
@@ -98,16 +78,8 @@ def _reply(answer: tuple[int, bytes]) -> Response:
     return Response(body, status, media_type="application/json", headers={"Cache-Control": "no-store"})
 
 
-def _record(call: Call) -> Response:
-    return _reply((200, record_of(call.runtime, call.path["decision_id"])))
-
-
-def _explanation(call: Call) -> Response:
-    return _reply((200, explanation_of(call.runtime, call.path["decision_id"], call.query)))
-
-
-def _replay(call: Call) -> Response:
-    return _reply((200, replay_of(call.runtime, call.path["decision_id"], call.body)))
+def _answering(handler: handlers.Handler) -> Handler:
+    return lambda call: _reply(handler(call))
 
 
 def _metrics(call: Call) -> Response:

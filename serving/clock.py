@@ -35,6 +35,7 @@ class Clock:
         self._wall, self._elapsed = wall, elapsed
         first = wall()
         since = first if began is None else began
+        self.declared = start is not None
         self.shift = start.astimezone(UTC) - _at(since) if start else timedelta(0)
         self._anchor = (first, elapsed())
         self._last = first

@@ -11,6 +11,7 @@ from typing import Any
 from starlette.responses import Response
 
 from arbitration.errors import DirigentError, InputError
+from serving.ledger.keyring import Erased
 
 MEDIA_TYPE = "application/problem+json"
 _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}|[0-9]{1,6}")
@@ -75,6 +76,8 @@ def not_found(what: str) -> Problem:
 def from_error(error: DirigentError) -> Problem:
     """The HTTP face of the error tree; `where` stays in the log, because it may name files of this machine."""
     detail = ". ".join(part for part in (error.what, error.mend) if part)
+    if isinstance(error, Erased):
+        return Problem(410, "erased", "Gone", "Its customer was erased; what was sealed for them cannot be read any more.")
     if isinstance(error, InputError):
         return Problem(422, "invalid-input", "The request cannot be served", detail)
     return Problem(503, "unavailable", "Not available at the moment", detail, headers={"Retry-After": "1"})

@@ -36,7 +36,7 @@ class Conditions(Strict):
     not_objected: bool
 
 
-class ConsentEvidence(Strict):
+class EvidenceGiven(Strict):
     """What proves a consent: the text (its id and SHA-256), where it was asked, when, and when it was confirmed."""
 
     text_id: Identifier
@@ -48,7 +48,7 @@ class ConsentEvidence(Strict):
     conditions: Conditions | None = None
 
     @model_validator(mode="after")
-    def _in_order(self) -> ConsentEvidence:
+    def _in_order(self) -> EvidenceGiven:
         if self.confirmed_at is not None and self.confirmed_at < self.requested_at:
             raise ValueError("confirmed_at not before requested_at")
         return self
@@ -66,7 +66,7 @@ class ConsentReport(Said):
     state: State
     brand: Name | None = None
     legal_basis: Basis | None = None
-    evidence: ConsentEvidence | None = None
+    evidence: EvidenceGiven | None = None
     valid_to: Moment | None = None
     confirms: Identifier | None = None
     confirmed_at: Moment | None = None

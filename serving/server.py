@@ -13,7 +13,7 @@ from serving.worker import answer, load
 from serving.workers import Supervisor
 
 
-def serve(settings: Settings, workers: int = 1) -> None:
+def serve(settings: Settings) -> None:
     """Serve until interrupted. Raises a `DirigentError` before the first request when something needed is missing.
 
     Each process runs BentoML's application under uvicorn, as BentoML's own worker does. Its supervisor is left out: it
@@ -24,9 +24,9 @@ def serve(settings: Settings, workers: int = 1) -> None:
         settings = settings.model_copy(update={"as_of_began": time.time()})
     with _bind(settings) as listener:
         os.environ.update(settings.to_environment())
-        if workers > 1:
+        if settings.workers > 1:
             configure(settings.log_level)
-            Supervisor(settings, listener, workers).run()
+            Supervisor(settings, listener, settings.workers).run()
         else:
             answer(load(settings), listener)
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, Select, Table, select, update
+from sqlalchemy import ColumnElement, Select, Table, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from arbitration.errors import LedgerError
@@ -77,6 +78,8 @@ def run(ledger: Ledger, ending: threading.Event) -> None:
         except LedgerError as error:
             log.warning("not swept", what=str(error))
         ending.wait(EVERY_SECONDS)
+    with suppress(LedgerError):
+        resign(ledger, holder)
 
 
 def sweep(ledger: Ledger, holder: str) -> Swept | None:
@@ -105,6 +108,12 @@ def leads(ledger: Ledger, holder: str) -> bool:
     if row is not None and row.until > now and (row.holder != holder or row.until - now > length // 2):
         return bool(row.holder == holder)
     return ledger.write(None, lambda tx: _claim(tx, holder, length))
+
+
+def resign(ledger: Ledger, holder: str) -> None:
+    """Let another process sweep at once. Raises `LedgerError`."""
+    own = delete(leases).where(leases.c.name == _NAME, leases.c.holder == holder)
+    ledger.write(None, lambda tx: tx.connection.execute(own))
 
 
 def _claim(tx: Transaction, holder: str, length: int) -> bool:

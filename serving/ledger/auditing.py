@@ -11,9 +11,10 @@ import hashlib
 import hmac
 import json
 from collections.abc import Mapping
-from typing import Any
+from functools import lru_cache
+from typing import Any, Literal
 
-from sqlalchemy import Connection, Table, bindparam, func, select, text
+from sqlalchemy import Boolean, Connection, Float, Table, bindparam, func, select, text
 
 from serving.ledger.bookkeeping import audit
 from serving.ledger.statements import add_row, first
@@ -23,8 +24,10 @@ SHOP_LANE = 16
 NOTHING_BEFORE = "0" * 64
 Entry = tuple[str, str, str | None]
 """A table's name, the key of a row, and the digest of the row as it is now; None: the row was removed."""
-# What the database numbers, what moves with every write, and what an erasure empties: none of it says what was done.
-_LEFT_OUT = {"decisions": ("number",), "subjects": ("customer_id", "sealing_key", "version", "epoch", "last_at")}
+_Kind = Literal["plain", "number", "flag"]
+# What the database numbers, and what moves with every write. A customer's id is told only together with their random key: once
+# an erasure has destroyed that, nobody can guess ids until one fits a digest.
+LEFT_OUT: Mapping[str, tuple[str, ...]] = {"decisions": ("number",), "subjects": ("version", "epoch", "last_at")}
 _LOCKS = 0x4449_5200  # the first of our advisory locks in PostgreSQL
 
 _LAST = select(func.max(audit.c.number)).where(audit.c.lane == bindparam("lane")).scalar_subquery()
@@ -47,14 +50,33 @@ def names_of(table: Table) -> tuple[str, ...]:
 
 
 def digest_of(table: Table, row: Mapping[str, Any]) -> str:
-    """What a row says, as SHA-256: every column by name, bytes by their own digest, so that both databases agree."""
-    left_out = _LEFT_OUT.get(table.name, ())
-    told = {column.name: _plain(row[column.name]) for column in table.columns if column.name not in left_out}
-    text_of = json.dumps(told, separators=(",", ":"), sort_keys=True)
-    return hashlib.sha256(text_of.encode("utf-8", "surrogatepass")).hexdigest()
+    """What a row says, as SHA-256: every column by name, bytes by their own digest, so that both databases agree. Raises `TypeError`
+    or `ValueError` where a value is of another kind than its column's, which SQLite keeps.
+    """
+    told = {name: _plain(row[name], kind) for name, kind in _told_of(table)}
+    return hashlib.sha256(json.dumps(told, separators=(",", ":")).encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _plain(value: Any) -> Any:
+@lru_cache(maxsize=64)
+def _told_of(table: Table) -> tuple[tuple[str, _Kind], ...]:
+    """The columns that a digest covers, by name, and how their values are told."""
+    left_out = LEFT_OUT.get(table.name, ())
+    kept = [column for column in table.columns if column.name not in left_out]
+    return tuple(sorted((column.name, _kind(column.type)) for column in kept))
+
+
+def _kind(kind: object) -> _Kind:
+    return "flag" if isinstance(kind, Boolean) else "number" if isinstance(kind, Float) else "plain"
+
+
+def _plain(value: Any, kind: _Kind) -> Any:
+    """A value as JSON can hold it, the same whether it was given or comes back from a database."""
+    if value is None:
+        return None
+    if kind == "number":
+        return float(value) + 0.0  # -0.0 becomes 0.0, as in SQLite
+    if kind == "flag":
+        return bool(value) if value in (0, 1) else value
     return hashlib.sha256(value).hexdigest() if isinstance(value, bytes | memoryview) else value
 
 
@@ -64,12 +86,18 @@ def seal_of(key: bytes, before: str, *, lane: int, number: int, at: int, entries
     return hmac.new(key, told.encode(), hashlib.sha256).hexdigest()
 
 
+def newest(connection: Connection, lane: int) -> tuple[int, str] | None:
+    """Number and seal of the last entry of a lane, None where there is none."""
+    last = first(connection, _NEWEST, lane=lane)
+    return (last.number, last.seal) if last else None
+
+
 def append(connection: Connection, key: bytes, lane: int, at: int, entries: list[Entry]) -> None:
     """Add an entry at the end of a lane; other writers of the lane wait until this transaction ends."""
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCKS + lane})
-    last = first(connection, _NEWEST, lane=lane)
-    number, before = (last.number + 1, last.seal) if last else (1, NOTHING_BEFORE)
+    last, before = newest(connection, lane) or (0, NOTHING_BEFORE)
+    number = last + 1
     told = json.dumps(entries, separators=(",", ":"))
     seal = seal_of(key, before, lane=lane, number=number, at=at, entries=told)
     add_row(connection, audit, {"lane": lane, "number": number, "at": at, "entries": told, "seal": seal})

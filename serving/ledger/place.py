@@ -46,7 +46,8 @@ class Place:
                 mend="correct it, or unset it for a file in DIRIGENT_HOME",
             )  # fmt: skip
         url = url.set(drivername="postgresql+psycopg")
-        return cls(url.render_as_string(hide_password=False), url.render_as_string(hide_password=True))
+        shown = url.set(drivername="postgresql").render_as_string(hide_password=True)
+        return cls(url.render_as_string(hide_password=False), shown)
 
 
 @dataclass(frozen=True, slots=True)

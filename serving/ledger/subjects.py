@@ -98,14 +98,14 @@ def shift_of(clock: Clock) -> int:
     return clock.shift // timedelta(microseconds=1)
 
 
-def moment_of(subject: Subject | None, micros: int) -> int:
+def moment_of(subject: Subject | None, micros: int, *, declared: bool = False) -> int:
     """The moment of a write: what the clock says, but never before what was written last. Raises `LedgerError` when the clock
-    is more than a minute behind that.
+    is more than a minute behind that; a `declared` clock starts anew with the service, and then time waits for it.
     """
     if subject is None or micros >= subject.last_at:
         return micros
     behind = subject.last_at - micros
-    if behind > SETBACK_MICROS:
+    if behind > SETBACK_MICROS and not declared:
         raise LedgerError(
             f"the clock is {behind / 1e6:.0f} s behind what the ledger has already seen", mend="set the clock right"
         )

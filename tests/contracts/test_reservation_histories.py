@@ -5,8 +5,10 @@ The model keeps no clock of its own and asks no gate: it knows which places were
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -18,13 +20,14 @@ from arbitration.domain import Candidate, Context, CustomerId, SendWindow, Treat
 from arbitration.gates import rejection
 from arbitration.gates.case import Case
 from arbitration.policy import Cap
+from serving.in_flight import InFlight
 from serving.ledger import contacts, schema
 from serving.ledger.rows import Reservation
 from serving.ledger.schema import from_micros
 from serving.problems import Problem
 from serving.reservations import ASKED_AGAIN
 from serving.reservations import GATES as ALL
-from tests.contracts.conftest import HOUR
+from tests.contracts.conftest import HOUR, rows_of
 from tests.contracts.reserving import Shop, open_policy
 
 LIMIT, WIDTH = 2, timedelta(hours=24)
@@ -224,3 +227,47 @@ def test_the_table_itself_refuses_a_second_live_winner(shop):
     with pytest.raises(IntegrityError):
         shop.decided(journey="post_purchase")
     assert shop.confirm(held)["state"] == "confirmed"
+
+
+def test_who_confirms_and_who_gives_back_at_once_leave_one_truth(shop):
+    for _ in range(5):
+        _, held = shop.decided()
+        calls = [shop.confirm, shop.release] * 4
+        with ThreadPoolExecutor(8) as pool:
+            codes = list(pool.map(lambda call: code_of(call, held), calls))
+        (row,) = [row for row in rows_of(shop.ledger) if row.reservation_id == held.id]
+        wanted = {"confirmed": (None, "reservation-confirmed"), "released": ("reservation-released", None)}[row.state]
+        assert {code for code, call in zip(codes, calls, strict=True) if call == shop.confirm} == {wanted[0]}
+        assert {code for code, call in zip(codes, calls, strict=True) if call == shop.release} == {wanted[1]}
+        shop.later(days=2)
+
+
+def test_a_step_that_several_processes_ask_for_at_once_is_taken_once(shop):
+    decision, held = shop.decided(plan=[("push", timedelta(0)), ("email", timedelta(days=1))])
+    shop.confirm(held)
+    shop.report(decision, "delivered")
+    shop.later(days=1)
+    same, other = [("same", number) for number in range(4)], [(f"other-{number}", number) for number in range(4)]
+
+    def ask(named):
+        shop_of_its_own = of_another_process(shop)
+        try:
+            return shop_of_its_own.step(decision, request_id=named[0])
+        except Problem as problem:
+            return problem.code, None
+
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(ask, [*same, *other]))
+    taken = [answer for status, answer in found if status == 201]
+    assert taken, "somebody got it"
+    assert all(answer == taken[0] for answer in taken), "one place, one answer"
+    assert {status for status, _ in found} <= {201, "step-taken"}
+    assert sum(row.step == 1 for row in rows_of(shop.ledger)) == 1
+
+
+def of_another_process(shop: Shop) -> Shop:
+    """The same ledger as another process sees it: what is in flight elsewhere it does not know."""
+    found = object.__new__(Shop)
+    found.__dict__ |= shop.__dict__
+    found.runtime = SimpleNamespace(**(shop.runtime.__dict__ | {"in_flight": InFlight()}))
+    return found

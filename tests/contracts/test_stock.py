@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from types import SimpleNamespace
 
 import pytest
 from sqlalchemy import insert
@@ -18,9 +17,9 @@ from serving.ledger.schema import decisions, shop_contacts, to_micros
 from tests.contracts.conftest import KEYRING, NOW, decision, hold, rows_of, send
 
 
-def scarce(**changes) -> SimpleNamespace:
+def scarce(**changes) -> tuple[Resource, ...]:
     resource = Resource("scarce", BusinessName("Scarce", "Knapp"), limit=10, per_days=7, **changes)
-    return SimpleNamespace(resources={"scarce": resource})
+    return (resource,)
 
 
 @pytest.mark.parametrize(
@@ -74,7 +73,7 @@ def test_a_contact_that_came_back_with_the_shops_tables_uses_one_unit(ledger):
 def test_a_resource_without_a_limit_has_no_stock(ledger):
     priced = Resource("priced", BusinessName("Priced", "Teuer"), channel="push", price=0.1)
     with ledger.reading() as reading:
-        assert reading.stock(SimpleNamespace(resources={"priced": priced}), NOW) == {}
+        assert reading.stock((priced,), NOW) == {}
 
 
 @pytest.mark.parametrize("named_by", ["offer", "journey", "channel"])

@@ -12,11 +12,14 @@ from sqlalchemy import update
 
 from arbitration.decide import decide
 from arbitration.domain import Consent, Contact, Context, CustomerId, Trigger
+from dirigent.sweep import sweep_ledger
 from serving import sweeper
 from serving.estimates import estimates
 from serving.ledger import bookkeeping, postponed, requests, schema
 from serving.ledger.postponed import Postponed
 from serving.ledger.rows import Answer
+from serving.opening import open_ledger
+from serving.settings import Settings
 from serving.sweeper import Swept, sweep
 from tests.contracts.conftest import HOUR, NOW, hold, rows_of
 from tests.contracts.reserving import DAY, open_policy
@@ -129,3 +132,20 @@ def test_a_triggered_journey_that_a_cap_keeps_back_is_postponed_until_the_cap_is
 @pytest.mark.parametrize("contacts", [(), (Contact("win_back", "letter_of_old", NOW - 400 * DAY),)])
 def test_a_journey_that_competed_is_not_postponed(contacts):
     assert postponed.postponed_in(*decided(*contacts), "live") == ()
+
+
+def test_the_command_sweeps_one_round_and_says_what_it_did(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("DIRIGENT_HOME", str(tmp_path))
+    monkeypatch.setenv("DIRIGENT_AS_OF", NOW.isoformat())
+    sweep_ledger(once=True)
+    assert "expired 0 reservations, 0 postponed journeys are due, forgot 0 answers" in " ".join(
+        capsys.readouterr().out.split()
+    )
+    sweep_ledger(once=True)
+    assert "expired 0" in capsys.readouterr().out, "the first one left no lease behind"
+    settings = Settings.from_environment()
+    ledger = open_ledger(settings)
+    assert sweeper.leads(ledger, "another")
+    ledger.close()
+    sweep_ledger(once=True)
+    assert "another process sweeps" in capsys.readouterr().out

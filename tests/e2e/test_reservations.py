@@ -46,10 +46,7 @@ def test_what_is_given_back_can_be_decided_again_at_once(server, held):
         asked = "SELECT customer_id FROM subjects JOIN contacts USING (subject) WHERE reservation_id = ?"
         customer = ledger.execute(asked, (place["id"],)).fetchone()[0]
     blocked = server.decide("reserve-again", customer).json()
-    assert (
-        "live_winner" in {one["reason"] for one in blocked["rejected"]}
-        or blocked["action"]["channel"] != answer["action"]["channel"]
-    )
+    assert blocked.get("action", {}).get("channel") != answer["action"]["channel"], "its place is taken"
     told = {"epoch": place["epoch"], "reason": "sender_down"}
     first = post(server, f"/{place['id']}/release", **told)
     assert (first.status_code, first.json()["settled_by"]) == (200, "sender_down")

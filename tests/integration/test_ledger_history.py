@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -15,10 +16,15 @@ from catalog.loading import load_catalog
 from features.home import Home
 from features.tables.contract import TABLES
 from features.tables.store import canonical, connect
+from serving.clock import Clock
 from serving.context import standing_of
+from serving.ledger.consents import add_consent
+from serving.ledger.contacts import not_sent
 from serving.ledger.history import _hours_of, load_history, reach_of
+from serving.ledger.keyring import Keyring
 from serving.ledger.store import Ledger
 from serving.settings import EXAMPLE_CATALOG
+from tests.contracts.conftest import hold, send
 
 NOW = datetime(2018, 1, 2, 15, tzinfo=UTC)
 EXAMPLE = load_catalog(EXAMPLE_CATALOG)
@@ -100,7 +106,7 @@ def home(tmp_path):
 
 @pytest.fixture
 def ledger(home):
-    found = Ledger(home.ledger)
+    found = Ledger(home.ledger, Keyring.fresh(), Clock(NOW))
     load_history(found, home, NOW, POLICY)
     yield found
     found.close()
@@ -110,7 +116,7 @@ def test_profile_consents_aliases_and_recent_contacts_arrive(ledger):
     with ledger.reading() as reading:
         profile = reading.profile("1")
         assert (profile.time_zone, profile.locale) == ("America/New_York", "de")
-        standing = reading.standing("1", NOW - timedelta(days=200), NOW)
+        standing = reading.standing("1", NOW - timedelta(days=200), NOW, "shop")
         assert standing.consents == (
             Consent("push", "marketing", "granted", "consent", "e1", datetime(2017, 6, 1, tzinfo=UTC)),
         )
@@ -123,19 +129,24 @@ def test_profile_consents_aliases_and_recent_contacts_arrive(ledger):
 
 
 def test_loading_again_changes_nothing_and_a_changed_file_replaces_only_history(ledger, home):
-    with ledger.writing() as writing:
-        writing.add_contact("1", Contact("welcome", "email", NOW), "d-1", 0)
-        writing.add_consent("1", Consent("push", "marketing", "withdrawn", "none", "outcome:x:1", NOW))
+    with ledger.writing("1") as tx:
+        hold(tx, "d-1", channel="email", at=NOW)
+        add_consent(tx, Consent("push", "marketing", "withdrawn", "none", "outcome:x:1", NOW), "shop")
     load_history(ledger, home, NOW, POLICY)
     write(home, "contacts", [contact(7, "welcome", NOW - timedelta(days=5))])
     load_history(ledger, home, NOW, POLICY)
     with ledger.reading() as reading:
-        standing = reading.standing("1", NOW - timedelta(days=91), NOW)
+        standing = reading.standing("1", NOW - timedelta(days=91), reading.now(), "shop")
     assert [(one.channel, one.sent_at) for one in standing.contacts] == [
         ("push", NOW - timedelta(days=5)),
         ("email", NOW),
     ]
     assert [one.state for one in standing.consents] == ["granted", "withdrawn"], "a withdrawal must survive an import"
+
+
+def shop(policy):
+    """What is asked of a service to know how a customer stands."""
+    return SimpleNamespace(policy=policy, settings=SimpleNamespace(brand="shop"))
 
 
 def longer_cap(policy):
@@ -164,30 +175,30 @@ def test_history_reaches_as_far_as_the_longest_cap_or_cool_down(ledger, home, ch
     policy = change(POLICY)
     assert (reach_of(POLICY), reach_of(policy)) == (timedelta(days=91), timedelta(days=183))
     with ledger.reading() as reading:
-        assert len(standing_of(reading, policy, "1", NOW).contacts) == 2
+        assert len(standing_of(reading, shop(policy), "1", NOW).contacts) == 2
     load_history(ledger, home, NOW, policy)  # on the same day, from the same files
     with ledger.reading() as reading:
-        contacts = standing_of(reading, policy, "1", NOW).contacts
+        contacts = standing_of(reading, shop(policy), "1", NOW).contacts
     assert contacts[0].sent_at == NOW - timedelta(days=92)
     assert len(contacts) == 3
 
 
 def test_a_contact_that_comes_back_with_the_shops_tables_counts_once(ledger, home):
-    with ledger.writing() as writing:
-        writing.add_contact("1", Contact("welcome", "push", NOW), "d-1", 0)
+    with ledger.writing("1") as tx:
+        send(tx, "d-1", at=NOW)
     back = contact(7, "welcome", NOW - timedelta(minutes=1)) | {"decision_id": "d-1"}
     later = contact(8, "welcome", NOW - timedelta(minutes=2)) | {"decision_id": "d-1", "channel": "email"}
     write(home, "contacts", [back, later, back | {"contact_id": "k9", "decision_id": "d-elsewhere"}])
     load_history(ledger, home, NOW, POLICY)
-    with ledger.writing() as writing:
-        sent = [(one.channel, one.sent_at) for one in standing_of(writing, POLICY, "1", NOW).contacts]
+    with ledger.writing("1") as tx:
+        sent = [(one.channel, one.sent_at) for one in standing_of(tx, shop(POLICY), "1", NOW).contacts]
         minute = timedelta(minutes=1)
         assert sent == [("email", NOW - 2 * minute), ("push", NOW - minute), ("push", NOW)]
-        writing.release_contact("d-1", 0)
-        assert len(standing_of(writing, POLICY, "1", NOW).contacts) == 3, "sent, says the shop: it counts"
+        not_sent(tx, "d-1", 0, "not_sent")
+        assert len(standing_of(tx, shop(POLICY), "1", NOW).contacts) == 3, "sent, says the shop: it counts"
 
 
 def test_a_shop_without_customers_is_said_so(tmp_path):
     home = Home(tmp_path / "empty")
     with pytest.raises(TableError, match="import"):
-        load_history(Ledger(home.ledger), home, NOW, POLICY)
+        load_history(Ledger(home.ledger, Keyring.fresh()), home, NOW, POLICY)

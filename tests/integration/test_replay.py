@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 from arbitration.codec import canonical_json, encode
-from arbitration.domain import Contact, Estimate
+from arbitration.domain import Estimate
 from arbitration.policy import BusinessName, Resource
 from catalog.loading import version_of
 from features.tables.example import AS_OF
@@ -22,6 +22,7 @@ from serving.estimates import estimates
 from serving.replay import replay_of
 from serving.replay_many import check_many, compare_many
 from serving.settings import Settings
+from tests.contracts.conftest import hold
 from tests.e2e.service_process import private_home
 
 CLIENT = Client("shop", "orchestrator")
@@ -57,28 +58,28 @@ def customers(runtime, count: int) -> list[str]:
         return reading.customers(count)
 
 
-def path_of(runtime):
-    return runtime.ledger.path
+def address_of(runtime):
+    return runtime.ledger.address
 
 
 def all_of(runtime) -> range:
     with runtime.ledger.reading() as reading:
-        return range(1, 1 + reading._connection.exec_driver_sql("SELECT count(*) FROM decisions").scalar_one())
+        return range(1, 1 + reading.connection.exec_driver_sql("SELECT count(*) FROM decisions").scalar_one())
 
 
 def test_a_stock_of_one_is_not_given_out_twice(runtime):
     runtime = scarce(runtime, limit=1)  # names nothing: every contact takes a unit
     questions = [question_of(runtime, CLIENT, asked(at, name)) for at, name in enumerate(customers(runtime, 150))]
     with runtime.ledger.reading() as reading:
-        considered = [(question, consider(runtime, reading, question)) for question in questions]
-    acting = [(question, record) for question, record in considered if record.decision.winner]
+        considered = [(question, *consider(runtime, reading, question)) for question in questions]
+    acting = [one for one in considered if one[1].decision.winner]
     assert len(acting) >= 8, "too few want the last unit"
     together = threading.Barrier(8)
 
-    def commit(pair):
-        if pair in first:
+    def commit(one):
+        if one in first:
             together.wait(10)
-        return json.loads(_commit(runtime, *pair)[1])
+        return json.loads(_commit(runtime, *one)[1])
 
     first = acting[:8]
     with ThreadPoolExecutor(8) as pool:
@@ -86,7 +87,7 @@ def test_a_stock_of_one_is_not_given_out_twice(runtime):
     assert [answer["outcome"] for answer in answers].count("act") == 1
     refused = {no["reason"] for answer in answers if answer["outcome"] == "silence" for no in answer["rejected"]}
     assert "out_of_stock" in refused
-    done = check_many(path_of(runtime), all_of(runtime), lambda _: None)
+    done = check_many(address_of(runtime), all_of(runtime), lambda _: None)
     assert (done.identical, done.others) == (len(acting), ()), "what was decided anew under the lock replays as well"
 
 
@@ -97,10 +98,10 @@ def test_it_is_decided_anew_only_when_the_last_unit_went_meanwhile(runtime, monk
     monkeypatch.setattr(decisions, "_judge", lambda *given: judged.append(given) or judge(*given))
     with runtime.ledger.reading() as reading:
         question = question_of(runtime, CLIENT, asked(1, "1"))
-        record = consider(runtime, reading, question)
-    with runtime.ledger.writing() as writing:
-        writing.add_contact("somebody", Contact("welcome", "push", runtime.clock.now()), "d-else", 0)
-    _commit(runtime, question, record)
+        considered = consider(runtime, reading, question)
+    with runtime.ledger.writing("somebody") as tx:
+        hold(tx, "d-else")
+    _commit(runtime, question, *considered)
     assert len(judged) == times
 
 
@@ -127,9 +128,9 @@ def test_old_records_replay_after_other_models_and_another_catalog(runtime, monk
     monkeypatch.setattr("serving.decisions.estimates", promoted)
     for at, name in enumerate(names[30:], 30):
         decide_for(other, CLIENT, asked(at, name))
-    done = check_many(path_of(runtime), all_of(runtime), lambda _: None)
+    done = check_many(address_of(runtime), all_of(runtime), lambda _: None)
     assert (done.identical, done.others) == (60, ())
-    radius = compare_many(path_of(runtime), all_of(runtime)[:30], other.policy, lambda _: None).radius
+    radius = compare_many(address_of(runtime), all_of(runtime)[:30], other.policy, lambda _: None).radius
     assert radius.records == 30
     assert radius.silence_lost > 0, "the other catalog changes nothing, so this test could not fail"
 

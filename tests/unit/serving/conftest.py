@@ -9,14 +9,17 @@ from types import SimpleNamespace
 import pytest
 
 from arbitration.decide import decide
-from arbitration.domain import Candidate, Contact, Context, CustomerId, Plan, PlanStep, SendWindow, Treatment
+from arbitration.domain import Candidate, Context, CustomerId, Plan, PlanStep, SendWindow, Treatment
 from catalog.loading import load_catalog
+from serving.clock import Clock
 from serving.estimates import estimates
+from serving.ledger.keyring import Keyring
 from serving.ledger.rows import Answer
 from serving.ledger.store import Ledger
 from serving.metrics import Metrics
 from serving.records import Record
 from serving.settings import EXAMPLE_CATALOG
+from tests.contracts.conftest import hold
 
 DECIDED = datetime(2018, 1, 2, 15, tzinfo=UTC)
 
@@ -24,13 +27,16 @@ DECIDED = datetime(2018, 1, 2, 15, tzinfo=UTC)
 @pytest.fixture
 def decided(tmp_path):
     """A runtime whose ledger holds one decision, `d-1`: the journey welcome by push for customer c1, its contact reserved."""
-    ledger, policy = Ledger(tmp_path / "ledger.db"), load_catalog(EXAMPLE_CATALOG)
-    moment = SimpleNamespace(now=lambda: DECIDED + timedelta(hours=3))
-    runtime = SimpleNamespace(policy=policy, ledger=ledger, clock=moment, metrics=Metrics(), bundle=None)
-    with ledger.writing() as writing:
+    moment = Clock(DECIDED + timedelta(hours=3), wall=lambda: 0.0, elapsed=lambda: 0.0)  # it stands still
+    ledger, policy = Ledger(tmp_path / "ledger.db", Keyring.fresh(), moment), load_catalog(EXAMPLE_CATALOG)
+    settings = SimpleNamespace(brand="shop")
+    runtime = SimpleNamespace(
+        policy=policy, ledger=ledger, clock=moment, metrics=Metrics(), bundle=None, settings=settings
+    )
+    with ledger.writing("c1") as tx:
         answer = Answer("digest", 200, b"{}")
-        writing.add_decision(_record(policy).to_row("r-1", answer))
-        writing.add_contact("c1", Contact("welcome", "push", DECIDED), "d-1", 0)
+        tx.add_decision(_record(policy).to_row("r-1", answer))
+        hold(tx, "d-1", at=DECIDED)
     yield runtime
     ledger.close()
 

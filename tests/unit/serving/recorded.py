@@ -14,11 +14,14 @@ from typing import Any
 from hypothesis import strategies as st
 
 from arbitration.codec import canonical_json, decode, encode
+from arbitration.compact import compact
 from arbitration.decide import decide
-from arbitration.domain import Context, CustomerId, Estimates
+from arbitration.domain import Context, CustomerId, Decision, Estimates
 from arbitration.policy import Policy
 from catalog.loading import version_of
 from serving.answers import answer_of
+from serving.ledger.keyring import Keyring
+from serving.ledger.place import Address
 from serving.ledger.rows import Answer
 from serving.ledger.store import Ledger
 from serving.records import Record
@@ -26,6 +29,7 @@ from tests.cases.test_cases import FOLDER, merged
 from tests.unit.arbitration.situations import POLICY, contexts, estimates, moments
 
 SITUATIONS = moments.flatmap(lambda now: st.tuples(st.just(now), contexts(now), estimates(), st.floats(0, 0.999)))
+KEYRING = Keyring.fresh()
 SPOKEN_TO = (
     "churn_recovery__overdue_customer__push_then_email_then_sms",
     "cart_recovery__left_a_cart__push_wins",
@@ -57,16 +61,19 @@ def record_of(number: int, situation, policy=POLICY) -> Record:
     )  # fmt: skip
 
 
-def keep(path: Path, records, policies=(POLICY,)) -> None:
-    ledger, by_version = Ledger(path), {policy.version: policy for policy in policies}
-    with ledger.writing() as writing:
+def keep(path: Path, records, policies=(POLICY,)) -> Address:
+    """A ledger that holds these records, each of a customer of its own; where it lies."""
+    ledger, by_version = Ledger(path, KEYRING), {policy.version: policy for policy in policies}
+    with ledger.writing() as tx:
         for policy in policies:
-            writing.add_policy(policy.version, canonical_json(policy))
-        for record in records:
-            number, policy = record.decision.decision_id, by_version[record.decision.policy_version]
-            answer = Answer("digest", 200, answer_of(record, policy).body())
-            writing.add_decision(record.to_row(f"r-{number}", answer))
+            tx.add_policy(policy.version, canonical_json(policy))
+    for record in records:
+        number, policy = record.decision.decision_id, by_version[record.decision.policy_version]
+        answer = Answer("digest", 200, answer_of(record, policy).body())
+        with ledger.writing(record.context.customer_id) as tx:
+            tx.add_decision(record.to_row(f"r-{number}", answer))
     ledger.close()
+    return ledger.address
 
 
 def row_of(record: Record) -> dict[str, object]:
@@ -86,18 +93,30 @@ def spoken_to() -> list[Record]:
     return found
 
 
-def execute(path: Path, statement: str, *values: object) -> None:
-    with sqlite3.connect(path) as connection:
+def execute(address: Address, statement: str, *values: object) -> None:
+    with sqlite3.connect(address.place.path) as connection:
         connection.execute(statement, values)
     connection.close()
 
 
-def alter(path: Path, **changes: object) -> None:
+def alter(address: Address, **changes: object) -> None:
+    """Other values in the columns of `d-0`."""
     for column, value in changes.items():
-        execute(path, f"UPDATE decisions SET {column} = ? WHERE decision_id = 'd-0'", value)
+        execute(address, f"UPDATE decisions SET {column} = ? WHERE decision_id = 'd-0'", value)
 
 
-def tampered(record: Record, part: int, change: Callable[[Any], object]) -> bytes:
-    plain = json.loads(record.to_parts()[part])
+def sealed(address: Address, part: str, plain: bytes, *, decision_id: str = "d-0") -> bytes:
+    """A part of a decision as its ledger seals it: what somebody who has the keys could put there."""
+    with sqlite3.connect(address.place.path) as connection:
+        asked = "SELECT sealing_key FROM subjects JOIN decisions USING (subject) WHERE decision_id = ?"
+        (wrapped,) = connection.execute(asked, (decision_id,)).fetchone()
+    connection.close()
+    return KEYRING.seal(KEYRING.unwrapped(wrapped), plain, f"{decision_id}.{part}")
+
+
+def tampered(address: Address, record: Record, part: str, change: Callable[[Any], object]) -> bytes:
+    """The part of `d-0` with a change that only somebody who has the keys could make."""
+    plain = json.loads(record.to_parts()[0]) if part == "inputs" else encode(record.decision)
     change(plain)
-    return zlib.compress(json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode())
+    told = json.dumps(plain).encode() if part == "inputs" else compact(decode(Decision, plain))
+    return sealed(address, part, zlib.compress(told))

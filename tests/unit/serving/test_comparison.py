@@ -107,8 +107,7 @@ def test_the_stock_of_a_new_resource_counts_as_full_and_a_recorded_one_as_record
 
 
 def test_settings_that_recorded_estimates_hold_are_named(tmp_path, records):
-    path = tmp_path / "ledger.db"
-    keep(path, records)
+    path = keep(tmp_path / "ledger.db", records)
     poorer = replace(POLICY, economics=replace(POLICY.economics, margin_rate=0.01, tier_value_prior=9.0, breakage=0.9))
     assert hidden(POLICY, poorer) == {"margin_rate", "tier_value_prior"}
     found = compare_many(path, [1, 2, 3], poorer, lambda _: None)
@@ -137,8 +136,7 @@ def test_an_empty_blast_radius_is_plain_json():
 
 
 def test_the_ledger_compares_as_the_rows_do(tmp_path, records):
-    path = tmp_path / "ledger.db"
-    keep(path, records)
+    path = keep(tmp_path / "ledger.db", records)
     seen: list[int] = []
     done = compare_many(path, [1, 2, 3], RICHER, seen.append)
     assert done.radius == blast_radius([row_of(record) for record in records], POLICY, RICHER)
@@ -146,8 +144,7 @@ def test_the_ledger_compares_as_the_rows_do(tmp_path, records):
 
 
 def test_several_processes_find_what_one_finds(tmp_path, records, monkeypatch):
-    path = tmp_path / "ledger.db"
-    keep(path, records)
+    path = keep(tmp_path / "ledger.db", records)
     alone = (check_many(path, [1, 2, 3], lambda _: None), compare_many(path, [1, 2, 3], RICHER, lambda _: None))
     monkeypatch.setattr("serving.replay_many.CHECKED_AT_ONCE", 2)
     monkeypatch.setattr("serving.replay_many.COMPARED_AT_ONCE", 2)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from arbitration.errors import LedgerError
+from serving.ledger.place import Address
 from serving.ledger.store import Ledger
 from serving.problems import Problem
 from serving.reading import load
@@ -17,7 +17,7 @@ from serving.records import VERSION
 from serving.replay import replay_of
 from serving.replay_many import check_many, compare_many
 from tests.unit.arbitration.situations import POLICY
-from tests.unit.serving.recorded import RICHER, alter, keep, spoken_to, tampered
+from tests.unit.serving.recorded import KEYRING, RICHER, alter, keep, spoken_to, tampered
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ TAMPERED_INPUTS = {
 }
 
 
-def assert_one_is_damaged(path: Path) -> None:
+def assert_one_is_damaged(path: Address) -> None:
     done = check_many(path, [1, 2, 3], lambda _: None)
     assert (done.identical, [one.decision_id for one in done.others], done.excused) == (2, ["d-0"], ())
     seen: list[int] = []
@@ -67,23 +67,23 @@ def assert_one_is_damaged(path: Path) -> None:
 
 @pytest.mark.parametrize("changes", TAMPERED_COLUMNS, ids=lambda it: str(it)[:30])
 def test_a_damaged_column_fails_its_own_decision_alone(tmp_path, records, changes):
-    keep(tmp_path / "ledger.db", records)
-    alter(tmp_path / "ledger.db", **changes)
-    assert_one_is_damaged(tmp_path / "ledger.db")
+    address = keep(tmp_path / "ledger.db", records)
+    alter(address, **changes)
+    assert_one_is_damaged(address)
 
 
 @pytest.mark.parametrize("name", TAMPERED_INPUTS)
 def test_damaged_inputs_fail_their_own_decision_alone(tmp_path, records, name):
-    keep(tmp_path / "ledger.db", records)
-    alter(tmp_path / "ledger.db", inputs=tampered(records[0], 0, TAMPERED_INPUTS[name]))
-    assert_one_is_damaged(tmp_path / "ledger.db")
+    address = keep(tmp_path / "ledger.db", records)
+    alter(address, inputs=tampered(address, records[0], "inputs", TAMPERED_INPUTS[name]))
+    assert_one_is_damaged(address)
 
 
 @pytest.mark.parametrize("changes", TAMPERED_COLUMNS, ids=lambda it: str(it)[:30])
 def test_over_http_a_damaged_decision_is_a_problem_or_a_difference(tmp_path, records, changes):
-    keep(tmp_path / "ledger.db", records)
-    alter(tmp_path / "ledger.db", **changes)
-    runtime = SimpleNamespace(ledger=Ledger(tmp_path / "ledger.db"), policy=POLICY)
+    address = keep(tmp_path / "ledger.db", records)
+    alter(address, **changes)
+    runtime = SimpleNamespace(ledger=Ledger(address.place.path, KEYRING), policy=POLICY)
     with pytest.raises(Problem) as refused:
         replay_of(runtime, "d-0", b"")
     assert refused.value.status == 422
@@ -95,9 +95,9 @@ def test_over_http_a_damaged_decision_is_a_problem_or_a_difference(tmp_path, rec
 
 @pytest.mark.parametrize("name", TAMPERED_INPUTS)
 def test_a_damaged_record_is_not_explained(tmp_path, records, name):
-    keep(tmp_path / "ledger.db", records)
-    alter(tmp_path / "ledger.db", inputs=tampered(records[0], 0, TAMPERED_INPUTS[name]))
-    runtime = SimpleNamespace(ledger=Ledger(tmp_path / "ledger.db"), policy=POLICY)
+    address = keep(tmp_path / "ledger.db", records)
+    alter(address, inputs=tampered(address, records[0], "inputs", TAMPERED_INPUTS[name]))
+    runtime = SimpleNamespace(ledger=Ledger(address.place.path, KEYRING), policy=POLICY)
     with pytest.raises(LedgerError) if name != "now far" else suppress(LedgerError):
         load(runtime, "d-0")
     runtime.ledger.close()

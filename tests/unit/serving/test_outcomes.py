@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import itertools
 import json
-import zlib
 from datetime import timedelta
 from types import SimpleNamespace
 
 import pytest
+from sqlalchemy import insert
 
-from arbitration.domain import Candidate, Context, CustomerId, SendWindow, Treatment
+from arbitration.codec import decode, encode
+from arbitration.compact import compact, expand
+from arbitration.domain import Candidate, Context, CustomerId, Decision, SendWindow, Treatment
 from arbitration.gates.case import Case
 from arbitration.policy import BusinessName, Cap
 from serving.context import standing_of
 from serving.decisions import consider
+from serving.ledger.packing import packed
 from serving.ledger.rows import Standing
+from serving.ledger.schema import decisions, shop_consents, to_micros
 from serving.outcomes import _is_opt_out, report
 from tests.unit.serving.conftest import DECIDED
 
@@ -37,17 +41,17 @@ def tell(runtime, kind, occurred_at=DECIDED):
 
 
 def grant(runtime, since):
-    with runtime.ledger.writing() as writing:
-        writing._connection.exec_driver_sql(  # as an import of the shop's consents leaves it
-            "INSERT INTO consents (customer_id, channel, purpose, state, legal_basis, evidence_id, valid_from, origin)"
-            f" VALUES ('c1', 'push', 'marketing', 'granted', 'consent', 'e', {since.timestamp() * 1e6:.0f}, 'history')"
-        )
+    with runtime.ledger.writing() as tx:  # as an import of the shop's consents leaves it
+        tx.connection.execute(insert(shop_consents).values(
+            customer_id="c1", channel="push", purpose="marketing", state="granted", legal_basis="consent",
+            evidence_id="e", valid_from=to_micros(since),
+        ))  # fmt: skip
 
 
 def state(runtime, now, opens_at):
     """What a gate sees for a push that opens then, asked at `now`."""
     with runtime.ledger.reading() as reading:
-        standing = standing_of(reading, runtime.policy, "c1", now)
+        standing = standing_of(reading, runtime, "c1", now)
     window = SendWindow(opens_at, opens_at + timedelta(hours=1), 0)
     found = case(runtime, standing, now).consent(Candidate(Treatment("welcome", "push", "t"), window))
     return found.state if found else None
@@ -90,7 +94,7 @@ def test_a_grant_after_the_opt_out_opens_the_channel_again(decided):
 
 def contacts(runtime):
     with runtime.ledger.reading() as reading:
-        return standing_of(reading, runtime.policy, "c1", runtime.clock.now()).contacts
+        return standing_of(reading, runtime, "c1", runtime.clock.now()).contacts
 
 
 def test_what_was_not_sent_frees_its_place(decided):
@@ -128,12 +132,12 @@ def test_nothing_is_taken_back_where_nothing_was_said_and_no_consent_is_needed(d
     treatment, before = Treatment("welcome", channel, "t", kind=kind), withdrawn(decided)
     assert before == set()
     assert _is_opt_out(treatment, decided.policy) == closed
-    with decided.ledger.writing() as writing:
-        row = writing.decision("d-1")
-        plan = json.loads(row.decision)
+    with decided.ledger.writing("c1") as tx:
+        row = tx.decision("d-1")
+        plan = encode(expand(Decision, row.decision))
         plan["plan"]["steps"][0]["candidate"]["treatment"].update(channel=channel, kind=kind)
-        changed = zlib.compress(json.dumps(plan).encode())
-        writing._connection.exec_driver_sql("UPDATE decisions SET decision = ?", (changed,))
+        changed = tx.keyring.seal(tx.key, packed(compact(decode(Decision, plan))), "d-1.decision")
+        tx.change(decisions, decisions.c.decision_id == "d-1", {"decision": changed})
     tell(decided, told)
     assert withdrawn(decided) == ({channel} if closed else set())
     with decided.ledger.reading() as reading:
@@ -142,18 +146,18 @@ def test_nothing_is_taken_back_where_nothing_was_said_and_no_consent_is_needed(d
 
 def withdrawn(runtime):
     with runtime.ledger.reading() as reading:
-        consents = standing_of(reading, runtime.policy, "c1", runtime.clock.now()).consents
+        consents = standing_of(reading, runtime, "c1", runtime.clock.now()).consents
     return {consent.channel for consent in consents if consent.state == "withdrawn"}
 
 
 @pytest.mark.parametrize("why", ["objected", "suppressed"])
 def test_who_objected_is_not_evaluated(decided, monkeypatch, why):
     context = Context(CustomerId("c1"), True, "UTC", "en", {}, **{why: True})
-    monkeypatch.setattr("serving.decisions.build_context", lambda *_: context)
+    monkeypatch.setattr("serving.decisions.build_context", lambda *_: (context, Standing()))
     decided.bundle = SimpleNamespace(digest="b", versions={})  # it holds no model: whoever asks one fails
     decided.features_version, decided.simulated = "f", True
     request = SimpleNamespace(mode="live")
     question = SimpleNamespace(client="s", request=request, plain={}, now=DECIDED, decision_id="d-2", draw=0.5)
-    record = consider(decided, None, question)
+    record, _ = consider(decided, None, question)
     assert (record.decision.outcome, record.attributions, record.context.features) == ("silence", (), {})
     assert [reason.code for reason in record.decision.reasons] == ["objection" if why == "objected" else "suppression"]

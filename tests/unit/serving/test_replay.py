@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -17,6 +18,7 @@ from arbitration.errors import InputError
 from catalog.loading import version_of
 from serving.answers import answer_of
 from serving.ledger.archive import Archive
+from serving.ledger.place import Address
 from serving.records import VERSION, Record
 from serving.replay import BYTES, SUMMARY, Replayer, first_difference
 from serving.replay_many import check_many, compare_many
@@ -29,6 +31,7 @@ from tests.unit.serving.recorded import (
     execute,
     keep,
     record_of,
+    sealed,
     spoken_to,
     tampered,
 )
@@ -39,8 +42,8 @@ def records():
     return spoken_to()
 
 
-def replayed(path: Path):
-    with Archive(path) as archive:
+def replayed(address: Address):
+    with Archive(address) as archive:
         return Replayer(archive).replayed(archive.numbers())
 
 
@@ -48,8 +51,9 @@ def replayed(path: Path):
 @given(st.lists(SITUATIONS, min_size=1, max_size=3))
 def test_whatever_was_decided_is_decided_again_to_the_byte_and_summed_up_alike(found):
     with TemporaryDirectory() as folder:
-        path = Path(folder) / "ledger.db"
-        keep(path, [record_of(number, situation) for number, situation in enumerate(found)])
+        path = keep(
+            Path(folder) / "ledger.db", [record_of(number, situation) for number, situation in enumerate(found)]
+        )
         assert all(one.identical for one in replayed(path))
 
 
@@ -64,31 +68,31 @@ def test_a_record_survives_its_two_parts(situation):
 def test_each_record_is_decided_with_its_own_policy(tmp_path, records):
     given = (records[0].now, records[0].context, records[0].estimates, 0.2)
     mixed = [records[0], record_of(7, given, QUIETER), record_of(8, given, RICHER)]
-    keep(tmp_path / "ledger.db", mixed, (POLICY, QUIETER, RICHER))
-    assert [one.identical for one in replayed(tmp_path / "ledger.db")] == [True] * 3
+    path = keep(tmp_path / "ledger.db", mixed, (POLICY, QUIETER, RICHER))
+    assert [one.identical for one in replayed(path)] == [True] * 3
     assert len({canonical_json(one.decision.ranked) for one in mixed}) == 3, "two of the policies decide alike"
 
 
 def test_a_tampered_decision_is_found_and_its_place_named(tmp_path, records):
-    path = tmp_path / "ledger.db"
-    keep(path, records)
-    alter(path, decision=tampered(records[0], 1, lambda plain: plain["ranked"][1]["value"].update(net=99.0)))
+    path = keep(tmp_path / "ledger.db", records)
+    alter(
+        path,
+        decision=tampered(path, records[0], "decision", lambda plain: plain["ranked"][1]["value"].update(net=99.0)),
+    )
     first, *others = replayed(path)
     assert (first.decision_id, first.first_difference) == ("d-0", "ranked[1].value.net")
     assert all(one.identical for one in others)
 
 
 def test_a_tampered_input_leads_to_another_decision(tmp_path, records):
-    path = tmp_path / "ledger.db"
-    keep(path, records)
-    alter(path, inputs=tampered(records[0], 0, lambda plain: plain["context"].update(consents=[])))
+    path = keep(tmp_path / "ledger.db", records)
+    alter(path, inputs=tampered(path, records[0], "inputs", lambda plain: plain["context"].update(consents=[])))
     assert replayed(path)[0].first_difference is not None
 
 
 @pytest.mark.parametrize(
     ("column", "value", "place"),
     [
-        ("customer_id", "somebody", "(column customer_id)"),
         ("client", "another", "(column client)"),
         ("mode", "shadow", "(column mode)"),
         ("decided_at", 1, "(column decided_at)"),
@@ -97,42 +101,46 @@ def test_a_tampered_input_leads_to_another_decision(tmp_path, records):
     ],
 )
 def test_what_is_told_beside_the_record_is_checked_too(tmp_path, records, column, value, place):
-    path = tmp_path / "ledger.db"
-    keep(path, records)
-    alter(path, **{column: value})
+    path = keep(tmp_path / "ledger.db", records)
+    alter(path, **{column: sealed(path, column, zlib.compress(value)) if column == "answer" else value})
     first, *others = replayed(path)
     assert first.first_difference == place
     assert all(one.identical for one in others)
 
 
+def test_a_decision_that_was_given_to_another_customer_is_found(tmp_path, records):
+    path = keep(tmp_path / "ledger.db", records)
+    execute(path, "UPDATE subjects SET customer_id = 'somebody' WHERE customer_id = 'c-0'")
+    first, *others = replayed(path)
+    assert first.first_difference == "(column customer_id)"
+    assert all(one.identical for one in others)
+
+
 def test_another_treatment_in_the_answer_is_found(tmp_path, records):
-    path = tmp_path / "ledger.db"
-    keep(path, records)
+    path = keep(tmp_path / "ledger.db", records)
     answer = json.loads(answer_of(records[0], POLICY).body())
     answer["action"]["treatment"] = "win_back/email/other"
-    alter(path, answer=json.dumps(answer).encode())
+    alter(path, answer=sealed(path, "answer", zlib.compress(json.dumps(answer).encode())))
     assert replayed(path)[0].first_difference == "(answer) action.treatment"
 
 
 def test_a_model_named_in_the_answer_alone_is_found(tmp_path, records):
-    path = tmp_path / "ledger.db"
-    keep(path, records)
-    alter(path, inputs=tampered(records[0], 0, lambda plain: plain.update(bundle="another")))
+    path = keep(tmp_path / "ledger.db", records)
+    alter(path, inputs=tampered(path, records[0], "inputs", lambda plain: plain.update(bundle="another")))
     assert replayed(path)[0].first_difference == "(answer) versions.bundle"
 
 
 def test_a_tampered_summary_is_found(tmp_path, records):
-    path = tmp_path / "ledger.db"
-    keep(path, records)
+    path = keep(tmp_path / "ledger.db", records)
     alter(path, net=99.0)
     assert replayed(path)[0].first_difference == SUMMARY
 
 
 @pytest.mark.parametrize("column", ["inputs", "decision"])
-def test_damaged_bytes_are_a_reason_and_no_crash(tmp_path, records, column):
-    path = tmp_path / "ledger.db"
-    keep(path, records)
-    alter(path, **{column: b"no zip"})
+@pytest.mark.parametrize("stored", [b"no zip", b"", b"\x00" * 12, b"\x00" * 28, "sealed"])
+def test_damaged_bytes_are_a_reason_and_no_crash(tmp_path, records, column, stored):
+    path = keep(tmp_path / "ledger.db", records)
+    alter(path, **{column: stored if stored != "sealed" else sealed(path, column, b"no zip")})
     first = replayed(path)[0]
     assert first.failure is not None
     assert "damaged" in first.failure
@@ -140,8 +148,7 @@ def test_damaged_bytes_are_a_reason_and_no_crash(tmp_path, records, column):
 
 
 def test_a_record_with_an_unknown_policy_is_reported(tmp_path, records):
-    path = tmp_path / "ledger.db"
-    keep(path, records)
+    path = keep(tmp_path / "ledger.db", records)
     alter(path, policy_version="v-gone")
     first = replayed(path)[0]
     assert first.failure == "its policy v-gone is not in the ledger"
@@ -162,16 +169,14 @@ def test_a_record_with_an_unknown_policy_is_reported(tmp_path, records):
     ],
 )
 def test_a_policy_that_cannot_be_read_or_was_altered_is_reported(tmp_path, records, body, said):
-    path = tmp_path / "ledger.db"
-    keep(path, records)
+    path = keep(tmp_path / "ledger.db", records)
     execute(path, "UPDATE policies SET body = ?", body)
     (failure,) = {one.failure for one in replayed(path)}
     assert f"its policy {POLICY.version} {said}" in str(failure)
 
 
 def test_a_policy_of_its_own_digest_that_is_none_of_this_program_cannot_be_read(tmp_path, records):
-    path = tmp_path / "ledger.db"
-    keep(path, records)
+    path = keep(tmp_path / "ledger.db", records)
     version = version_of({"version": "", "channels": 5})
     execute(path, "INSERT INTO policies VALUES (?, ?)", version, canonical_json({"version": version, "channels": 5}))
     alter(path, policy_version=version)
@@ -179,9 +184,8 @@ def test_a_policy_of_its_own_digest_that_is_none_of_this_program_cannot_be_read(
 
 
 def test_a_record_of_an_earlier_version_is_counted_apart(tmp_path, records):
-    path = tmp_path / "ledger.db"
-    keep(path, records)
-    alter(path, inputs=tampered(records[0], 0, lambda plain: plain.update(version=VERSION - 1)))
+    path = keep(tmp_path / "ledger.db", records)
+    alter(path, inputs=tampered(path, records[0], "inputs", lambda plain: plain.update(version=VERSION - 1)))
     done = check_many(path, [1, 2, 3], lambda _: None)
     assert (done.identical, done.differing, done.failed) == (2, (), ())
     assert [one.decision_id for one in done.excused] == ["d-0"]
@@ -213,8 +217,7 @@ def test_other_bytes_with_the_same_values_differ_too():
 
 
 def test_an_unknown_id_is_said_so(tmp_path, records):
-    keep(tmp_path / "ledger.db", records)
-    with Archive(tmp_path / "ledger.db") as archive:
+    with Archive(keep(tmp_path / "ledger.db", records)) as archive:
         assert archive.numbers_of(["d-2", "d-0"]) == [3, 1]
         with pytest.raises(InputError, match="d-9"):
             archive.numbers_of(["d-9"])
@@ -222,7 +225,6 @@ def test_an_unknown_id_is_said_so(tmp_path, records):
 
 def test_decisions_are_chosen_by_their_moment(tmp_path, records):
     later = record_of(9, (records[0].now + timedelta(hours=1), records[0].context, records[0].estimates, 0.2))
-    keep(tmp_path / "ledger.db", [*records, later])
-    with Archive(tmp_path / "ledger.db") as archive:
+    with Archive(keep(tmp_path / "ledger.db", [*records, later])) as archive:
         assert archive.numbers(since=later.now) == [4]
         assert archive.numbers(until=later.now) == [1, 2, 3]
