@@ -9,31 +9,37 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import sqlite3
 import sys
 import tempfile
 import time
 import zlib
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from arbitration.codec import canonical_text, encode
-from arbitration.errors import DirigentError
+from arbitration.errors import DirigentError, LedgerError
 from arbitration.policy import Policy
 from features.home import Home
 from features.tables.example import AS_OF
 from serving.auth import Client
 from serving.bootstrap import build
 from serving.decisions import decide_for
+from serving.ledger.keyring import Keyring
+from serving.ledger.place import Address
+from serving.ledger.schema import decisions
 from serving.replay_many import PROCESSES, check_many, compare_many
 from serving.settings import Settings
 
 RECORDS = 100_000
 REAL = 400
 CHECKED = 1_000
+PARTS = ("answer", "inputs", "decision")
 CLIENT = Client("bench", "admin")
 
 
@@ -41,15 +47,15 @@ def main() -> None:
     """Print seconds, records a second, bytes a record, and the ratio to deciding each record anew."""
     home = Home.from_environment()
     with tempfile.TemporaryDirectory() as folder:
-        for name in ("tables", "features", "feast", "bundles", "keys"):
+        for name in ("tables", "features", "feast", "bundles"):
             (Path(folder) / name).symlink_to(getattr(home, name))
-        policy = _decided(Path(folder))
-        ledger = Home(Path(folder)).ledger
-        _multiply(ledger)
-        _print(ledger, policy)
+        shutil.copytree(home.keys, Home(Path(folder)).keys)  # the ledger's own keys are made beside them
+        policy, address = _decided(Path(folder))
+        _multiply(address)
+        _print(address, policy)
 
 
-def _decided(root: Path) -> Policy:
+def _decided(root: Path) -> tuple[Policy, Address]:
     """Decide for some hundreds of households, each in its own moment of the day that the example ends with."""
     runtime = build(Settings(home=root, as_of=AS_OF, log_level="error"))
     with runtime.ledger.reading() as reading:
@@ -57,52 +63,67 @@ def _decided(root: Path) -> Policy:
     for number, customer in enumerate(customers):
         decide_for(runtime, CLIENT, json.dumps({"request_id": f"r-{number}", "customer": {"id": customer}}).encode())
     runtime.close()
-    return runtime.policy
+    return runtime.policy, runtime.ledger.address
 
 
-def _multiply(ledger: Path) -> None:
+def _multiply(address: Address) -> None:
     """Every record again under other customers, ids, dice and moments (up to six days later, so that contacts age)."""
     dice = random.Random(1)  # noqa: S311 - a benchmark repeats itself
-    with sqlite3.connect(ledger) as connection:
+    with closing(sqlite3.connect(_file(address))) as connection, connection:
         connection.execute("PRAGMA synchronous = OFF")
         connection.row_factory = sqlite3.Row
-        real = [dict(row) for row in connection.execute("SELECT * FROM decisions")]
-        inputs = [zlib.decompress(row["inputs"]) for row in real]
-        names = ", ".join(real[0])
-        marks = ", ".join("?" * len(real[0]))
+        real = [dict(row) for row in connection.execute("SELECT * FROM decisions JOIN subjects USING (subject)")]
+        opened = [_opened(row, address.keyring) for row in real]
         for number in range(len(real), RECORDS):
             at = number % len(real)
-            row = _again(real[at], inputs[at], number, dice)
-            connection.execute(f"INSERT INTO decisions ({names}) VALUES ({marks})", tuple(row.values()))
-    connection.close()
+            subject, row = _again(real[at], opened[at], number, dice, address.keyring)
+            for table, values in (("subjects", subject), ("decisions", row)):
+                names, marks = ", ".join(values), ", ".join("?" * len(values))
+                connection.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", tuple(values.values()))
 
 
-def _again(row: dict[str, Any], inputs: bytes, number: int, dice: random.Random) -> dict[str, Any]:
+def _file(address: Address) -> Path:
+    if address.place.path is None:
+        raise LedgerError("the benchmark writes into a file", mend="unset DIRIGENT_LEDGER")
+    return address.place.path
+
+
+def _opened(row: dict[str, Any], keyring: Keyring) -> dict[str, bytes]:
+    """The sealed parts of a row, still compressed."""
+    key = keyring.unwrapped(row["sealing_key"])
+    return {part: keyring.open(key, row[part], f"{row['decision_id']}.{part}") for part in PARTS}
+
+
+def _again(
+    real: dict[str, Any], opened: dict[str, bytes], number: int, dice: random.Random, keyring: Keyring
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A new customer's row, and the record of a decision about them."""
+    inputs = zlib.decompress(opened["inputs"])
     told = json.loads(inputs)
     moment = datetime.fromisoformat(told["now"]) + timedelta(minutes=dice.randrange(6 * 24 * 60))
     for name, was, is_now in (
         ("now", told["now"], encode(moment)),
         ("draw", told["draw"], dice.random()),
-        ("customer_id", row["customer_id"], f"synthetic-{number}"),
+        ("customer_id", real["customer_id"], f"synthetic-{number}"),
     ):
         inputs = inputs.replace(canonical_text({name: was})[1:-1], canonical_text({name: is_now})[1:-1], 1)
-    return row | {
-        "decision_id": f"d-synthetic-{number}",
-        "request_id": f"synthetic-{number}",
-        "customer_id": f"synthetic-{number}",
-        "inputs": zlib.compress(inputs, 1),
-    }
+    wrapped, name = keyring.new_key(), f"d-synthetic-{number}"
+    key, parts = keyring.unwrapped(wrapped), opened | {"inputs": zlib.compress(inputs, 1)}
+    subject = {"subject": keyring.new_id("s"), "customer_id": f"synthetic-{number}", "sealing_key": wrapped}
+    subject |= {"version": 1, "epoch": 0, "last_at": real["decided_at"]}
+    row = {it.name: real[it.name] for it in decisions.columns if it.name != "number"}
+    row |= {"decision_id": name, "request_id": f"synthetic-{number}", "subject": subject["subject"]}
+    return subject, row | {part: keyring.seal(key, plain, f"{name}.{part}") for part, plain in parts.items()}
 
 
-def _print(ledger: Path, policy: Policy) -> None:
-    with sqlite3.connect(ledger) as connection:
+def _print(address: Address, policy: Policy) -> None:
+    with closing(sqlite3.connect(_file(address))) as connection:
         sizes = "SELECT avg(length(inputs)), avg(length(decision)) FROM decisions"
         inputs, decision = connection.execute(sizes).fetchone()
-    connection.close()
     rested = {name: replace(it, cooldown_hours=2 * it.cooldown_hours) for name, it in policy.journeys.items()}
     candidate = replace(policy, version="candidate", journeys=rested)
-    (seconds, work), radius = _timed(lambda: compare_many(ledger, range(1, RECORDS + 1), candidate, _ignore).radius)
-    (alone, work_alone), _ = _timed(lambda: check_many(ledger, range(1, CHECKED + 1), _ignore))
+    (seconds, work), radius = _timed(lambda: compare_many(address, range(1, RECORDS + 1), candidate, _ignore).radius)
+    (alone, work_alone), _ = _timed(lambda: check_many(address, range(1, CHECKED + 1), _ignore))
     print(f"{'':<36}{'records':>9}{'seconds':>9}{'a second':>10}{'ms of CPU each':>16}")
     for title, records, taken, used in (
         ("blast radius, columns", RECORDS, seconds, work),

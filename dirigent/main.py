@@ -10,7 +10,25 @@ import typer
 from rich.console import Console
 
 from arbitration.errors import DirigentError, StateError
-from dirigent import catalog, decide, demo, features, import_, key, promote, replay, serve, simulate, train
+from dirigent import (
+    catalog,
+    change,
+    decide,
+    demo,
+    features,
+    import_,
+    journey,
+    key,
+    privacy,
+    promote,
+    relay,
+    replay,
+    serve,
+    simulate,
+    sweep,
+    train,
+    verify,
+)
 
 app = typer.Typer(
     name="dirigent",
@@ -29,6 +47,12 @@ app.command("decide")(decide.ask)
 app.command("replay")(replay.replay_decisions)
 app.add_typer(key.app, name="key")
 app.add_typer(catalog.app, name="catalog")
+app.add_typer(privacy.app, name="privacy")
+app.command("verify")(verify.verify_ledger)
+app.add_typer(change.app, name="change")
+app.add_typer(journey.app, name="journey")
+app.command("relay")(relay.relay_events)
+app.command("sweep")(sweep.sweep_ledger)
 app.command("demo")(demo.run_demo)
 
 

@@ -31,8 +31,8 @@ def verify_ledger(
     """Check every row of the ledger against its sealed audit, also while the service runs. Exit code 1 when one was altered."""
     from serving.ledger.anchors import anchor as write_anchor
     from serving.ledger.anchors import path_of
-    from serving.ledger.verify import verify
     from serving.ledger.place import Address, Place
+    from serving.ledger.verify import verify
     from serving.opening import keyring_of, open_ledger, place_of
     from serving.settings import Settings
 

@@ -209,3 +209,6 @@ class ProblemBody(Shape):
     detail: str
     instance: str
     errors: list[FieldProblem] | None = None
+    stage: str | None = None
+    reason: str | None = None
+    free_at: Moment | None = None

@@ -14,6 +14,7 @@ from features.registry import VIEWS
 from features.tables.store import open_tables
 from serving.auth import Keys, secret
 from serving.clock import Clock
+from serving.forgetting import finish_in_background, reconcile
 from serving.in_flight import InFlight
 from serving.ledger.history import load_history
 from serving.ledger.store import Ledger
@@ -67,6 +68,7 @@ def build(settings: Settings) -> Runtime:
     policy = load_catalog(settings.catalog)
     models = bundle.load(home)
     ledger = open_ledger(settings, clock)
+    reconcile(ledger, home)
     load_history(ledger, home, clock.now(), policy)
     with ledger.reading() as reading:
         salt = secret(home, "salt", expected=reading.holds_decisions())
@@ -76,6 +78,7 @@ def build(settings: Settings) -> Runtime:
         settings, policy, models, features, ledger, clock, salt, Keys(home), Metrics(),
         _simulated(home), features_version(), canonical_json(policy), InFlight(),
     )  # fmt: skip
+    finish_in_background(ledger, home)
     log.info("built", policy=policy.version, bundle=models.digest, as_of=str(settings.as_of or ""))
     return runtime
 

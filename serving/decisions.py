@@ -26,6 +26,7 @@ from serving.ledger.postponed import follow
 from serving.ledger.reading import Reading
 from serving.ledger.rows import Answer, DecisionRow, Standing
 from serving.ledger.transaction import Transaction
+from serving.ledger.volume import count
 from serving.logs import log, pseudonym
 from serving.problems import FieldError, Problem
 from serving.records import Record
@@ -89,7 +90,7 @@ def question_of(runtime: Runtime, client: Client, body: bytes) -> Question:
     """The checked request with a fresh id and dice. Raises `Problem`."""
     request, plain = parse(DecisionRequest, body)
     check(request, runtime.policy)
-    decision_id = f"d-{uuid.uuid4()}"
+    decision_id = f"d-{uuid.UUID(bytes=runtime.ledger.keyring.dice(16), version=4)}"
     draw = draw_of(runtime.salt, decision_id)
     return Question(client.name, request, plain, digest_of(plain), runtime.clock.now(), decision_id, draw)
 
@@ -127,21 +128,30 @@ def _commit(runtime: Runtime, question: Question, record: Record, standing: Stan
         found = ready
         if not _still_holds(runtime, tx, question, ready, standing):
             found = _written(runtime, question, _decided_anew(runtime, tx, question, record), tx.epoch + 1)
-        tx.add_decision(found.row)
-        if found.place is not None:
-            take(tx, found.place)
-        follow(tx, found.record.decision, found.record.context, found.record.mode)
-        tx.add_policy(runtime.policy.version, runtime.policy_bytes)
-        tx.emit("dirigent.decision.made.v1", _told(found.record))
+        _keep(runtime, tx, found)
         return found
 
     try:
         found = runtime.ledger.write(record.context.customer_id, work)
-    except IntegrityError:  # somebody else claimed the request id, or the customer's place, while this one was being written
+    except (
+        IntegrityError
+    ):  # somebody else claimed the request id, or the customer's place, while this one was being written
         return _after_all(runtime, question)
     runtime.metrics.count(found.record.decision, found.record.mode)
     _note(runtime, found.record.decision, found.record.context.customer_id)
     return 200, found.row.answer.body
+
+
+def _keep(runtime: Runtime, tx: Transaction, found: Written) -> None:
+    """Write the decision, take its place, and all that goes along."""
+    decision = found.record.decision
+    tx.add_decision(found.row)
+    if found.place is not None:
+        take(tx, found.place)
+        count(tx, found.place.row["journey"], runtime.policy)
+    follow(tx, decision, found.record.context, found.record.mode)
+    tx.add_policy(runtime.policy.version, runtime.policy_bytes)
+    tx.emit("dirigent.decision.made.v1", _told(found.record))
 
 
 def _after_all(runtime: Runtime, question: Question) -> Reply:
@@ -165,7 +175,9 @@ def _still_holds(runtime: Runtime, tx: Transaction, question: Question, ready: W
     """Whether nothing has changed that the decision rests on: the customer's rows, what concerns all customers, the time, and the
     stock that its winner would use. What other customers used up of another stock meanwhile changes no promise made here.
     """
-    if not _unmoved(tx, standing) or tx.wrote:
+    # An erased customer asked for again is a new one without a version; the suppression list tells.
+    forgotten = not standing.suppressed and tx.is_suppressed(ready.record.context.customer_id)
+    if not _unmoved(tx, standing) or tx.wrote or forgotten:
         return False
     late = not timedelta(0) <= tx.now() - question.now <= LATE
     if late or tx.marks() != standing.marks:

@@ -75,7 +75,7 @@ def stop(runtime: Runtime, client: Client, journey: str, body: bytes) -> Reply:
     request, _plain = parse(StopRequest, body)
     _check(runtime, journey)
     found = runtime.ledger.write(None, lambda tx: volume.stop(tx, journey, by=client.name, reason=request.reason))
-    note(runtime, found)
+    note(found)
     return 200, _one(runtime, journey)
 
 
@@ -88,11 +88,9 @@ def resume(runtime: Runtime, client: Client, journey: str, body: bytes) -> Reply
     return 200, _one(runtime, journey)
 
 
-def note(runtime: Runtime, found: Stop) -> None:
-    """Tell operators that a journey is stopped, after the commit: a line in the log, and a counter when its volume did it."""
+def note(found: Stop) -> None:
+    """Tell operators, after the commit, that a journey is stopped."""
     log.warning("a journey is stopped", journey=found.journey, by=found.by, automatic=found.automatic)
-    if found.automatic:
-        runtime.metrics.stops.labels(found.journey).inc()
 
 
 def _check(runtime: Runtime, journey: str) -> None:

@@ -21,9 +21,9 @@ from arbitration.gates.eligibility import unknown_journey
 from arbitration.plan import STOP_IF
 from arbitration.policy import Policy
 from serving.auth import Client
-from serving.context import standing_of
 from serving.decisions import Reply
 from serving.ledger.contacts import BY_CLIENT, customer_with, expire_due, held_by, settle, told
+from serving.ledger.history import reach_of
 from serving.ledger.keyring import Erased
 from serving.ledger.schema import contacts, decisions, from_micros
 from serving.ledger.transaction import Transaction
@@ -196,7 +196,8 @@ def _case(runtime: Runtime, tx: Transaction, row: Row, customer: str, send_at: d
         CustomerId(customer), profile is not None, profile.time_zone if profile else None,
         profile.locale if profile else "en", features={},
     )  # fmt: skip
-    context = standing_of(tx, runtime, customer, tx.now()).put_into(context)
+    since = tx.now() - reach_of(policy)  # stocks were asked when the place was taken, which holds its unit
+    context = tx.standing(customer, since, tx.now(), runtime.settings.brand).put_into(context)
     context = replace(context, contacts=_without(context.contacts, row))
     window = SendWindow(send_at, send_at + INSTANT, 0)  # no gate looks at the slot
     return Case(context, policy, tx.now()), Candidate(_treatment(row, policy), window)

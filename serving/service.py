@@ -21,6 +21,7 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 from starlette.types import ASGIApp
 
+from serving import sweeper
 from serving.app import application
 from serving.bootstrap import Runtime
 from serving.console.pages import routes as console_routes
@@ -37,7 +38,9 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     """Build the runtime from the environment unless `serve` already did; close it at the end."""
     if getattr(app.state, "runtime", None) is None:
         app.state.runtime = ready(Settings.from_environment())
+    stop_sweeping = sweeper.start(app.state.runtime)
     yield
+    stop_sweeping()
     app.state.runtime.close()
 
 

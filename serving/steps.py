@@ -21,7 +21,7 @@ from serving.answers import local
 from serving.auth import Client
 from serving.context import barred, build_context, check, standing_of
 from serving.decisions import Reply, digest_of, used_before
-from serving.ledger import postponed, requests
+from serving.ledger import postponed, requests, volume
 from serving.ledger.contacts import expire_due, place_for, steps_of, take
 from serving.ledger.history import ENGAGED
 from serving.ledger.keyring import Erased
@@ -148,6 +148,7 @@ def _reserved(runtime: Runtime, tx: Transaction, asked: Asked) -> Reply:
         found, policy, decision_id=request.decision_id, step=request.step, send_at=found.window.opens_at, now=tx.now(),
         epoch=tx.epoch + 1, purpose=case.purpose(found), evidence_id=consent.evidence_id if consent else None,
     )  # fmt: skip
+    volume.count(tx, found.treatment.journey, policy)
     take(tx, place)
     postponed.finish(tx, found.treatment.journey)
     body = _answer(asked, found, case, place.reservation).body()

@@ -24,6 +24,7 @@ from serving.ledger.postponed import make_due
 from serving.ledger.schema import contacts, subjects, to_micros
 from serving.ledger.store import Ledger
 from serving.ledger.transaction import Transaction
+from serving.ledger.volume import purge
 from serving.logs import log
 
 if TYPE_CHECKING:
@@ -117,7 +118,10 @@ def resign(ledger: Ledger, holder: str) -> None:
 
 
 def _claim(tx: Transaction, holder: str, length: int) -> bool:
-    """Take or renew the lease. Written past the audit: who sweeps is no fact about a customer, and it is written all day long."""
+    """Take or renew the lease. Written past the audit: who sweeps is no fact about a customer, and it is written all day long.
+    Counts of journeys' volumes that are long over go with it.
+    """
+    purge(tx)
     insert = postgresql.insert if tx.connection.dialect.name == "postgresql" else sqlite.insert
     tx.connection.execute(insert(leases).values(name=_NAME, holder="", until=0).on_conflict_do_nothing())
     free = (leases.c.holder == holder) | (leases.c.until <= tx.at)

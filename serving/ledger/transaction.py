@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, delete, update
+from sqlalchemy import ColumnElement, Connection, Table, delete, select, update
 
 from serving.clock import Clock
 from serving.ledger import auditing, schema
@@ -94,7 +94,8 @@ class Transaction(Reading):
 
     def add_policy(self, version: str, body: bytes) -> None:
         """Keep a policy once."""
-        if self.policy(version) is None:
+        held = select(schema.policies.c.version).where(schema.policies.c.version == version)
+        if self.first(held) is None:
             self.put(schema.policies, {"version": version, "body": body})
 
     def add_decision(self, row: DecisionRow) -> None:

@@ -129,7 +129,7 @@ def _hour(moment: datetime) -> int:
 
 
 def _adding(dialect: Any) -> Any:
-    more = bindparam("more")
+    more: Any = bindparam("more")
     given = dialect.insert(volumes).values(journey=bindparam("its_journey"), hour=bindparam("its_hour"), contacts=more)
     added = {"contacts": volumes.c.contacts + more}
     return given.on_conflict_do_update(index_elements=["journey", "hour"], set_=added).returning(volumes.c.contacts)

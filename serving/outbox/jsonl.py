@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -26,8 +27,10 @@ class JsonLines:
         self._path, self._brand, self._rotate_bytes = path, brand, rotate_bytes
         self._file: int | None = None
 
-    def offer(self, events: Sequence[Event], until: float) -> Mapping[int, Failure | None]:  # noqa: ARG002 - one write
+    def offer(self, events: Sequence[Event], until: float) -> Mapping[int, Failure | None]:
         """All of them or none: one write, one sync."""
+        if time.monotonic() >= until:
+            return {}
         lines = b"".join(event.cloud_event(self._brand) + b"\n" for event in events)
         try:
             self._append(lines)

@@ -16,7 +16,7 @@ from serving.outbox.events import MEDIA_TYPE, Event
 from serving.outbox.sinks import Failure, waves
 
 if TYPE_CHECKING:
-    from confluent_kafka import Producer
+    from confluent_kafka import KafkaError, Producer
 
 TIMEOUT_SECONDS = 8.0
 _HEADERS: list[tuple[str, str | bytes | None]] = [("content-type", MEDIA_TYPE.encode())]
@@ -79,10 +79,7 @@ class Topic:
         found: dict[int, Failure | None] = {}
         try:
             for event in wave:
-                self._producer.produce(
-                    self._topic, event.cloud_event(self._brand), event.subject, headers=_HEADERS,
-                    on_delivery=lambda error, _, number=event.number: found.update({number: _failure(error)}),
-                )  # fmt: skip
+                self._produce(event, found)
                 self._producer.poll(0)
         except BufferError:
             found[event.number] = Failure("the producer's queue is full", everyone=True)
@@ -91,8 +88,15 @@ class Topic:
             found.setdefault(event.number, Failure("no acknowledgement", everyone=True))
         return found
 
+    def _produce(self, event: Event, found: dict[int, Failure | None]) -> None:
+        def reported(error: KafkaError | None, _: object) -> None:
+            found[event.number] = _failure(error)
 
-def _failure(error: Any) -> Failure | None:
+        value = event.cloud_event(self._brand)
+        self._producer.produce(self._topic, value, event.subject, headers=_HEADERS, on_delivery=reported)
+
+
+def _failure(error: KafkaError | None) -> Failure | None:
     """What a delivery report means: a record that is too large concerns itself alone, all else the topic."""
     if error is None:
         return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -60,13 +60,22 @@ def waves(events: Sequence[Event]) -> Iterator[list[Event]]:
         yield [row[place] for row in rows if place < len(row)]
 
 
+def open_sinks(addresses: Iterable[str | None], home: Home, brand: str) -> list[Sink]:
+    """The sinks at these addresses. Raises `InputError`, also when two of them are the same."""
+    sinks = [open_sink(address, home, brand) for address in addresses]
+    names = [sink.name for sink in sinks]
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise InputError("is named twice", where=f"--to {min(twice)}", mend="name every sink once")
+    return sinks
+
+
 def open_sink(address: str | None, home: Home, brand: str) -> Sink:
     """The sink at `jsonl:PATH`, `https://…`, `http://…` or `kafka:BROKERS/TOPIC`; None: a file in the home. Raises `InputError`."""
-    kind, _, rest = (address or f"jsonl:{home.root / DEFAULT_FILE}").partition(":")
+    kind, _, rest = (f"jsonl:{home.root / DEFAULT_FILE}" if address is None else address).partition(":")
     if kind == "jsonl" and rest:
         from serving.outbox.jsonl import JsonLines
 
-        return JsonLines(Path(rest).absolute(), brand)
+        return JsonLines(Path(rest).resolve(), brand)
     if kind in ("http", "https"):
         from serving.auth import secret
         from serving.outbox.webhook import Webhook, checked

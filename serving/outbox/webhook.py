@@ -41,7 +41,9 @@ def checked(url: str) -> httpx.URL:
         raise InputError("is no http(s) URL", where="--to", mend="name https://host/path")
     if found.userinfo or found.fragment:
         raise InputError(
-            "must hold no password and no fragment", where="--to", mend="receivers tell us by the signature of each POST"
+            "must hold no password and no fragment",
+            where="--to",
+            mend="receivers tell us by the signature of each POST",
         )
     return found
 

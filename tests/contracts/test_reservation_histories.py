@@ -234,7 +234,7 @@ def test_who_confirms_and_who_gives_back_at_once_leave_one_truth(shop):
         _, held = shop.decided()
         calls = [shop.confirm, shop.release] * 4
         with ThreadPoolExecutor(8) as pool:
-            codes = list(pool.map(lambda call: code_of(call, held), calls))
+            codes = list(pool.map(code_of, calls, [held] * len(calls)))
         (row,) = [row for row in rows_of(shop.ledger) if row.reservation_id == held.id]
         wanted = {"confirmed": (None, "reservation-confirmed"), "released": ("reservation-released", None)}[row.state]
         assert {code for code, call in zip(codes, calls, strict=True) if call == shop.confirm} == {wanted[0]}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -257,3 +258,18 @@ def test_a_consequence_waits_for_a_person_who_is_somebody_else(ledger):
 def test_who_needs_no_review_gets_none(shop):
     _, held = shop.decided()
     assert refused(shop.review, held, "approved", REVIEWER).code == "no-review"
+
+
+def test_a_step_counts_for_its_journeys_volume_and_the_last_one_that_fits_stops_it(ledger):
+    policy = open_policy()
+    journey = replace(policy.journeys["churn_recovery"], hourly_plan=1)
+    rules = replace(policy.contact_policy, stop_factor=1.0)
+    shop = Shop(ledger, replace(policy, journeys=policy.journeys | {"churn_recovery": journey}, contact_policy=rules))
+    decision, held = shop.decided(plan=[("push", timedelta(0)), ("email", DAY)])
+    shop.confirm(held)
+    shop.report(decision, "delivered")
+    shop.later(days=1)
+    _, answer = shop.step(decision)
+    assert len(events(shop, "journey.stopped")) == 1
+    assert refused(shop.confirm, _held(answer)).more["reason"] == "journey_stopped"
+    assert refused(shop.step, decision, 1, "s-2").more["reason"] == "journey_stopped"

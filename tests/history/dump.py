@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +15,10 @@ from sqlalchemy import Connection, Table, select
 from arbitration.errors import LedgerError
 from arbitration.policy import Policy
 from serving.ledger import bookkeeping, schema
-from serving.ledger.auditing import key_of
+from serving.ledger.auditing import digest_of, key_of
 from serving.ledger.keyring import Keyring
 from serving.ledger.packing import unpacked
+from serving.ledger.schema import to_micros
 from serving.ledger.store import Ledger
 
 Row = dict[str, Any]
@@ -32,37 +35,45 @@ def dump(ledger: Ledger, policy: Policy, file: Path, *, verified: int) -> None:
 def rows_of(connection: Connection, keyring: Keyring, policy: Policy) -> Iterator[Row]:
     """Every row, caps first."""
     orders = _Orders(connection)
-    names = dict(connection.execute(select(schema.subjects.c.subject, schema.subjects.c.customer_id)).tuples().all())
+    names = {row["subject"]: row["customer_id"] for row in _all(connection, schema.subjects)}
     yield from map(_cap, policy.contact_policy.caps)
     yield from _subjects(connection)
-    yield from _decisions(connection, keyring, names, orders)
-    yield from _contacts(connection, names, orders)
+    planned: dict[str, int] = {}
+    yield from _decisions(connection, keyring, names, orders, planned)
+    yield from _contacts(connection, names, orders, planned)
+    yield from _of_shop(connection, names, policy)
     yield from _consents(connection, names, orders)
     yield from _rights(connection, names, orders)
     yield from _outcomes(connection, orders)
 
 
 class _Orders:
-    """Where the audit names each row: the first time, and the last. Numbers of one customer are of one lane, and rise."""
+    """Where the audit names each row, and with which digest. Numbers of one customer are of one lane, and rise."""
 
     def __init__(self, connection: Connection) -> None:
-        self._first: dict[tuple[str, str], int] = {}
-        self._last: dict[tuple[str, str], int] = {}
-        self.rights: list[tuple[str, str, int]] = []
+        self._named: dict[tuple[str, str], list[tuple[int, str | None]]] = defaultdict(list)
         table = bookkeeping.audit
         asked = select(table.c.number, table.c.entries).order_by(table.c.lane, table.c.number)
         for number, entries in connection.execute(asked):
             for name, key, digest in json.loads(entries):
-                self._first.setdefault((name, key), number)
-                self._last[name, key] = number
-                if name == "subjects":
-                    self.rights.append((json.loads(key)[0], digest, number))
+                self._named[name, key].append((number, digest))
 
     def first(self, table: Table, row: Row) -> int | None:
-        return self._first.get((table.name, key_of(table, row)))
+        """The entry that wrote the row first."""
+        return next((number for number, _ in self._of(table, row)), None)
 
-    def last(self, table: Table, row: Row) -> int | None:
-        return self._last.get((table.name, key_of(table, row)))
+    def since(self, table: Table, row: Row, **maybe: tuple[Any, ...]) -> int | None:
+        """The entry from which on the row has said what it says now. Columns in `maybe` may have had one of those values since."""
+        rows = [row]
+        for name, values in maybe.items():
+            rows = [one | {name: value} for one in rows for value in {*values, row[name]}]
+        same, found = {digest_of(table, one) for one in rows}, None
+        for number, digest in self._of(table, row):
+            found = (number if found is None else found) if digest in same else None
+        return found
+
+    def _of(self, table: Table, row: Row) -> list[tuple[int, str | None]]:
+        return self._named.get((table.name, key_of(table, row)), [])
 
 
 def _cap(cap: Any) -> Row:
@@ -87,35 +98,75 @@ def _subjects(connection: Connection) -> Iterator[Row]:
         yield {"table": "subjects", "subject": row.subject, "customer": row.customer_id, "time_zone": row.time_zone}
 
 
-def _decisions(connection: Connection, keyring: Keyring, names: Row, orders: _Orders) -> Iterator[Row]:
-    keys = dict(connection.execute(select(schema.subjects.c.subject, schema.subjects.c.sealing_key)).tuples().all())
+def _decisions(
+    connection: Connection, keyring: Keyring, names: Row, orders: _Orders, planned: dict[str, int]
+) -> Iterator[Row]:
+    """Decisions; the time that each told for its reservation goes into `planned`. Of an erased customer's nobody knows any more who
+    asked for it: its client is left empty.
+    """
+    keys = {row["subject"]: row["sealing_key"] for row in _all(connection, schema.subjects)}
     for row in _all(connection, schema.decisions):
+        told = _answer(keyring, keys[row["subject"]], row)
+        _note_plan(planned, told or b"{}")
         yield {
-            "table": "decisions", "decision_id": row["decision_id"], "client": row["client"], "subject": row["subject"],
+            "table": "decisions", "decision_id": row["decision_id"], "subject": row["subject"],
+            "client": row["client"] if told is not None else "",
             "request_id": row["request_id"], "body_digest": row["body_digest"], "status": row["status"],
-            "answer_sha256": _answer(keyring, keys[row["subject"]], row), "decided_at": row["decided_at"],
+            "answer_sha256": hashlib.sha256(told or b"").hexdigest(), "decided_at": row["decided_at"],
             "customer": names[row["subject"]], "order": orders.first(schema.decisions, row),
         }  # fmt: skip
 
 
-def _answer(keyring: Keyring, wrapped: bytes | None, row: Row) -> str:
-    """Digest of the answer that was given; of nothing where its customer was erased."""
+def _answer(keyring: Keyring, wrapped: bytes | None, row: Row) -> bytes | None:
+    """The answer that was given; None where its customer was erased."""
     try:
-        told = unpacked(keyring.open(keyring.unwrapped(wrapped), row["answer"], f"{row['decision_id']}.answer"))
+        return unpacked(keyring.open(keyring.unwrapped(wrapped), row["answer"], f"{row['decision_id']}.answer"))
     except LedgerError:
-        told = None
-    return hashlib.sha256(told or b"").hexdigest()
+        return None
 
 
-def _contacts(connection: Connection, names: Row, orders: _Orders) -> Iterator[Row]:
+def _note_plan(planned: dict[str, int], answer: bytes) -> None:
+    """For when the answer promised its contact. Confirming one later than that moves the moment in its row."""
+    told = json.loads(answer)
+    held = told.get("reservation")
+    if held:
+        planned[held["id"]] = to_micros(datetime.fromisoformat(told.get("action", told)["send_at"]))
+
+
+def _contacts(connection: Connection, names: Row, orders: _Orders, planned: dict[str, int]) -> Iterator[Row]:
+    for row in _all(connection, bookkeeping.requests):
+        if row["endpoint"] == "/v1/reservations":
+            _note_plan(planned, row["answer"])
     for row in _all(connection, schema.contacts):
-        settled = orders.last(schema.contacts, row) if row["settled_at"] is not None else None
+        settled = None
+        if row["settled_at"] is not None:  # what was heard of it, or said of its review, came later and moves no place
+            settled = orders.since(schema.contacts, row, engaged=(None, False, True))
+        send_at = planned.get(row["reservation_id"], row["sent_at"])
         yield {
-            **{name: value for name, value in row.items() if name not in ("evidence_id", "epoch")},
-            "table": "contacts", "customer": names[row["subject"]], "send_at": row["sent_at"], "epoch": row["epoch"],
-            "evidence": row["evidence_id"], "reserved_order": orders.first(schema.contacts, row),
-            "settled_order": settled,
+            **{name: value for name, value in row.items() if name != "evidence_id"},
+            "table": "contacts", "customer": names[row["subject"]], "evidence": row["evidence_id"],
+            "send_at": send_at if send_at // 1000 != row["sent_at"] // 1000 else row["sent_at"],
+            "reserved_order": orders.first(schema.contacts, row), "settled_order": settled,
         }  # fmt: skip
+
+
+def _of_shop(connection: Connection, names: Row, policy: Policy) -> Iterator[Row]:
+    """What was imported of the customers whom the ledger knows: contacts that were not decided here, and consents."""
+    subjects = {customer: subject for subject, customer in names.items() if customer is not None}
+    decided = {row["decision_id"] for row in _all(connection, schema.contacts)}
+    for row in _all(connection, schema.shop_contacts):
+        if row["customer_id"] in subjects and row["decision_id"] not in decided:
+            channel = policy.channels.get(row["channel"])
+            yield {
+                "table": "contacts", "origin": "history", "state": "confirmed", "subject": subjects[row["customer_id"]],
+                "customer": row["customer_id"], "timing": channel.timing if channel else "scheduled",
+                **{name: row[name] for name in ("journey", "channel", "purpose", "offer")}, "send_at": row["sent_at"],
+            }  # fmt: skip
+    for row in _all(connection, schema.shop_consents):
+        if row["customer_id"] in subjects:
+            told = {name: row[name] for name in ("channel", "purpose", "state", "valid_from")}
+            whose = {"subject": subjects[row["customer_id"]], "customer": row["customer_id"]}
+            yield {"table": "consents", **told, **whose, "evidence": row["evidence_id"], "order": 0}
 
 
 def _consents(connection: Connection, names: Row, orders: _Orders) -> Iterator[Row]:
@@ -128,17 +179,25 @@ def _consents(connection: Connection, names: Row, orders: _Orders) -> Iterator[R
 
 
 def _rights(connection: Connection, names: Row, orders: _Orders) -> Iterator[Row]:
-    """Objections, pauses and erasures as they stand: the audit's first word on a subject's row is the earliest that can be."""
-    numbers: dict[str, int] = {}
-    for subject, _, number in orders.rights:
-        numbers.setdefault(subject, number)
+    """Objections and pauses as they stand, every pause whose answer is still remembered, and erasures."""
+    paused = set()
+    for row in _all(connection, bookkeeping.requests):
+        answer: Mapping[str, Any] = json.loads(row["answer"]) if row["endpoint"] == "pauses" else {}
+        if answer.get("kept") and row["subject"] is not None:
+            until = to_micros(datetime.fromisoformat(answer["until"]))
+            paused.add((row["subject"], until))
+            told = {"subject": row["subject"], "customer": names[row["subject"]], "until": until}
+            yield {"table": "rights", "kind": "pause", **told, "order": orders.first(bookkeeping.requests, row)}
     for row in _all(connection, schema.subjects):
         told = {"table": "rights", "subject": row["subject"], "customer": names[row["subject"]]}
-        told["order"] = numbers.get(row["subject"])
-        if row["objected_at"] is not None:
-            yield told | {"kind": "objection", "at": row["objected_at"]}
-        if row["paused_until"] is not None:
-            yield told | {"kind": "pause", "until": row["paused_until"]}
+        objected, until = row["objected_at"], row["paused_until"]
+        if objected is not None:
+            # The pause may have been given, and ended, before or after: of what it said then only digests are left.
+            order = orders.since(schema.subjects, row, paused_until=(None,))
+            yield told | {"kind": "objection", "at": objected, "order": order}
+        if until is not None and (row["subject"], until) not in paused:
+            order = orders.since(schema.subjects, row, objected_at=(None,))
+            yield told | {"kind": "pause", "until": until, "order": order}
     for row in _all(connection, bookkeeping.erasures):
         order = orders.first(bookkeeping.erasures, row)
         yield {"table": "rights", "kind": "erasure", "subject": row["subject"], "id": row["erasure_id"], "order": order}

@@ -8,7 +8,7 @@ from arbitration.policy import BusinessName, Cap, Policy
 from catalog.loading import EXAMPLE, load_catalog
 
 CHANNELS = ("push", "email", "in_app")
-JOURNEYS = {"welcome": ("push", "email", "in_app"), "churn_recovery": ("email", "push", "in_app"), "care": ("email",)}
+JOURNEYS = {"welcome": ("in_app", "push"), "churn_recovery": ("email", "push"), "care": ("email",)}
 _NAME = BusinessName("simulated", "simuliert")
 CAPS = (
     Cap("push_one_in_four_hours", _NAME, 1, window_hours=4, channels=("push",)),

@@ -46,11 +46,11 @@ class Features:
 class Priors:
     """A bundle whose models never saw anything: the catalog's priors speak."""
 
-    digest, versions = "simulated", Mapping[str, str]
+    digest = "simulated"
     effects = SimpleNamespace(effect=lambda *_: None, opt_out={}, version="simulated")
 
     def __init__(self) -> None:
-        self.versions = {}  # type: ignore[assignment]
+        self.versions: dict[str, str] = {}
 
 
 class SteppedLedger(Ledger):
@@ -60,9 +60,7 @@ class SteppedLedger(Ledger):
 
     def __init__(self, named: Path | str, keyring: Keyring, clock: Clock, step: Step) -> None:
         self.step = step
-        self._quiet = True  # no steps while the tables are made
         super().__init__(named, keyring, clock)
-        self._quiet = False
         event.listen(self.engine, "connect", _fast)
         event.listen(self.engine, "before_cursor_execute", self._statement)
         self.engine.dispose()
@@ -84,7 +82,7 @@ class SteppedLedger(Ledger):
 
     def _statement(self, connection: Any, _: Any, statement: str, *__: Any) -> None:
         driver: sqlite3.Connection = connection.connection.dbapi_connection
-        if not self._quiet and not driver.in_transaction and not statement.startswith("BEGIN"):
+        if not driver.in_transaction and not statement.startswith("BEGIN"):
             self.step("statement")
 
 

@@ -1,0 +1,107 @@
+"""What is judged after a race: the audit, and by the history checker what the clients saw against what the ledger holds."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from arbitration.policy import Policy
+from serving.ledger.store import Ledger
+from serving.ledger.verify import verify
+from tests.history.checker import judge_files
+from tests.history.dump import rows_of
+from tests.history.rows import Finding
+
+MILLISECOND = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What was found: by invariant, the first of it in words, how many calls and contacts were judged, whether the audit holds.
+
+    `lost` is the time in microseconds for which places were held that nobody used.
+    """
+
+    counts: Mapping[str, int]
+    shown: tuple[str, ...]
+    calls: int
+    contacts: Mapping[str, int]
+    audit_holds: bool
+    lost: int
+
+    @property
+    def findings(self) -> int:
+        """How many there are in all."""
+        return sum(self.counts.values())
+
+    @property
+    def over_contacts(self) -> int:
+        """Contacts beyond a cap."""
+        return self.counts.get("I2", 0)
+
+    @property
+    def double_winners(self) -> int:
+        """Second winners of one customer and timing."""
+        return self.counts.get("I1", 0)
+
+    def lines(self) -> Iterator[str]:
+        """The verdict for people."""
+        states = ", ".join(f"{count:,} {state}" for state, count in sorted(self.contacts.items()))
+        yield f"contacts: {states or 'none'}; audit {'holds' if self.audit_holds else 'DOES NOT HOLD'}"
+        yield f"judged {self.calls:,} calls: {self.over_contacts} over-contacts, {self.double_winners} double winners, {self.findings} findings in all"
+        yield from self.shown
+
+
+def judge(ledger: Ledger, policy: Policy, folder: Path) -> Verdict:
+    """Verify the ledger, write it down and judge the histories that lie in `folder`."""
+    found = verify(ledger.address)
+    planned, contacts, lost = _planned(folder), Counter[str](), 0
+    file = folder / "dump.json"
+    with ledger.reading() as reading, file.open("w") as out:
+        now = int(reading.now().timestamp() * 1e6)
+        for row in rows_of(reading.connection, ledger.keyring, policy):
+            if row["table"] == "contacts":
+                contacts[row["state"]] += 1
+                lost += _unused(row, now)
+                row["send_at"] = _as_planned(row, planned)
+            out.write(json.dumps(row) + "\n")
+        out.write(json.dumps({"table": "verify", "exit": 0 if found.holds else 1}) + "\n")
+    findings, calls = judge_files(file, sorted(folder.glob("*.jsonl")))
+    counts = Counter(finding.invariant for finding in findings)
+    return Verdict(counts, tuple(map(_told, findings[:10])), calls, contacts, found.holds, lost)
+
+
+def _planned(folder: Path) -> dict[str, int]:
+    """For which moment each place was promised, as the clients were told: a confirmation may move it, and the ledger keeps the move."""
+    found = {}
+    for history in folder.glob("*.jsonl"):
+        with history.open() as lines:
+            for line in lines:
+                if '"planned_at"' not in line and '"send_at"' not in line or not line.endswith("\n"):
+                    continue
+                told = json.loads(line)
+                if "reservation_id" in told:
+                    found[told["reservation_id"]] = told.get("send_at", told.get("planned_at"))
+    return found
+
+
+def _as_planned(row: Mapping[str, Any], planned: Mapping[str, int]) -> int:
+    """The promised moment; an answer over HTTP tells it in whole milliseconds, the ledger has it whole."""
+    kept, told = int(row["send_at"]), planned.get(row["reservation_id"])
+    return kept if told is None or 0 <= kept - told < MILLISECOND else told
+
+
+def _unused(row: Mapping[str, Any], now: int) -> int:
+    """For how long a place kept others away although nothing came of it: its lease ended before anybody confirmed it."""
+    if row["state"] == "expired":
+        return min(int(row["settled_at"]), int(row["lease_until"])) - int(row["reserved_at"])
+    lapsed = row["state"] == "reserved" and int(row["lease_until"]) <= now
+    return int(row["lease_until"]) - int(row["reserved_at"]) if lapsed else 0
+
+
+def _told(finding: Finding) -> str:
+    return f"  {finding.invariant} {finding.customer or '-'}: {finding.what}"

@@ -1,0 +1,94 @@
+"""`dirigent privacy`: every verb on the files and the ledger of a small shop."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import stat
+
+import pytest
+from typer.testing import CliRunner
+
+from arbitration.errors import InputError
+from catalog.loading import EXAMPLE, load_catalog
+from dirigent.privacy import app
+from features.rights import barred
+from serving.clock import Clock
+from serving.ledger.history import load_history
+from serving.opening import open_ledger
+from serving.settings import Settings
+from tests.contracts.conftest import decision, hold
+from tests.small_shop import AS_OF, LEAVING, NAMES, traces
+from tests.unit.serving.test_rights import template
+
+__all__ = ["template"]
+
+
+@pytest.fixture
+def home(template, tmp_path, monkeypatch):
+    """A private copy of the small shop whose ledger holds one decision and one reservation, named by the environment."""
+    settings = Settings(home=shutil.copytree(template, tmp_path / "home"), as_of=AS_OF)
+    monkeypatch.setenv("DIRIGENT_HOME", str(settings.home))
+    monkeypatch.setenv("DIRIGENT_AS_OF", AS_OF.isoformat())
+    ledger = open_ledger(settings, Clock(AS_OF))
+    load_history(ledger, settings.paths, AS_OF, load_catalog(EXAMPLE))
+    with ledger.writing(LEAVING) as tx:
+        tx.add_decision(decision(customer=LEAVING))
+        hold(tx)
+    ledger.close()
+    return settings.paths
+
+
+def run(*words: str, code: int = 0) -> str:
+    done = CliRunner().invoke(app, list(words))
+    if isinstance(done.exception, InputError):
+        raise done.exception
+    assert done.exit_code == code, done.output
+    return done.output
+
+
+def test_an_export_is_a_new_file_for_its_owner_alone(home, tmp_path):
+    path = tmp_path / "export.json"
+    run("export", LEAVING, "-o", str(path))
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    told = json.loads(path.read_text())
+    assert len(told["tables"]["events"]) == 20
+    assert told["ledger"]["decisions"][0]["decision_id"] == "d-1"
+    with pytest.raises(InputError, match="exists already"):
+        run("export", LEAVING, "-o", str(path))
+
+
+def test_an_erasure_leaves_no_trace(home):
+    assert LEAVING.encode() in home.ledger.read_bytes()
+    run("erase", LEAVING, "--reason", "unlawful")
+    assert traces(home, LEAVING, f"card-of-{LEAVING}") == []
+    assert traces(home, NAMES[0])
+    assert barred(home) == frozenset()
+    assert "0 erased" in run("erase")
+    with pytest.raises(InputError, match="must be one of"):
+        run("erase", LEAVING, "--reason", "because")
+
+
+def test_an_objection_bars_and_its_end_lets_in_again(home):
+    run("object", LEAVING)
+    assert barred(home) == {LEAVING}
+    run("object", LEAVING, "--lift")
+    assert barred(home) == frozenset()
+
+
+def test_names_come_on_the_list_once(home):
+    assert "2 of 2" in run("suppress", "stranger-1", "pos_card:stolen")
+    assert "0 of 1" in run("suppress", "stranger-1")
+    assert traces(home, "stranger-1") == []
+
+
+def test_retention_counts_first_and_then_does_it(home):
+    for words in (("retain", "--dry-run"), ("retain",)):
+        assert "decisions" in run(*words)
+
+
+def test_a_contact_that_nothing_proves_ends_with_code_1(home):
+    told = run("evidence-gaps", "--json", code=1)
+    assert json.loads(told.splitlines()[0])["missing"] == "the contact names no evidence"
+    run("erase", LEAVING)
+    assert "every contact was allowed" in run("evidence-gaps")
