@@ -84,11 +84,13 @@ def show_all(limit: Annotated[int, typer.Option(min=1, max=1000)] = 20) -> None:
 
     with opened() as (_, ledger), ledger.reading() as reading:
         found = changes.newest(reading, limit)
-    table = Table("change", "kind", "to version", "widens", "state", "proposed", "by", "decided by")
+    table = Table(box=None)
+    for heading in ("change", "kind", "to version", "widens", "state", "proposed", "by", "decided by"):
+        table.add_column(heading, no_wrap=heading == "change")  # it is copied into the next command
     for one in found:
         proposal = one.proposal
-        told = (one.id, proposal.kind, proposal.to_version, "yes" if proposal.widens else "no", one.state)
-        table.add_row(*told, f"{one.proposed_at:%Y-%m-%d %H:%M}", one.proposed_by, one.decided_by or "")
+        told = (one.id, proposal.kind, proposal.to_version[:23], "yes" if proposal.widens else "no", one.state)
+        table.add_row(*told, f"{one.proposed_at:%Y-%m-%d}", one.proposed_by, one.decided_by or "")
     console.print(table)
 
 

@@ -12,6 +12,7 @@ from dirigent.terminal import console
 
 if TYPE_CHECKING:
     from serving.ledger.store import Ledger
+    from serving.outbox.relay import Told
 
 
 def relay_events(
@@ -53,6 +54,10 @@ def relay_events(
         told = relay.drain(ledger, sinks, ending, from_start=from_start)
     finally:
         ledger.close()
+    _report(told)
+
+
+def _report(told: dict[str, Told] | None) -> None:
     if told is None:
         console.print("another process relays")
         return

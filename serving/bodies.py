@@ -15,14 +15,14 @@ MAX_DISCARDED = 16 * 1024 * 1024
 BODY_SECONDS = 15.0
 
 
-def check_type(method: str, path: str, headers: Headers) -> None:
-    """A `Problem` (415) for what is not plain JSON where JSON is asked for, and for compressed bodies everywhere.
+def check_type(headers: Headers, *, wants_json: bool) -> None:
+    """A `Problem` (415) for what is not plain JSON where the call asks for JSON, and for compressed bodies everywhere.
 
     A compressed body is refused rather than unpacked: a kilobyte of it can hold a gigabyte.
     """
     if headers.get("content-encoding", "identity").strip().lower() != "identity":
         raise Problem(415, "media-type", "Wrong media type", "Send the body without Content-Encoding.")
-    if method == "POST" and path.startswith("/v1/") and not _is_json(headers):
+    if wants_json and not _is_json(headers):
         raise Problem(415, "media-type", "Wrong media type", "Send Content-Type: application/json.")
 
 

@@ -6,8 +6,6 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
-from sqlalchemy.exc import IntegrityError
-
 from arbitration.codec import canonical_json, decode
 from arbitration.errors import StateError
 from arbitration.policy import Policy
@@ -78,41 +76,28 @@ def admit(ledger: Ledger, policy: Policy, bundle_digest: str, approvals: Approva
 
     Raises `StateError` when the catalog is another one that nobody agreed to; the error says what to run.
     """
-    for _ in range(2):  # once more when another service of the fleet applied it at this moment
-        try:
-            _admit_catalog(ledger, policy, approvals)
-            _log_models(ledger, bundle_digest)
-            return
-        except IntegrityError:
-            continue
-    raise StateError("another service changes the catalog at this moment", mend="start this one again")
-
-
-def _admit_catalog(ledger: Ledger, policy: Policy, approvals: Approvals) -> None:
+    wanted: tuple[tuple[changes.Kind, str], ...] = (("catalog", policy.version), ("models", bundle_digest))
     with ledger.reading() as reading:
-        current = changes.in_force(reading, "catalog")
-        if current == policy.version:
+        if all(changes.in_force(reading, kind) == version for kind, version in wanted):
             return
-        found = changes.waiting(reading, "catalog", current, policy.version) if current else []
-
-    def work(tx: Transaction) -> None:
-        if current is None:
-            changes.apply_unasked(tx, Proposal("catalog", None, policy.version))
-        elif not changes.apply(tx, found[0].id):
-            return  # another service of the fleet did
-        tx.add_policy(policy.version, canonical_json(policy))
-
-    if current is not None and not (found and found[0].may_apply):
-        raise _refused(policy, current, found[0] if found else None, approvals)
-    ledger.write(None, work)
-    log.info("catalog applied", version=policy.version, before=current, change=found[0].id if found else None)
+    before = ledger.write(None, lambda tx: _admitted(tx, policy, bundle_digest, approvals))
+    log.info("changed", catalog=policy.version, models=bundle_digest, before=before)
 
 
-def _log_models(ledger: Ledger, digest: str) -> None:
-    with ledger.reading() as reading:
-        current = changes.in_force(reading, "models")
-    if current != digest:
-        ledger.write(None, lambda tx: changes.apply_unasked(tx, Proposal("models", current, digest)))
+def _admitted(tx: Transaction, policy: Policy, digest: str, approvals: Approvals) -> str | None:
+    """Apply what is new. Returns the catalog that was in force before. Raises `StateError`."""
+    changes.alone(tx)  # services of a fleet start at the same moment
+    before, models = changes.in_force(tx, "catalog"), changes.in_force(tx, "models")
+    if before is None:
+        changes.apply_unasked(tx, Proposal("catalog", None, policy.version))
+    elif before != policy.version:
+        found = next(iter(changes.waiting(tx, "catalog", before, policy.version)), None)
+        if found is None or not found.may_apply or not changes.apply(tx, found):
+            raise _refused(policy, before, found, approvals)
+    tx.add_policy(policy.version, canonical_json(policy))
+    if models != digest:
+        changes.apply_unasked(tx, Proposal("models", models, digest))
+    return before
 
 
 def _refused(policy: Policy, current: str, found: Change | None, approvals: Approvals) -> StateError:

@@ -88,7 +88,7 @@ class Gate:
             self._limits().caller(client, act)
             if act is not None and not client.may(act):
                 raise forbidden(act)
-        check_type(method, path, caller.headers)
+        check_type(caller.headers, wants_json=row is not None and method == "POST" and path.startswith("/v1/"))
         return act
 
     def _client(self, path: str, method: str, caller: HTTPConnection) -> Client | None:

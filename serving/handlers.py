@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from serving import reservations, rights
+from serving import changes, journeys, reservations, rights
 from serving.auth import Client
 from serving.consents import receive_consent
 from serving.decisions import Reply, decide_for
@@ -33,6 +33,7 @@ class Call:
 Handler = Callable[[Call], Reply]
 _DECISION = "/v1/decisions/{decision_id}"
 _HELD = "/v1/reservations/{reservation_id}"
+_JOURNEY = "/v1/journeys/{journey}"
 HANDLERS: tuple[tuple[str, str, Handler], ...] = (
     ("POST", "/v1/decisions", lambda it: decide_for(it.runtime, it.client, it.body)),
     ("GET", _DECISION, lambda it: (200, record_of(it.runtime, it.path["decision_id"]))),
@@ -61,4 +62,8 @@ HANDLERS: tuple[tuple[str, str, Handler], ...] = (
     ("POST", "/v1/erasures", lambda it: rights.receive_erasure(it.runtime, it.body)),
     ("GET", "/v1/erasures/{erasure_id}", lambda it: (200, rights.erasure_of(it.runtime, it.path["erasure_id"]))),
     ("POST", "/v1/exports", lambda it: rights.export_for(it.runtime, it.client, it.body)),
+    ("GET", "/v1/journeys", lambda it: journeys.show(it.runtime)),
+    ("POST", f"{_JOURNEY}/stop", lambda it: journeys.stop(it.runtime, it.client, it.path["journey"], it.body)),
+    ("POST", f"{_JOURNEY}/resume", lambda it: journeys.resume(it.runtime, it.client, it.path["journey"], it.body)),
+    ("GET", "/v1/changes", lambda it: changes.show(it.runtime)),
 )  # fmt: skip

@@ -2,97 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, Literal
 
-from pydantic import BaseModel
-from pydantic.json_schema import models_json_schema
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, models_json_schema
+from pydantic_core import core_schema
 
-from serving import schemas_reservations as held
-from serving import schemas_rights as rights
-from serving.answer_shapes import DecisionAnswer, OutcomeAnswer, ProblemBody
-from serving.replay import ReplayAnswer
-from serving.schemas import DecisionRequest, OutcomeReport
+from serving.answer_shapes import ProblemBody
+from serving.calls import ANYWHERE, CALLS, LANGUAGES, PROBLEMS, QUERIES, READERS, Call
 
-INTERFACE = "1.1.0"
-READERS = ("marketer", "scientist", "associate", "customer")
-LANGUAGES = ("en", "de")
-_PROBLEMS = {
-    "400": "The request cannot be read",
-    "401": "No valid API key",
-    "403": "The key's role does not allow it",
-    "404": "No such thing",
-    "405": "This path answers to other methods",
-    "408": "The request came too slowly",
-    "409": "Not as things are now: in flight (see Retry-After), or the reservation cannot be moved that way (see the code)",
-    "410": "Its customer was erased",
-    "413": "The body is larger than 1 MiB",
-    "414": "The address is too long",
-    "415": "Not application/json",
-    "422": "A field is wrong, an id was used for another body, or a decision cannot be replayed",
-    "429": "Too many requests; see Retry-After",
-    "431": "The head of the request is too large",
-    "500": "A fault of the service; its log has the details",
-    "503": "Not available at the moment; see Retry-After",
+__all__ = ["INTERFACE", "LANGUAGES", "READERS", "document"]
+
+INTERFACE = "1.2.0"
+_WAIT = {"description": "Seconds after which to ask again", "schema": {"type": "string", "pattern": "^[0-9]+$"}}
+_HEADERS: dict[str, dict[str, Any]] = {
+    "401": {"WWW-Authenticate": {"required": True, "schema": {"type": "string"}}},
+    "409": {"Retry-After": {**_WAIT, "required": False}},
+    "429": {"Retry-After": {**_WAIT, "required": True}},
+    "503": {"Retry-After": {**_WAIT, "required": True}},
 }
+_Model = tuple[type[Any], Literal["validation", "serialization"]]
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One method on one path: what is asked, what is answered, and with which statuses."""
+class _Published(GenerateJsonSchema):
+    """Answers leave out what is not known: nothing in them is null. Requests may say null."""
 
-    method: str
-    path: str
-    summary: str
-    asks: type[BaseModel] | None = None
-    answers: type[BaseModel] | None = None
-    statuses: tuple[str, ...] = ("200",)
-    media: str = "application/json"
+    def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
+        if self.mode == "serialization":
+            return self.generate_inner(schema["schema"])
+        return super().nullable_schema(schema)
 
-
-_READ_BY = (("lang", LANGUAGES), ("for", READERS))
-_QUERIES: Mapping[str, tuple[tuple[str, tuple[str, ...]], ...]] = {"/v1/decisions/{decision_id}/explanation": _READ_BY}
-_DECISION = "/v1/decisions/{decision_id}"
-_HELD = "/v1/reservations/{reservation_id}"
-CALLS = (
-    Call("POST", "/v1/decisions", "Decide for one customer now; idempotent by request_id", DecisionRequest, DecisionAnswer),
-    Call("GET", _DECISION, "The record of a decision"),
-    Call("GET", f"{_DECISION}/explanation", "Why, for one reader and in one language"),
-    Call("POST", f"{_DECISION}/replay", "Decide again from the recorded inputs; the body is empty or {}", None, ReplayAnswer),
-    Call(
-        "POST", "/v1/outcomes", "Report what was observed; idempotent by source and id; 202: the decision is not known here",
-        OutcomeReport, OutcomeAnswer, ("200", "202"),
-    ),
-    Call(
-        "POST", "/v1/reservations", "Take the place of a later step of a plan, judged as things are now; idempotent by request_id",
-        held.StepRequest, held.StepAnswer, ("201",),
-    ),
-    Call("POST", f"{_HELD}/confirm", "The contact is being sent now", held.ConfirmRequest, held.ReservationAnswer),
-    Call("POST", f"{_HELD}/release", "The contact will not be sent", held.ReleaseRequest, held.ReservationAnswer),
-    Call("POST", f"{_HELD}/review", "A person allows or refuses the contact", held.ReviewRequest, held.ReservationAnswer),
-    Call(
-        "POST", "/v1/consents", "Consent with its evidence, refusal or withdrawal; idempotent by source and id",
-        rights.ConsentReport, rights.ConsentAnswer,
-    ),
-    Call("POST", "/v1/objections", "Objection to marketing, or its end", rights.ObjectionReport, rights.ObjectionAnswer),
-    Call("POST", "/v1/pauses", "No marketing for a while", rights.PauseReport, rights.PauseAnswer),
-    Call("POST", "/v1/erasures", "Forget a customer", rights.ErasureRequest, rights.ErasureAnswer, ("202",)),
-    Call("GET", "/v1/erasures/{erasure_id}", "How far an erasure is", None, rights.ErasureAnswer),
-    Call("POST", "/v1/exports", "All that is known of a customer", rights.ExportRequest),
-    Call("GET", "/metrics", "Counters in Prometheus text", media="text/plain"),
-    Call("GET", "/openapi.json", "This document"),
-)  # fmt: skip
+    def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
+        if self.mode == "serialization":
+            return self.generate_inner(schema["schema"])
+        return super().default_schema(schema)
 
 
 def document() -> dict[str, Any]:
     """The whole document."""
-    asked = {call.asks for call in CALLS if call.asks}
-    answered = {call.answers for call in CALLS if call.answers} | {ProblemBody}
-    by_name = sorted(asked, key=lambda model: model.__name__), sorted(answered, key=lambda model: model.__name__)
+    asked: set[type[Any]] = {call.asks for call in CALLS if call.asks}
+    answered: set[type[Any]] = {call.answers for call in CALLS if call.answers} | {ProblemBody}
+    models: list[_Model] = [(model, "validation") for model in sorted(asked, key=lambda model: model.__name__)]
+    models += [(model, "serialization") for model in sorted(answered, key=lambda model: model.__name__)]
     _, schemas = models_json_schema(
-        [(model, "validation") for model in by_name[0]] + [(model, "serialization") for model in by_name[1]],
-        ref_template="#/components/schemas/{model}",
+        models, ref_template="#/components/schemas/{model}", schema_generator=_Published
     )
     return {
         "openapi": "3.1.0",
@@ -111,8 +64,8 @@ def _paths() -> dict[str, Any]:
     for call in CALLS:
         found.setdefault(call.path, {})[call.method.lower()] = _call(call)
     return found | {
-        "/livez": {"get": _open("The process runs")},
-        "/readyz": {"get": _open("Decisions can be made: models, feature store and ledger answer")},
+        "/livez": {"get": _open("The process runs", "alive")},
+        "/readyz": {"get": _open("Decisions can be made: models, feature store and ledger answer", "ready")},
     }
 
 
@@ -120,7 +73,7 @@ def _parameters(path: str) -> Iterator[dict[str, Any]]:
     for part in path.split("/"):
         if part.startswith("{"):
             yield _parameter(part.strip("{}"), "path", {"type": "string"})
-    for name, allowed in _QUERIES.get(path, ()):
+    for name, allowed in QUERIES.get(path, ()):
         yield _parameter(name, "query", {"enum": list(allowed), "default": allowed[0]})
 
 
@@ -129,24 +82,34 @@ def _parameter(name: str, place: str, schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _call(call: Call) -> dict[str, Any]:
-    answer = {"$ref": f"#/components/schemas/{call.answers.__name__}"} if call.answers else {}
-    done = {"description": "Done", "content": {call.media: {"schema": answer}}}
-    problem = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/ProblemBody"}}}
+    schema: dict[str, Any] = {"type": "string"} if call.media == "text/plain" else {"type": "object"}
+    if call.answers:
+        schema = {"$ref": f"#/components/schemas/{call.answers.__name__}"}
+    done = {"description": "Done", "content": {call.media: {"schema": schema}}}
     found: dict[str, Any] = {
         "summary": call.summary,
-        "responses": dict.fromkeys(call.statuses, done)
-        | {code: {"description": text, "content": problem} for code, text in _PROBLEMS.items()},
+        "responses": dict.fromkeys(call.statuses, done) | {status: _problem(status) for status in call.refusals},
     }
     if call.asks:
-        schema = {"schema": {"$ref": f"#/components/schemas/{call.asks.__name__}"}}
-        found["requestBody"] = {"required": True, "content": {"application/json": schema}}
+        asked = {"schema": {"$ref": f"#/components/schemas/{call.asks.__name__}"}}
+        found["requestBody"] = {"required": True, "content": {"application/json": asked}}
     parameters = list(_parameters(call.path))
     return found | ({"parameters": parameters} if parameters else {})
 
 
-def _open(summary: str) -> dict[str, Any]:
+def _problem(status: str) -> dict[str, Any]:
+    told = {"$ref": "#/components/schemas/ProblemBody"}
+    found: dict[str, Any] = {
+        "description": PROBLEMS[status],
+        "content": {"application/problem+json": {"schema": told}},
+    }
+    return found | ({"headers": _HEADERS[status]} if status in _HEADERS else {})
+
+
+def _open(summary: str, word: str) -> dict[str, Any]:
+    yes = {"description": "Yes", "content": {"text/plain": {"schema": {"type": "string", "example": f"{word}\n"}}}}
     return {
         "summary": summary,
         "security": [],
-        "responses": {"200": {"description": "Yes"}, "503": {"description": "No"}},
+        "responses": {"200": yes} | {status: _problem(status) for status in ("400", *ANYWHERE)},
     }

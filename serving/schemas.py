@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    ValidationError,
+    WithJsonSchema,
+    model_validator,
+)
 
+from features.registry import VIEWS
 from serving import strict_json
 from serving.problems import FieldError, field_path, invalid
 
@@ -16,13 +27,54 @@ Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$"
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 
 
-def _plausible(moment: datetime) -> datetime:
-    if not 2000 <= moment.year <= 2100:
-        raise ValueError("a moment between 2000 and 2100")
-    return moment
+_MOMENT = (
+    r"^(20[0-9]{2}|2100)-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
+    r"(\.[0-9]{1,6})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$"
+)
+_WRITTEN = re.compile(_MOMENT.removesuffix("$") + r"\Z", re.ASCII)
 
 
-Moment = Annotated[AwareDatetime, AfterValidator(_plausible)]
+def _moment(told: object) -> datetime:
+    """The moment that is written out. Nothing else counts: a number of seconds as text could as well be a phone number."""
+    if isinstance(told, datetime) and told.tzinfo is not None and 2000 <= told.year <= 2100:
+        return told
+    if not isinstance(told, str) or not _WRITTEN.match(told):
+        raise ValueError("a moment between 2000 and 2100 with its time zone, such as 2018-01-02T15:04:05Z")
+    try:
+        return datetime.fromisoformat(told)
+    except ValueError:
+        raise ValueError("a day that the calendar has") from None
+
+
+Moment = Annotated[
+    datetime,
+    PlainValidator(_moment),
+    WithJsonSchema({"type": "string", "format": "date-time", "pattern": _MOMENT}),
+]
+
+
+def _whole(told: object) -> object:
+    """JSON has one kind of number: 4.0 is 4."""
+    return int(told) if isinstance(told, float) and told.is_integer() else told
+
+
+WHOLE = BeforeValidator(_whole)
+_LARGEST = 1e9
+_JSON_TYPES = {"string": "string", "int64": "integer", "float64": "number"}
+
+
+def _situation() -> dict[str, Any]:
+    """What a caller may know better than the last update, by name, as JSON Schema; `serving.context` checks the same."""
+    known: dict[str, dict[str, Any]] = {}
+    for one in VIEWS["context"].features:
+        known[one.name] = {"type": _JSON_TYPES[one.dtype], "description": f"{one.meaning} ({one.unit})"}
+        if one.dtype != "string":
+            known[one.name]["minimum"] = -_LARGEST if one.low is None else one.low
+            known[one.name]["maximum"] = _LARGEST if one.high is None else one.high
+    return {"type": "object", "properties": known, "additionalProperties": False}
+
+
+Situation = Annotated[dict[str, float | bool | str], Field(max_length=50), WithJsonSchema(_situation())]
 OutcomeType = Literal[
     "delivered", "bounced", "opened", "clicked", "converted", "dismissed", "unsubscribed", "complained", "not_sent"
 ]
@@ -41,8 +93,25 @@ class Alias(Strict):
     value: Identifier
 
 
+def _either(schema: dict[str, Any]) -> None:
+    """Rewrite the JSON Schema of `CustomerRef` into its two forms; the other field is left out or null."""
+    given = {name: told["anyOf"][0] for name, told in schema.pop("properties").items()}
+    schema.pop("additionalProperties")
+    schema["oneOf"] = [
+        {
+            "type": "object",
+            "properties": {name: given[name], other: {"type": "null"}},
+            "required": [name],
+            "additionalProperties": False,
+        }
+        for name, other in (("id", "alias"), ("alias", "id"))
+    ]
+
+
 class CustomerRef(Strict):
     """Who is decided for: exactly one of `id` and `alias`."""
+
+    model_config = ConfigDict(json_schema_extra=_either)
 
     id: Identifier | None = None
     alias: Alias | None = None
@@ -71,9 +140,9 @@ class DecisionRequest(Strict):
     decision_point: Name | None = None
     triggers: Annotated[list[TriggerRef], Field(max_length=50)] = []
     channels: Annotated[list[Name], Field(max_length=50)] = []
-    context: Annotated[dict[str, float | bool | str], Field(max_length=50)] = {}
+    context: Situation = {}
     mode: Literal["live", "shadow", "dry_run"] = "live"
-    max_results: Annotated[int, Field(ge=1, le=1)] = 1
+    max_results: Annotated[int, Field(ge=1, le=1), WHOLE] = 1
 
 
 class Money(Strict):
@@ -89,7 +158,7 @@ class OutcomeReport(Strict):
     id: Identifier
     source: Identifier
     decision_id: Identifier
-    step: Annotated[int, Field(ge=0, le=9)] = 0
+    step: Annotated[int, Field(ge=0, le=9), WHOLE] = 0
     type: OutcomeType
     occurred_at: Moment
     value: Money | None = None

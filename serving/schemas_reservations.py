@@ -8,9 +8,9 @@ from pydantic import Field
 
 from arbitration.domain import Kind
 from serving.answer_shapes import ConsentEvidence, Held, Moment, Shape, Window
-from serving.schemas import Identifier, Name, Strict
+from serving.schemas import WHOLE, Identifier, Name, Situation, Strict
 
-Epoch = Annotated[int, Field(ge=1, le=2**53)]
+Epoch = Annotated[int, Field(ge=1, le=2**53), WHOLE]
 # A sentence of a reviewer about the decision, not about the person: an address or a phone number does not fit.
 Sentence = Annotated[str, Field(pattern=r"^[^@+<>\x00-\x1f]{3,300}$")]
 
@@ -40,8 +40,8 @@ class StepRequest(Strict):
 
     request_id: Identifier
     decision_id: Identifier
-    step: Annotated[int, Field(ge=1, le=9)]
-    context: Annotated[dict[str, float | bool | str], Field(max_length=50, default_factory=dict)]
+    step: Annotated[int, Field(ge=1, le=9), WHOLE]
+    context: Situation = {}
 
 
 class ReservationAnswer(Shape):

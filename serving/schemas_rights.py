@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from serving.answer_shapes import Moment as ToldMoment
 from serving.answer_shapes import Shape
@@ -54,12 +54,60 @@ class EvidenceGiven(Strict):
         return self
 
 
+def _only(**fixed: str) -> dict[str, Any]:
+    """JSON Schema of fields that hold exactly these texts."""
+    return {name: {"const": text} for name, text in fixed.items()}
+
+
+def _left_out(*names: str) -> dict[str, Any]:
+    """JSON Schema of fields that are not given."""
+    return {name: {"type": "null"} for name in names}
+
+
+def _grant_by(basis: Basis, **more: Any) -> dict[str, Any]:
+    return {
+        "title": f"Granted: {basis}",
+        "required": ["channel", "legal_basis", "evidence"],
+        "properties": _only(state="granted", legal_basis=basis)
+        | {"channel": {"type": "string"}, "evidence": {"type": "object"}}
+        | _left_out("confirms", "confirmed_at")
+        | more,
+    }
+
+
+_ALL_TRUE = {
+    "type": "object",
+    "required": ["conditions"],
+    "properties": {"conditions": {"type": "object", "properties": {name: {"const": True} for name in CONDITIONS}}},
+}
+# What `ConsentReport` checks across its fields, for whoever reads the published document; the order of moments is not said there.
+_CONSENT_FORMS: list[dict[str, Any]] = [
+    _grant_by("consent"),
+    _grant_by("contract", purpose={"const": "service"}) | {"required": ["channel", "purpose", "legal_basis", "evidence"]},
+    _grant_by("existing_customer_7_3", evidence=_ALL_TRUE, **_only(channel="email", purpose="marketing")),
+    {
+        "title": "Confirmed",
+        "required": ["confirms", "confirmed_at"],
+        "properties": _only(state="granted")
+        | {"confirms": {"type": "string"}, "confirmed_at": {"type": "string"}}
+        | _left_out("channel", "brand", "legal_basis", "evidence", "valid_to"),
+    },
+    {
+        "title": "Denied or withdrawn",
+        "properties": {"state": {"enum": ["denied", "withdrawn"]}}
+        | _left_out("legal_basis", "valid_to", "confirms", "confirmed_at"),
+    },
+]
+
+
 class ConsentReport(Said):
     """A consent, a refusal or a withdrawal.
 
     A grant brings `channel`, `legal_basis` and `evidence`; or it confirms an earlier one that waited for its double opt-in, by
     `confirms` and `confirmed_at` alone. A refusal or withdrawal without `channel` is for every channel.
     """
+
+    model_config = ConfigDict(json_schema_extra={"oneOf": _CONSENT_FORMS})
 
     channel: Name | None = None
     purpose: Literal["marketing", "service"] = "marketing"

@@ -174,7 +174,7 @@ class Rival:
             "channel": treatment.channel, "purpose": purpose, "timing": self.policy.channels[treatment.channel].timing,
             "send_at": to_micros(send_at), "lease_until": to_micros(held.lease_until),
         }  # fmt: skip
-        body = json.dumps(told).encode()
+        body = json.dumps({"decision_id": decision_id, "reservation": {"id": held.id}, "send_at": send_at.isoformat()}).encode()
         tx.add_decision(DecisionRow(
             decision_id, self.name, request_id, customer, now, "live", Answer(f"body of {request_id}", 200, body),
             self.policy.version, SILENT, b"{}", b"{}",

@@ -67,7 +67,7 @@ def _withdrawer(table: Table, couple: int, names: list[str], together: Any, told
     try:
         for number, name in enumerate(names):
             together.wait(PATIENCE_SECONDS)
-            time.sleep(dice.uniform(0, SPREAD_SECONDS))
+            time.sleep(dice.uniform(0, 3 * SPREAD_SECONDS))  # it has less to do than who decides
             ends["withdrawn" if rival.withdraw(name, CHANNELS[number % 3]) else "not withdrawn"] += 1
     except BrokenBarrierError:
         ends["broken"] += 1
@@ -100,8 +100,8 @@ def _run(table: Table, names: list[str]) -> Counter[str]:
             process = spawn.Process(target=role, args=(table, couple, names[couple::COUPLES], together, far))
             process.start()
             far.close()
-            started.append((process, near))
-    for process, near in started:
+            started.append((process, near, together))  # a barrier that nobody holds here is gone before the process has begun
+    for process, near, _ in started:
         try:
             ends.update(near.recv())
         except EOFError:

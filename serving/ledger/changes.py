@@ -5,14 +5,13 @@ proposed -> approved | rejected; approved, or proposed where the reach does not 
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
 from arbitration.errors import InputError
 from serving.ledger.bookkeeping import changes
@@ -24,6 +23,7 @@ Kind = Literal["catalog", "models"]
 Approvals = Literal["two", "one"]
 BY_ITSELF = "dirigent"
 """Who proposes what needs no proposal: the first catalog, and models, which passed an exam of their own."""
+_LOCK = 0x4449_5300  # an advisory lock in PostgreSQL, taken before that of the audit's lane
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,33 +93,39 @@ def decide(tx: Transaction, change_id: str, *, approved: bool, by: str, reason: 
     return _change(rows[0])
 
 
-def apply(tx: Transaction, change_id: str) -> bool:
-    """A service starts with it. False when another one was quicker."""
-    waits = (changes.c.change_id == change_id) & changes.c.state.in_(("proposed", "approved"))
-    rows = tx.change(changes, waits, {"state": "applied", "applied_at": tx.at})
-    for row in rows:
-        _tell(tx, "applied", change_id, _change(row).proposal, row["proposed_by"])
+def alone(tx: Transaction) -> None:
+    """Let no other transaction that calls this go on until this one ends."""
+    if tx.connection.dialect.name == "postgresql":  # SQLite has one writer at a time
+        tx.connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+
+
+def apply(tx: Transaction, change: Change) -> bool:
+    """A service starts with it. False when somebody decided otherwise at this moment. Call `alone` first."""
+    still = (changes.c.change_id == change.id) & (changes.c.state == change.state)
+    rows = tx.change(changes, still, {"state": "applied", "applied_at": _next(tx)})
+    for _ in rows:
+        _tell(tx, "applied", change.id, change.proposal, change.proposed_by)
     return bool(rows)
 
 
 def apply_unasked(tx: Transaction, proposal: Proposal) -> None:
-    """Keep what needs no approval as applied. Raises `IntegrityError` when another service did so at this moment: its name follows
-    from what came before.
-    """
-    count = tx.connection.execute(
-        select(func.count()).select_from(changes).where(changes.c.kind == proposal.kind)
-    ).scalar_one()
-    told = f"{proposal.kind} {proposal.from_version} {proposal.to_version} {count}"
-    name = f"g-{hashlib.sha256(told.encode()).hexdigest()[:24]}"
-    tx.put(changes, _row(proposal, name, BY_ITSELF, tx.at) | {"state": "applied", "applied_at": tx.at})
+    """Keep what needs no approval as applied. Call `alone` first."""
+    name = tx.keyring.new_id("g")
+    tx.put(changes, _row(proposal, name, BY_ITSELF, tx.at) | {"state": "applied", "applied_at": _next(tx)})
     _tell(tx, "applied", name, proposal, BY_ITSELF)
+
+
+def _next(tx: Transaction) -> int:
+    """A moment after every earlier one: a shop's clock that is declared in the past begins anew with every start."""
+    last = tx.connection.execute(select(func.max(changes.c.applied_at))).scalar()
+    return tx.at if last is None else max(tx.at, int(last) + 1)
 
 
 def in_force(reading: Reading, kind: Kind) -> str | None:
     """The version that was applied last, None when none ever was."""
     table = changes.c
     asked = select(table.to_version).where(table.kind == kind, table.state == "applied")
-    row = reading.first(asked.order_by(table.applied_at.desc(), table.proposed_at.desc(), table.change_id))
+    row = reading.first(asked.order_by(table.applied_at.desc()))
     return str(row.to_version) if row else None
 
 

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 from collections import deque
 
-from sqlalchemy import Connection, func, select, text
+from sqlalchemy import Connection, text
 
-from serving.ledger.bookkeeping import outbox
-
-_ENDS = select(func.coalesce(func.min(outbox.c.number), 1), func.coalesce(func.max(outbox.c.number), 0))
+# Two questions: SQLite answers each from the end of its table, but looks through all of it when they are one.
+_ENDS = text("SELECT (SELECT coalesce(min(number), 1) FROM outbox), (SELECT coalesce(max(number), 0) FROM outbox)")
 _SNAPSHOT = text(
     "SELECT (SELECT coalesce(min(number), 1) FROM outbox), (SELECT coalesce(max(number), 0) FROM outbox), "
     "txid_snapshot_xmin(txid_current_snapshot()), txid_snapshot_xmax(txid_current_snapshot())"

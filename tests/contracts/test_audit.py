@@ -3,74 +3,25 @@
 from __future__ import annotations
 
 import json
-import random
 import re
-import shutil
-import sqlite3
 import threading
-from contextlib import closing
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from sqlalchemy import text
 
-from arbitration.domain import Consent
 from features.home import Home
-from serving.clock import Clock
-from serving.ledger import bookkeeping, contacts, postponed, requests, retention, rights, schema, volume
+from serving.ledger import bookkeeping, contacts, retention, schema
 from serving.ledger.anchors import anchor, anchor_when_due, anchors_in, path_of
 from serving.ledger.auditing import LEFT_OUT, SHOP_LANE, append
 from serving.ledger.chain import Finding
-from serving.ledger.consents import Evidence, add_consent, add_evidence
-from serving.ledger.place import Address, Place
-from serving.ledger.postponed import Postponed
-from serving.ledger.rows import Answer
 from serving.ledger.schema import METADATA
 from serving.ledger.store import Ledger
 from serving.ledger.verify import AUDITED, NOT_AUDITED, verify
-from tests.contracts.conftest import HOUR, KEYRING, NOW, decision, hold, outcome, rows_of
+from tests.contracts.audited import filled
+from tests.contracts.conftest import HOUR, KEYRING, decision, rows_of
 
 DOCUMENT = (Path(__file__).resolve().parents[2] / "docs" / "audit.md").read_text()
-
-
-def filled(ledger: Ledger) -> None:
-    """Rows of every audited table, of several customers, one of them erased; some changed and some removed again."""
-    for number, customer in enumerate(("c1", "c2", "c3"), 1):
-        with ledger.writing(customer) as tx:
-            tx.add_decision(decision(number, customer=customer))
-            tx.add_outcome(outcome(f"o-{number}"))
-            proof = Evidence("t-1", "0" * 64, "checkout", NOW - HOUR, NOW)
-            name = add_evidence(tx, proof, "email", "consent")
-            add_consent(tx, Consent("email", "marketing", "granted", "consent", name, NOW), "shop")
-            hold(tx, f"d-{number}")
-            postponed.postpone(tx, f"d-{number}", [Postponed("win_back", "cool_down", tx.now() + HOUR)])
-            requests.remember(tx, "engine", "/v1/reservations", f"s-{number}", Answer("digest", 201, b"{}"))
-    with ledger.writing("c1") as tx:
-        contacts.sent(tx, "d-1", 0, "test")
-        contacts.note_reaction(tx, "d-1", 0, engaged=True)
-        rights.objection_lifted(tx)
-    with ledger.writing("c2") as tx:
-        rights.objected(tx)
-        rights.paused(tx, tx.now() + HOUR)
-    with ledger.writing("c3") as tx:
-        rights.erase(tx, "x-1", "c3", "consent_withdrawn")
-    with ledger.writing() as tx:
-        tx.add_policy("v1", b"policy")
-        rights.suppress(tx, ["c9"], "by_hand")
-        volume.stop(tx, "welcome", by="maria", reason="too many")
-        change = {
-            "change_id": "g-1",
-            "kind": "catalog",
-            "to_version": "v1",
-            "summary": "[]",
-            "effect": "{}",
-            "widens": False,
-        }
-        tx.put(bookkeeping.changes, change | {"proposed_by": "maria", "proposed_at": tx.at, "state": "applied"})
-    with ledger.writing() as tx:
-        tx.remove(bookkeeping.requests, bookkeeping.requests.c.request_id == "s-1")
 
 
 @pytest.fixture
@@ -168,7 +119,7 @@ def test_a_lane_that_was_cut_short_is_found_by_the_anchor(full, tmp_path):
     assert oct(path_of(home).stat().st_mode)[-3:] == "600"
     rows = rows_of(full, bookkeeping.audit)
     last = max(row.number for row in rows if row.lane == SHOP_LANE)
-    anchored = dict((lane, number) for lane, number, _ in found.lanes)
+    anchored = {lane: number for lane, number, _ in found.lanes}
     assert anchored[SHOP_LANE] == last - 1, "the event of the anchor is told after it"
     execute(full, "DELETE FROM audit WHERE lane = :lane AND number >= :number", lane=SHOP_LANE, number=last - 1)
     execute(full, "DELETE FROM policies WHERE version = 'v2'")
@@ -240,112 +191,3 @@ def test_every_table_is_audited_or_the_document_says_why_not():
     for table, columns in LEFT_OUT.items():
         for column in columns:
             assert f"`{table}.{column}`" in DOCUMENT
-
-
-@pytest.fixture(scope="module")
-def original(tmp_path_factory) -> tuple[Path, Path]:
-    """A closed ledger file, and an older copy of it."""
-    folder = tmp_path_factory.mktemp("original")
-    found = Ledger(folder / "ledger.db", KEYRING, Clock(NOW))
-    filled(found)
-    with closing(sqlite3.connect(folder / "ledger.db")) as now, closing(sqlite3.connect(folder / "older.db")) as older:
-        now.backup(older)
-    with found.writing("c1") as tx:
-        tx.add_decision(decision(50))
-    anchor(found, Home(folder))
-    found.close()
-    with closing(sqlite3.connect(folder / "ledger.db")) as file:
-        file.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    return folder / "ledger.db", folder / "anchors.jsonl"
-
-
-TOLD = [
-    (table, column)
-    for table in (*AUDITED, bookkeeping.audit)
-    for column in table.columns
-    if column.name not in LEFT_OUT.get(table.name, ())
-]
-
-
-def altered(value: object, dice: random.Random) -> object:
-    """Another value of the same kind, or of another."""
-    if dice.random() < 0.2:
-        return None if value is not None else "x"
-    if isinstance(value, bytes):
-        return bytes([value[0] ^ 1]) + value[1:] if value else b"\x00"
-    if isinstance(value, int | float):
-        return value + dice.choice((1, -1, 1000))
-    return f"{value}x" if isinstance(value, str) else dice.choice((1, "x", b"x"))
-
-
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    at=st.integers(0, len(TOLD) - 1),
-    how=st.sampled_from(("alter", "delete", "insert", "swap")),
-    seed=st.integers(0, 2**32),
-)
-def test_whatever_is_done_to_the_file_is_found(original, tmp_path, at, how, seed):
-    source, anchors = original
-    copy, dice = tmp_path / "copy.db", random.Random(seed)
-    shutil.copyfile(source, copy)
-    table, column = TOLD[at]
-    with closing(sqlite3.connect(copy)) as file:
-        before = dump(file)
-        file.execute("PRAGMA ignore_check_constraints = ON")
-        try:
-            mutate(file, table.name, column.name, how, dice)
-        except sqlite3.IntegrityError:  # the database itself refuses it
-            file.rollback()
-        file.commit()
-        changed = {name for name, rows in dump(file).items() if rows != before[name]}
-    verdict = verify(Address(Place.of(copy), KEYRING), anchors)
-    assert verdict.holds == (not changed), (table.name, column.name, how)
-    if changed:
-        assert table.name in {one.table for one in verdict.shown}
-
-
-def dump(file: sqlite3.Connection) -> dict[str, list]:
-    tables = (*AUDITED, bookkeeping.audit)
-    return {
-        table.name: file.execute(f"SELECT {', '.join(told(table))} FROM {table.name} ORDER BY 1, 2").fetchall()
-        for table in tables
-    }
-
-
-def told(table) -> list[str]:
-    return [one.name for one in table.columns if one.name not in LEFT_OUT.get(table.name, ())]
-
-
-def mutate(file: sqlite3.Connection, table: str, column: str, how: str, dice: random.Random) -> None:
-    ids = [row[0] for row in file.execute(f"SELECT rowid FROM {table}")]
-    one, other = dice.choice(ids), dice.choice(ids)
-    (value,) = file.execute(f"SELECT {column} FROM {table} WHERE rowid = ?", (one,)).fetchone()
-    if how == "delete":
-        file.execute(f"DELETE FROM {table} WHERE rowid = ?", (one,))
-    elif how == "alter":
-        file.execute(f"UPDATE {table} SET {column} = ? WHERE rowid = ?", (altered(value, dice), one))
-    elif how == "swap":
-        (second,) = file.execute(f"SELECT {column} FROM {table} WHERE rowid = ?", (other,)).fetchone()
-        file.execute(f"UPDATE {table} SET {column} = NULL WHERE rowid = ?", (other,)) if value is None else None
-        file.execute(f"UPDATE {table} SET {column} = ? WHERE rowid = ?", (value, other))
-        file.execute(f"UPDATE {table} SET {column} = ? WHERE rowid = ?", (second, one))
-    else:
-        row = dict(
-            zip(
-                [it[0] for it in file.execute(f"SELECT * FROM {table}").description],
-                file.execute(f"SELECT * FROM {table} WHERE rowid = ?", (one,)).fetchone(),
-                strict=True,
-            )
-        )
-        keys = [it[1] for it in file.execute(f"PRAGMA table_info({table})") if it[5]]
-        row |= {key: (row[key] + 1000 if isinstance(row[key], int) else f"{row[key]}-new") for key in keys}
-        if table == "decisions":
-            row |= {"decision_id": "d-new", "request_id": "r-new"}
-        file.execute(f"INSERT INTO {table} VALUES ({', '.join('?' * len(row))})", tuple(row.values()))
-
-
-def test_an_older_copy_of_the_whole_file_is_found_by_the_anchors(original):
-    source, anchors = original
-    older = Address(Place.of(source.with_name("older.db")), KEYRING)
-    assert verify(older).holds
-    assert {one.what for one in verify(older, anchors).shown} == {"cut off"}

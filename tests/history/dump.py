@@ -48,19 +48,28 @@ def rows_of(connection: Connection, keyring: Keyring, policy: Policy) -> Iterato
 
 
 class _Orders:
-    """Where the audit names each row, and with which digest. Numbers of one customer are of one lane, and rise."""
+    """Where the audit names each row, when, and with which digest. Numbers of one customer are of one lane, and rise."""
 
     def __init__(self, connection: Connection) -> None:
-        self._named: dict[tuple[str, str], list[tuple[int, str | None]]] = defaultdict(list)
+        self._named: dict[tuple[str, str], list[tuple[int, int, str | None]]] = defaultdict(list)
         table = bookkeeping.audit
-        asked = select(table.c.number, table.c.entries).order_by(table.c.lane, table.c.number)
-        for number, entries in connection.execute(asked):
+        asked = select(table.c.number, table.c.at, table.c.entries).order_by(table.c.lane, table.c.number)
+        for number, at, entries in connection.execute(asked):
             for name, key, digest in json.loads(entries):
-                self._named[name, key].append((number, digest))
+                self._named[name, key].append((number, at, digest))
 
     def first(self, table: Table, row: Row) -> int | None:
         """The entry that wrote the row first."""
-        return next((number for number, _ in self._of(table, row)), None)
+        return next((number for number, _, _ in self._of(table, row)), None)
+
+    def left_reserved(self, row: Row) -> tuple[int | None, int]:
+        """The entry with which a contact was no longer reserved, and its moment.
+
+        What was confirmed and then not sent is given back much later: its row tells of that alone. The entry after the first is the
+        one, or that after its approval.
+        """
+        entries = self._of(schema.contacts, row)[2 if row["review"] == "approved" else 1 :]
+        return (entries[0][0], entries[0][1]) if entries else (None, row["settled_at"])
 
     def since(self, table: Table, row: Row, **maybe: tuple[Any, ...]) -> int | None:
         """The entry from which on the row has said what it says now. Columns in `maybe` may have had one of those values since."""
@@ -68,11 +77,11 @@ class _Orders:
         for name, values in maybe.items():
             rows = [one | {name: value} for one in rows for value in {*values, row[name]}]
         same, found = {digest_of(table, one) for one in rows}, None
-        for number, digest in self._of(table, row):
+        for number, _, digest in self._of(table, row):
             found = (number if found is None else found) if digest in same else None
         return found
 
-    def _of(self, table: Table, row: Row) -> list[tuple[int, str | None]]:
+    def _of(self, table: Table, row: Row) -> list[tuple[int, int, str | None]]:
         return self._named.get((table.name, key_of(table, row)), [])
 
 
@@ -138,15 +147,18 @@ def _contacts(connection: Connection, names: Row, orders: _Orders, planned: dict
         if row["endpoint"] == "/v1/reservations":
             _note_plan(planned, row["answer"])
     for row in _all(connection, schema.contacts):
-        settled = None
-        if row["settled_at"] is not None:  # what was heard of it, or said of its review, came later and moves no place
-            settled = orders.since(schema.contacts, row, engaged=(None, False, True))
+        settled: tuple[int | None, int | None] = (None, None)
+        if row["state"] == "confirmed":  # what was heard of it came later and moves no place
+            settled = (orders.since(schema.contacts, row, engaged=(None, False, True)), row["settled_at"])
+        elif row["state"] != "reserved":
+            settled = orders.left_reserved(row)
         send_at = planned.get(row["reservation_id"], row["sent_at"])
         yield {
             **{name: value for name, value in row.items() if name != "evidence_id"},
             "table": "contacts", "customer": names[row["subject"]], "evidence": row["evidence_id"],
             "send_at": send_at if send_at // 1000 != row["sent_at"] // 1000 else row["sent_at"],
-            "reserved_order": orders.first(schema.contacts, row), "settled_order": settled,
+            "reserved_order": orders.first(schema.contacts, row), "settled_order": settled[0],
+            "settled_at": settled[1],
         }  # fmt: skip
 
 

@@ -28,7 +28,7 @@ class Keepers:
 
     def sweeping(self, process: Process, name: str) -> None:
         """A process sweeps now and then, and carries erasures through; it comes to others' calls like any other."""
-        while self._passes(2 * HOUR):
+        while self._passes(6 * HOUR):
             try:
                 swept = sweep(process.runtime.ledger, name)
                 if swept is not None and swept.left:
@@ -52,7 +52,7 @@ class Keepers:
 
     def crashing(self, process: Process) -> None:
         """The process dies, at a moment when calls are under way if there are any."""
-        while self._passes(5 * DAY):
+        while self._passes(10 * DAY):
             process.crash()
             self._network.note("crashed")
 

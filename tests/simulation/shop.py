@@ -88,7 +88,7 @@ class SteppedLedger(Ledger):
 
 def _fast(connection: sqlite3.Connection, _: object) -> None:
     # Simulated processes die between steps, the machine does not: what was committed need not reach a disk.
-    for pragma in ("synchronous=OFF", "wal_autocheckpoint=20000", "cache_size=-64000"):
+    for pragma in ("synchronous=OFF", "secure_delete=OFF", "wal_autocheckpoint=20000", "cache_size=-64000"):
         connection.execute(f"PRAGMA {pragma}")
 
 

@@ -138,7 +138,7 @@ class World:
     def _withdrawing(self) -> None:
         """One of the outspoken withdraws, often while they are asked about."""
         while self._scheduler.tick < self.size.days * DAY:
-            self._scheduler.wait(int(self._dice.expovariate(1 / (40 * DAY / self.size.customers))) + 1)
+            self._scheduler.wait(int(self._dice.expovariate(self.size.customers * self.size.visits / (20 * DAY))) + 1)
             customer = self._dice.choice(self._outspoken)
             self._scheduler.start(self._people.withdraw, customer, after=self._dice.randrange(4 * TICKS))
             if self._dice.random() < 0.4:

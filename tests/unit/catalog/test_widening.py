@@ -87,7 +87,7 @@ WIDER = {
         with_journey(treatments=(replace(LINE, consequence="reward_denied"),)), with_journey(treatments=(LINE,)),
     ),
     "resource": (BASE, without("resources", "coupons")),
-    "coupons: limit raised": (BASE, with_resource(limit=None)),
+    "resource limit raised": (BASE, with_resource(limit=None)),
     "counted over fewer days": (BASE, with_resource(per_days=6)),
     "counts other contacts": (BASE, with_resource(channel="sms")),
 }  # fmt: skip

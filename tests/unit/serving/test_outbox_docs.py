@@ -5,9 +5,8 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from itertools import chain, product
 from pathlib import Path
-
-from serving.ledger.schema import STATES
 
 ROOT = Path(__file__).resolve().parents[3]
 PAGE = ROOT / "docs" / "events.md"
@@ -27,21 +26,43 @@ def functions() -> dict[str, list[tuple[Path, Function]]]:
 FUNCTIONS = functions()
 
 
-def emitted() -> Iterator[tuple[str, set[str], Path]]:
-    """Every `….emit(type, data)`: the type, with `*` for a state; the fields that the data may have; where."""
+def emitted() -> Iterator[tuple[str, set[str]]]:
+    """Every `….emit(type, data)`: the type, once for each text that it may be; the fields that the data may have."""
     for pairs in FUNCTIONS.values():
         for path, function in pairs:
             for node in ast.walk(function):
                 if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "emit":
                     kind, data = node.args
-                    yield kind_of(kind), fields_of(data, function, path), path
+                    for one in texts_of(kind, function, path):
+                        yield one, fields_of(data, function, path)
 
 
-def kind_of(node: ast.expr) -> str:
-    if isinstance(node, ast.Constant):
-        return str(node.value)
-    assert isinstance(node, ast.JoinedStr), ast.dump(node)
-    return "".join(str(part.value) if isinstance(part, ast.Constant) else "*" for part in node.values)
+def texts_of(node: ast.expr, function: Function, path: Path) -> set[str]:
+    """What a text may be: written out, with gaps, one of two, given to a name, or given by a caller of the function."""
+    match node:
+        case ast.Constant(value=str(text)):
+            return {text}
+        case ast.FormattedValue(value=value):
+            return texts_of(value, function, path)
+        case ast.JoinedStr(values=parts):
+            return set(map("".join, product(*(texts_of(part, function, path) for part in parts))))
+        case ast.IfExp(body=body, orelse=orelse):
+            return texts_of(body, function, path) | texts_of(orelse, function, path)
+        case ast.Name(id=name) if name in (names := [argument.arg for argument in function.args.args]):
+            found = [texts_of(call.args[names.index(name)], *where) for call, *where in calls_of(function, path)]
+            return set().union(*found)
+        case ast.Name(id=name):
+            return set().union(*(texts_of(one, function, path) for one in assigned(name, function)))
+    raise AssertionError(f"{path}: a type of event that cannot be read off: {ast.unparse(node)}")
+
+
+def calls_of(called: Function, path: Path) -> Iterator[tuple[ast.Call, Function, Path]]:
+    """Where a function is called by its name; one whose name begins with _ only in its own file."""
+    for where, caller in chain.from_iterable(FUNCTIONS.values()):
+        for node in ast.walk(caller):
+            named = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == called.name
+            if named and (where == path or not called.name.startswith("_")):
+                yield node, caller, where  # type: ignore[misc]
 
 
 def fields_of(node: ast.expr, function: Function, path: Path) -> set[str]:
@@ -91,9 +112,8 @@ def documented() -> dict[str, set[str]]:
 
 def test_every_event_is_documented_with_every_field_and_no_other():
     wanted: dict[str, set[str]] = {}
-    for kind, fields, _ in emitted():
-        for state in STATES[1:] if "*" in kind else [""]:
-            wanted.setdefault(kind.replace("*", state), set()).update(fields)
+    for kind, fields in emitted():
+        wanted.setdefault(kind, set()).update(fields)
     assert len(wanted) > 8
     assert documented() == wanted
 

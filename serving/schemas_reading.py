@@ -1,0 +1,63 @@
+"""The shape of what is read back: records, explanations and the export. They describe; what is sent is made where it is read."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import ConfigDict
+
+from serving.answer_shapes import DecisionAnswer, Moment, Shape
+
+
+class SeenOutcome(Shape):
+    """One outcome that was reported for the decision."""
+
+    id: str
+    source: str
+    step: int
+    type: str
+    occurred_at: Moment
+    value: float | None = None
+
+
+class RecordAnswer(Shape):
+    """The answer that was given, all that went into it (`record`, version and decision included), and what was observed since."""
+
+    answer: DecisionAnswer
+    record: dict[str, Any]
+    outcomes: list[SeenOutcome]
+
+
+class _Explanation(Shape):
+    """What every reader is told; the rest depends on the reader."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    decision_id: str
+    lang: Literal["en", "de"]
+    simulated: bool
+
+
+class ExplanationAnswer(_Explanation):
+    """Why, for one reader: `marketer` and `scientist` get `headline`, `sentences`, `contributions`, `why_not`, `sensitivity`,
+    `counterfactuals`, `plan` and `degraded`; `scientist` also every input and value; `associate` gets `store_summary`,
+    `next_best_action` and perhaps `last_contact` and `tier`; `customer` gets `reasons`, `what_would_change_it` and `objection`.
+    """
+
+    headline: str | None = None
+    sentences: list[str] | None = None
+    store_summary: str | None = None
+    reasons: list[str] | None = None
+    what_would_change_it: list[str] | None = None
+    objection: str | None = None
+
+
+class ExportAnswer(Shape):
+    """All that is kept of one customer, by where it lies: kind, table or feature view. Unknown customers get empty lists."""
+
+    about: str
+    customer_id: str
+    made_at: Moment
+    ledger: dict[str, Any]
+    tables: dict[str, list[dict[str, Any]]]
+    features: dict[str, Any]

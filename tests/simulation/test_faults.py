@@ -1,0 +1,42 @@
+"""Whatever call to the store fails, before or after its effect, or is the last one of its process: asked again, it happened once."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.simulation.faults import FAULTS, Prepared, hit_at, prepare, without_files, writes
+
+KINDS = (
+    "decide", "decide again, with a lease that is over", "confirm", "release", "outcome", "consent", "objection", "pause",
+    "erasure", "step",
+)  # fmt: skip
+MOST = 200
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
+    return prepare(tmp_path_factory.mktemp("prepared"))
+
+
+def test_every_kind_of_write_is_tried(prepared):
+    assert set(writes(prepared)) == set(KINDS)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_fault_at_any_call_to_the_store_leaves_one_effect(prepared, tmp_path, kind):
+    call, covered = writes(prepared)[kind], 0
+    with without_files():
+        for fault in FAULTS:
+            statements = []
+            for number in range(1, MOST):
+                try:
+                    hit = hit_at(prepared, call, number, fault, tmp_path)
+                except Exception as error:
+                    raise AssertionError(f"{kind}, {fault}, call {number}") from error
+                if hit is None:
+                    break
+                statements.append(hit)
+            covered += len(statements)
+            assert "BEGIN IMMEDIATE" in statements
+            assert "COMMIT" in statements
+    print(f"{kind}: {covered} faults")
