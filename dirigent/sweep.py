@@ -18,10 +18,11 @@ def sweep_ledger(
     from serving.settings import Settings
     from serving.sweeper import resign, run, sweep
 
-    ledger = open_ledger(Settings.from_environment())
+    settings = Settings.from_environment()
+    ledger = open_ledger(settings)
     try:
         if not once:
-            run(ledger, threading.Event())
+            run(ledger, settings.paths, threading.Event())
             return
         holder = ledger.keyring.new_id("h")
         swept = sweep(ledger, holder)

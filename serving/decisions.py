@@ -26,7 +26,7 @@ from serving.ledger.postponed import follow
 from serving.ledger.reading import Reading
 from serving.ledger.rows import Answer, DecisionRow, Standing
 from serving.ledger.transaction import Transaction
-from serving.ledger.volume import count
+from serving.ledger.volume import Stop, count
 from serving.logs import log, pseudonym
 from serving.problems import FieldError, Problem
 from serving.records import Record
@@ -122,36 +122,44 @@ def _commit(runtime: Runtime, question: Question, record: Record, standing: Stan
     """Claim the request id, look again at what caps, consents and stocks rest on, decide anew if that changed, write, commit."""
     ready = _written(runtime, question, record, standing.epoch + 1)
 
-    def work(tx: Transaction) -> Written:
+    def work(tx: Transaction) -> tuple[Written, Stop | None]:
         if not (_unmoved(tx, standing) and (standing.next_lease is None or standing.next_lease > tx.now())):
             expire_due(tx)
         found = ready
         if not _still_holds(runtime, tx, question, ready, standing):
             found = _written(runtime, question, _decided_anew(runtime, tx, question, record), tx.epoch + 1)
-        _keep(runtime, tx, found)
-        return found
+        return found, _keep(runtime, tx, found)
 
     try:
-        found = runtime.ledger.write(record.context.customer_id, work)
+        found, stopped = runtime.ledger.write(record.context.customer_id, work)
     except (
         IntegrityError
-    ):  # somebody else claimed the request id, or the customer's place, while this one was being written
+    ):  # another one claimed the request id, or the customer's place, while this one was being written
         return _after_all(runtime, question)
     runtime.metrics.count(found.record.decision, found.record.mode)
     _note(runtime, found.record.decision, found.record.context.customer_id)
+    note_stop(runtime, stopped)
     return 200, found.row.answer.body
 
 
-def _keep(runtime: Runtime, tx: Transaction, found: Written) -> None:
-    """Write the decision, take its place, and all that goes along."""
-    decision = found.record.decision
+def _keep(runtime: Runtime, tx: Transaction, found: Written) -> Stop | None:
+    """Write the decision, take its place, and all that goes along. Returns the stop of a journey whose volume is used up by it."""
+    decision, stopped = found.record.decision, None
     tx.add_decision(found.row)
     if found.place is not None:
         take(tx, found.place)
-        count(tx, found.place.row["journey"], runtime.policy)
+        stopped = count(tx, found.place.row["journey"], runtime.policy)
     follow(tx, decision, found.record.context, found.record.mode)
     tx.add_policy(runtime.policy.version, runtime.policy_bytes)
     tx.emit("dirigent.decision.made.v1", _told(found.record))
+    return stopped
+
+
+def note_stop(runtime: Runtime, stopped: Stop | None) -> None:
+    """Tell operators, after the commit, that a journey stopped by itself."""
+    if stopped is not None:
+        log.warning("a journey is stopped", journey=stopped.journey, by=stopped.by, automatic=stopped.automatic)
+        runtime.metrics.stops.labels(stopped.journey).inc()
 
 
 def _after_all(runtime: Runtime, question: Question) -> Reply:

@@ -21,6 +21,7 @@ class Metrics:
         self._rejections = self._counter("rejections", "Decisions in which a gate removed a candidate", "code")
         self._degraded = self._counter("degraded", "Decisions that missed something", "what")
         self.replays = self._counter("replays", "Requests answered again from the ledger")
+        self.stops = self._counter("journey_stops", "Journeys stopped by their own volume", "journey")
         self.outcomes = self._counter("outcomes", "Outcomes received", "type", "matched")
         self.requests = self._counter("requests", "HTTP answers", "method", "route", "status")
         self.problems = self._counter("problems", "HTTP answers that were problems", "code")

@@ -20,7 +20,7 @@ from serving.answer_shapes import ConsentEvidence, Held, Window
 from serving.answers import local
 from serving.auth import Client
 from serving.context import barred, build_context, check, standing_of
-from serving.decisions import Reply, digest_of, used_before
+from serving.decisions import Reply, digest_of, note_stop, used_before
 from serving.ledger import postponed, requests, volume
 from serving.ledger.contacts import expire_due, place_for, steps_of, take
 from serving.ledger.history import ENGAGED
@@ -71,11 +71,13 @@ def reserve_step(runtime: Runtime, client: Client, body: bytes) -> Reply:
                 if again is not None:
                     return again
                 asked = _asked(runtime, reading, client, request, digest)
-            return runtime.ledger.write(asked.context.customer_id, lambda tx: _reserved(runtime, tx, asked))
+            reply, stopped = runtime.ledger.write(asked.context.customer_id, lambda tx: _reserved(runtime, tx, asked))
         except Erased:
             raise gone() from None
         except IntegrityError:  # another request took the id or the customer's place while this one was being judged
             return _after_all(runtime, client.name, request, digest)
+    note_stop(runtime, stopped)
+    return reply
 
 
 def _earlier(reading: Reading, client: str, request: StepRequest, digest: str) -> Reply | None:
@@ -125,12 +127,12 @@ def _now_of(record: Record, request: StepRequest) -> DecisionRequest:
     return question.model_copy(update={"customer": whose, "triggers": first.triggers, "channels": first.channels})
 
 
-def _reserved(runtime: Runtime, tx: Transaction, asked: Asked) -> Reply:
+def _reserved(runtime: Runtime, tx: Transaction, asked: Asked) -> tuple[Reply, volume.Stop | None]:
     """Judge the step on what holds under the lock, and take its place."""
     request, policy = asked.request, runtime.policy
     again = _earlier(tx, asked.client, request, asked.digest)
     if again is not None:
-        return again
+        return again, None
     owner = tx.subject_of_decision(request.decision_id)
     if owner is None or owner[0] != tx.owner:  # erased between the look-up and the lock
         raise gone()
@@ -148,7 +150,7 @@ def _reserved(runtime: Runtime, tx: Transaction, asked: Asked) -> Reply:
         found, policy, decision_id=request.decision_id, step=request.step, send_at=found.window.opens_at, now=tx.now(),
         epoch=tx.epoch + 1, purpose=case.purpose(found), evidence_id=consent.evidence_id if consent else None,
     )  # fmt: skip
-    volume.count(tx, found.treatment.journey, policy)
+    stopped = volume.count(tx, found.treatment.journey, policy)
     take(tx, place)
     postponed.finish(tx, found.treatment.journey)
     body = _answer(asked, found, case, place.reservation).body()
@@ -157,7 +159,7 @@ def _reserved(runtime: Runtime, tx: Transaction, asked: Asked) -> Reply:
         "decision_id": request.decision_id, "step": request.step, "journey": found.treatment.journey,
         "channel": found.treatment.channel, "reservation_id": place.reservation.id, "epoch": place.reservation.epoch,
     })  # fmt: skip
-    return 201, body
+    return (201, body), stopped
 
 
 def _check_turn(tx: Transaction, request: StepRequest) -> None:

@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import ColumnElement, Select, Table, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from arbitration.errors import LedgerError
+from arbitration.errors import LedgerError, StateError
+from features.home import Home
+from serving.ledger.anchors import anchor_when_due
 from serving.ledger.bookkeeping import leases, postponed, requests
 from serving.ledger.contacts import expire_due
 from serving.ledger.keyring import Erased
@@ -57,8 +59,8 @@ class Swept:
 
 def start(runtime: Runtime) -> Callable[[], None]:
     """Sweep from now on every few seconds in a thread of its own. Returns what stops it (and waits for the round at hand)."""
-    ledger, ending = runtime.ledger, threading.Event()
-    thread = threading.Thread(target=run, args=(ledger, ending), name="sweeper", daemon=True)
+    ledger, home, ending = runtime.ledger, runtime.settings.paths, threading.Event()
+    thread = threading.Thread(target=run, args=(ledger, home, ending), name="sweeper", daemon=True)
     thread.start()
 
     def stop() -> None:
@@ -68,15 +70,17 @@ def start(runtime: Runtime) -> Callable[[], None]:
     return stop
 
 
-def run(ledger: Ledger, ending: threading.Event) -> None:
-    """Sweep until told to end. A ledger that is away is asked again at the next round."""
+def run(ledger: Ledger, home: Home, ending: threading.Event) -> None:
+    """Sweep until told to end, and anchor the audit once an hour. A ledger that is away is asked again at the next round."""
     holder = ledger.keyring.new_id("h")
     while not ending.is_set():
         try:
             swept = sweep(ledger, holder)
+            if swept is not None:
+                anchor_when_due(ledger, home)
             if swept is not None and swept != Swept():
                 log.info("swept", **{one.name: getattr(swept, one.name) for one in fields(swept)})
-        except LedgerError as error:
+        except (LedgerError, StateError) as error:
             log.warning("not swept", what=str(error))
         ending.wait(EVERY_SECONDS)
     with suppress(LedgerError):

@@ -2,8 +2,8 @@
 
     DIRIGENT_HOME=.dirigent python -m benchmarks.reliability.crash [--minutes M] [--store sqlite|postgresql]
 
-kill -9 of a worker every 0.5 to 3 s, of PostgreSQL every 10 to 20 s (it is started again after up to a second), of the whole service
-every 25 to 35 s: more often it would not be up in between. Clients repeat what got no answer, with the same body, until it has one;
+kill -9 of a worker (one that answers, or one that is still loading) 0.5 to 3 s after the service was ready, of PostgreSQL every 10 to
+20 s (it is started again after up to a second), of the whole service every 25 to 35 s: more often nothing would be up in between. Clients repeat what got no answer, with the same body, until it has one;
 every answer they saw must be in the ledger, a repetition must get the same bytes, the audit must verify. Needs what `make demo` prepared.
 """
 
@@ -61,13 +61,13 @@ class Killer:
     """Kills one thing or another when its time has come."""
 
     def __init__(self, service: Service, database: OwnPostgres | None, result: Result, seed: int) -> None:
-        self._service, self._database, self._result = service, database, result
+        self._service, self._result = service, result
         self._dice = random.Random(seed)  # noqa: S311 - a seed reproduces the order
         kinds: dict[str, tuple[tuple[float, float], Callable[[], None]]] = {
             "worker": (WORKER, self._worker), "service": (SERVICE, self._whole),
         }  # fmt: skip
         if database is not None:
-            kinds["PostgreSQL"] = (DATABASE, self._server)
+            kinds["PostgreSQL"] = (DATABASE, lambda: self._server(database))
         self._kinds = kinds
 
     def run(self, seconds: float, scale: float = 1.0) -> None:
@@ -95,7 +95,9 @@ class Killer:
         if pids := self._service.worker_pids():
             with suppress(ProcessLookupError):
                 os.kill(self._dice.choice(pids), signal.SIGKILL)
-            self._result.kills["worker"] += 1
+            began = time.monotonic()
+            self._service.wait_ready(120)
+            self._note("worker", began)
 
     def _whole(self) -> None:
         self._service.kill()
@@ -103,18 +105,24 @@ class Killer:
         self._service.start()
         self._note("service", began)
 
-    def _server(self) -> None:
-        assert self._database is not None
-        self._database.kill()
+    def _server(self, database: OwnPostgres) -> None:
+        database.kill()
         time.sleep(self._dice.uniform(0, 1))
-        self._database.start()
+        database.start()
         began = time.monotonic()
         self._service.wait_ready(120)
         self._note("PostgreSQL", began)
 
 
 def crash(
-    shop: Home, folder: Path, *, seconds: float, store: str = "postgresql", workers: int = 2, scale: float = 1.0, seed: int = 1
+    shop: Home,
+    folder: Path,
+    *,
+    seconds: float,
+    store: str = "postgresql",
+    workers: int = 2,
+    scale: float = 1.0,
+    seed: int = 1,
 ) -> Result:
     """Load and kill for so long, then judge."""
     result = Result()
@@ -149,16 +157,27 @@ def _ask_again(callers: list[Caller], result: Result) -> None:
             result.repeated += 1
             if after != before:
                 result.lost.append(request_id)
+        caller.close()
 
 
 def _tell(result: Result) -> None:
     counts = result.counts
     print("killed: " + ", ".join(f"{kind} {times} times" for kind, times in result.kills.items()))
-    print(f"{counts['decide']:,} decisions, {counts['confirm']:,} confirmations, {counts['outcome']:,} outcomes asked; {counts['cut']:,} cut connections")
-    print("answers: " + ", ".join(f"{counts[str(status)]:,} x {status} (slowest {took:.2f} s)" for status, took in sorted(result.slowest.items())))
+    print(
+        f"{counts['decide']:,} decisions, {counts['confirm']:,} confirmations, {counts['outcome']:,} outcomes asked; {counts['cut']:,} cut connections"
+    )
+    print(
+        "answers: "
+        + ", ".join(
+            f"{counts[str(status)]:,} x {status} (slowest {took:.2f} s)"
+            for status, took in sorted(result.slowest.items())
+        )
+    )
     for kind, back in result.back.items():
         order = sorted(back)
-        print(f"ready again after {kind}: median {statistics.median(order):.2f} s, slowest {order[-1]:.2f} s, all {[round(it, 2) for it in order]}")
+        print(
+            f"ready again after {kind}: median {statistics.median(order):.2f} s, slowest {order[-1]:.2f} s, all {[round(it, 2) for it in order]}"
+        )
     print(f"{result.repeated:,} answers asked for again: {len(result.lost) + result.different} with other bytes")
     print(*(result.verdict.lines() if result.verdict else ()), sep="\n")
 
@@ -171,7 +190,9 @@ def main() -> None:
     options.add_argument("--seed", type=int, default=1)
     given = options.parse_args()
     with tempfile.TemporaryDirectory(prefix="reliability-") as folder:
-        result = crash(Home.from_environment(), Path(folder), seconds=given.minutes * 60, store=given.store, seed=given.seed)
+        result = crash(
+            Home.from_environment(), Path(folder), seconds=given.minutes * 60, store=given.store, seed=given.seed
+        )
     _tell(result)
     print("\nall bounds hold (nothing lost, ready again in < 20 s)" if result.held else "\nA BOUND DOES NOT HOLD")
     sys.exit(0 if result.held else 1)

@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
@@ -25,18 +26,27 @@ _TRIES = 400
 Body = dict[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Key:
+    """An API key: its name, by which the ledger knows the client, what is sent, and the history of all who use it."""
+
+    name: str
+    secret: str
+    recorder: Recorder
+
+
 class Caller:
-    """One thread that calls without a pause. `name` is the name of its API key, `ended` says that it shall stop.
+    """One thread that calls without a pause. `customers` may change while it does; a share of `repeats` are questions that were answered
+    before, a share of `take_back` of the winners is withdrawn from.
 
     `slowest` maps a status to its longest time in seconds; `counts` has every status, "cut" for connections that were lost.
     """
 
     def __init__(
-        self, base: Callable[[], str], key: str, name: str, recorder: Recorder, customers: list[str], number: int,
-        *, repeats: float = 0.2, take_back: float = 0.0,
-    ) -> None:  # fmt: skip
-        self._base, self._key, self._name, self._recorder = base, key, name, recorder
-        self._customers, self._number = customers, number
+        self, base: str, key: Key, customers: list[str], number: int, *, repeats: float = 0.2, take_back: float = 0.0
+    ) -> None:
+        self._base, self._key, self._customers, self._number = base, key, customers, number
+        self._name, self._recorder = key.name, key.recorder
         self._repeats, self._take_back = repeats, take_back
         self._dice = random.Random(number)  # noqa: S311 - load needs no secrets
         self.counts, self.slowest = Counter[str](), dict[int, float]()
@@ -49,18 +59,30 @@ class Caller:
         """Call until told to end."""
         while not ended():
             self._turn(ended)
+        self.close()
+
+    def close(self) -> None:
+        """Give the connection back; the next call makes a new one."""
         if self._http is not None:
             self._http.close()
+            self._http = None
 
     def again(self, body: Body) -> bytes | None:
         """The bytes that a decision that was answered gets now; None without an answer."""
         for _ in range(_TRIES):
-            asked = {"customer": body["customer"]["id"], "request_id": body["request_id"], "body": digest_of(body)}
-            reply = self._call("decide", asked | {"caller": self._name}, "/v1/decisions", body)
+            reply = self.ask_once(body)
             if reply is not None and reply.status_code == 200:
                 return reply.content
             time.sleep(0.05)
         return None
+
+    def ask_once(self, body: Body) -> httpx.Response | None:
+        """One call for a decision; None when the line was lost."""
+        return self._call("decide", self._asked(body), "/v1/decisions", body)
+
+    def _asked(self, body: Body) -> Body:
+        told = {"customer": body["customer"]["id"], "request_id": body["request_id"]}
+        return told | {"body": digest_of(body), "caller": self._name}
 
     def _turn(self, ended: Callable[[], bool]) -> None:
         request_id = f"{self._name}-{self._number}-{next(self._turns)}"
@@ -74,9 +96,7 @@ class Caller:
         self._follow(answer, body["customer"]["id"], ended)
 
     def _decide(self, body: Body, ended: Callable[[], bool]) -> Body | None:
-        customer = body["customer"]["id"]
-        asked = {"customer": customer, "request_id": body["request_id"], "body": digest_of(body), "caller": self._name}
-        reply = self._until_answered("decide", asked, "/v1/decisions", body, ended)
+        reply = self._until_answered("decide", self._asked(body), "/v1/decisions", body, ended)
         if reply is None or reply.status_code != 200:
             return None
         before = self.answered.setdefault(body["request_id"], (body, reply.content))
@@ -90,13 +110,21 @@ class Caller:
         if drawn < self._take_back:
             said = {"customer": customer, "channel": answer["action"]["channel"], "purpose": "marketing"}
             name = f"w-{self._number}-{next(self._turns)}"
-            body = {"id": name, "source": "crm", "customer": {"id": customer}, "channel": said["channel"], "state": "withdrawn"}
+            body = {
+                "id": name,
+                "source": "crm",
+                "customer": {"id": customer},
+                "channel": said["channel"],
+                "state": "withdrawn",
+            }
             self._until_answered("withdraw", said, "/v1/consents", body, ended)
         if drawn > 0.97:  # never heard of again: the lease runs out
             return
         kind = "release" if drawn > 0.9 else "confirm"
         told = {"reservation_id": held["id"], "epoch": held["epoch"], "customer": customer}
-        reply = self._until_answered(kind, told, f"/v1/reservations/{held['id']}/{kind}", {"epoch": held["epoch"]}, ended)
+        reply = self._until_answered(
+            kind, told, f"/v1/reservations/{held['id']}/{kind}", {"epoch": held["epoch"]}, ended
+        )
         sent = kind == "confirm" and reply is not None and reply.status_code == 200
         if sent and self._dice.random() < 0.5:
             self._report(answer, ended)
@@ -110,11 +138,18 @@ class Caller:
         for _ in range(self._dice.choice((1, 1, 2))):
             self._until_answered("outcome", asked | {"body": digest_of(report)}, "/v1/outcomes", report, ended)
 
-    def _until_answered(self, kind: str, asked: Body, path: str, body: Body, ended: Callable[[], bool]) -> httpx.Response | None:
+    def _until_answered(
+        self, kind: str, asked: Body, path: str, body: Body, ended: Callable[[], bool]
+    ) -> httpx.Response | None:
         """The answer to a call that is repeated, with the same body, while nobody knows what became of it."""
         for _ in range(_TRIES):
             reply = self._call(kind, asked, path, body)
-            if reply is not None and reply.status_code < 500 and reply.status_code != 429 and "retry-after" not in reply.headers:
+            if (
+                reply is not None
+                and reply.status_code < 500
+                and reply.status_code != 429
+                and "retry-after" not in reply.headers
+            ):
                 return reply
             if ended():
                 return reply
@@ -124,7 +159,10 @@ class Caller:
     def _call(self, kind: str, asked: Body, path: str, body: Body) -> httpx.Response | None:
         if self._http is None:
             self._http = httpx.Client(
-                base_url=self._base(), headers={"Authorization": f"Bearer {self._key}"}, timeout=DEADLINE_SECONDS, trust_env=False
+                base_url=self._base,
+                headers={"Authorization": f"Bearer {self._key.secret}"},
+                timeout=DEADLINE_SECONDS,
+                trust_env=False,
             )
         call, began = self._recorder.ask(kind, **asked), time.monotonic()
         try:
@@ -132,8 +170,7 @@ class Caller:
         except httpx.TransportError:
             self._recorder.unknown(call)
             self.counts["cut"] += 1
-            self._http.close()
-            self._http = None
+            self.close()
             return None
         took = time.monotonic() - began
         self.slowest[reply.status_code] = max(took, self.slowest.get(reply.status_code, 0.0))
@@ -155,7 +192,13 @@ def _seen(kind: str, reply: httpx.Response) -> Body:
     seen["decision_id"] = answer["decision_id"]
     if held := answer.get("reservation"):
         action = answer["action"]
-        seen |= {"reservation_id": held["id"], "epoch": held["epoch"], "step": 0, "journey": action["journey"], "channel": action["channel"]}
+        seen |= {
+            "reservation_id": held["id"],
+            "epoch": held["epoch"],
+            "step": 0,
+            "journey": action["journey"],
+            "channel": action["channel"],
+        }
     return seen
 
 

@@ -80,10 +80,16 @@ class Racer:
     def _attempt(self) -> None:
         dice, now = self.dice, self.rival.ledger.clock.now()
         slot = int(time.monotonic() / SLOT_SECONDS)
-        name = self.names[(slot * 2654435761 >> 7) % len(self.names)] if dice.random() < 0.7 else dice.choice(self.names)
+        name = (
+            self.names[(slot * 2654435761 >> 7) % len(self.names)] if dice.random() < 0.7 else dice.choice(self.names)
+        )
         journey = "open_case" if dice.random() < 0.002 else dice.choice(("welcome", "churn_recovery"))
         channel = "in_app" if journey == "open_case" else dice.choice(CHANNELS)
-        ahead = timedelta(hours=dice.uniform(0, 4)) if channel != "in_app" and dice.random() < 0.2 else timedelta(seconds=30)
+        ahead = (
+            timedelta(hours=dice.uniform(0, 4))
+            if channel != "in_app" and dice.random() < 0.2
+            else timedelta(seconds=30)
+        )
         wanted = candidate(journey, channel, now + ahead, WINDOW)
         if self.rival.look(name, wanted) is not None:
             return
@@ -148,7 +154,9 @@ def race(
 
 def _tell(result: Result) -> None:
     counts = result.counts
-    print(f"{counts['attempts']:,} attempts in {result.seconds:.0f} s ({counts['attempts'] / result.seconds:,.0f} a second), {result.hours / 24:.1f} days of the shop")
+    print(
+        f"{counts['attempts']:,} attempts in {result.seconds:.0f} s ({counts['attempts'] / result.seconds:,.0f} a second), {result.hours / 24:.1f} days of the shop"
+    )
     print(f"{counts['attempts'] - counts['reached']:,} refused at the first look, {counts['reached']:,} reached the lock: {counts['taken']:,} took a place, "
           f"{counts['second_look']:,} refused at the second look, {counts['second_line']:,} caught by the table's own index alone, {counts['away']:,} found the ledger busy")  # fmt: skip
     print(*result.verdict.lines(), sep="\n")

@@ -51,7 +51,14 @@ class Hot(list[str]):
 
 
 def race(
-    shop: Home, folder: Path, *, decisions: int, clients: int, seconds: float, ledger: str | None = None, workers: int = 2
+    shop: Home,
+    folder: Path,
+    *,
+    decisions: int,
+    clients: int,
+    seconds: float,
+    ledger: str | None = None,
+    workers: int = 2,
 ) -> Result:
     """Ask so often, at most for so long."""
     service = Service(shop, folder, workers, ledger)
@@ -94,10 +101,21 @@ def main() -> None:
     counts = found.counts
     print(f"{given.store}, {given.clients} clients, 2 workers: {counts['decide']:,} decisions, {counts['confirm']:,} confirmations, "
           f"{counts['release']:,} releases, {counts['withdraw']:,} withdrawals, {counts['outcome']:,} outcomes in {found.seconds:.0f} s")  # fmt: skip
-    print("answers: " + ", ".join(f"{counts[str(status)]:,} x {status} (slowest {took:.2f} s)" for status, took in sorted(found.slowest.items())))
+    print(
+        "answers: "
+        + ", ".join(
+            f"{counts[str(status)]:,} x {status} (slowest {took:.2f} s)"
+            for status, took in sorted(found.slowest.items())
+        )
+    )
     print(f"cut connections: {counts['cut']}; repetitions with other bytes: {found.different}")
     print(*found.verdict.lines(), sep="\n")
-    held = counts["decide"] >= given.decisions and not found.different and not found.verdict.findings and found.verdict.audit_holds
+    held = (
+        counts["decide"] >= given.decisions
+        and not found.different
+        and not found.verdict.findings
+        and found.verdict.audit_holds
+    )
     print("\nall bounds hold (0 findings)" if held else "\nA BOUND DOES NOT HOLD")
     sys.exit(0 if held else 1)
 

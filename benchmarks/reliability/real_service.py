@@ -13,7 +13,8 @@ from pathlib import Path
 
 import httpx
 
-from benchmarks.reliability.http_callers import Caller
+from benchmarks.reliability.http_callers import Caller, Key
+from benchmarks.reliability.verdicts import Verdict, judge
 from catalog.loading import EXAMPLE, load_catalog
 from features.home import Home
 from features.tables.store import open_tables
@@ -21,7 +22,6 @@ from serving.auth import create_key
 from serving.clock import Clock
 from serving.opening import open_ledger
 from serving.settings import Settings
-from benchmarks.reliability.verdicts import Verdict, judge
 from tests.e2e.service_process import AS_OF, ROOT, SERVE, environment, free_port, private_home
 from tests.history.recorder import Recorder
 
@@ -59,7 +59,9 @@ class Service:
         began = time.monotonic()
         with self.log.open("ab") as log:
             command = [*SERVE, "--workers", str(self.workers)]
-            self._process = subprocess.Popen(command, cwd=ROOT, env=self.environment, stdout=log, stderr=log)
+            self._process = subprocess.Popen(
+                command, cwd=ROOT, env=self.environment, stdout=log, stderr=log, start_new_session=True
+            )
         self.wait_ready(START_SECONDS)
         return time.monotonic() - began
 
@@ -72,7 +74,9 @@ class Service:
             if self._process is not None and self._process.poll() is not None:
                 break
             time.sleep(0.05)
-        raise TimeoutError(f"the service is not ready:\n{self.log.read_text()[-2000:]}")
+        state = "runs" if self.pid else f"ended with {self._process.returncode if self._process else 'no start'}"
+        took = time.monotonic() - began
+        raise TimeoutError(f"the service is not ready after {took:.0f} s and {state}:\n{self.log.read_text()[-2000:]}")
 
     def ready(self) -> bool:
         """Whether it says so."""
@@ -97,11 +101,9 @@ class Service:
         return self._process.pid if self._process is not None and self._process.poll() is None else None
 
     def kill(self) -> None:
-        """SIGKILL to every process of it."""
-        for pid in [*self.worker_pids(), *([self.pid] if self.pid else [])]:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        if self._process is not None:
+        """SIGKILL to every process of it at once."""
+        if self._process is not None and self._process.poll() is None:
+            os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait(30)
 
     def stop(self) -> None:
@@ -117,16 +119,17 @@ class Service:
             found = tables.execute("SELECT customer_id FROM customers ORDER BY customer_id LIMIT ?", [count]).fetchall()
         return [str(name) for (name,) in found]
 
-    def callers(self, count: int, customers: list[str], *, keys: int = 4, **more: float) -> tuple[list[Caller], list[Recorder]]:
+    def callers(
+        self, count: int, customers: list[str], *, keys: int = 4, named: str = "caller", **more: float
+    ) -> tuple[list[Caller], list[Recorder]]:
         """Callers who share a few keys, each key with its own history."""
-        names = [f"caller-{number}" for number in range(keys)]
-        secrets = [create_key(self.home, name, "orchestrator") for name in names]
-        recorders = [Recorder(self.histories / f"{name}.jsonl", name) for name in names]
-        made = [
-            Caller(self.base, secrets[it % keys], names[it % keys], recorders[it % keys], customers, it, **more)
-            for it in range(count)
-        ]
-        return made, recorders
+        made = [self._key(f"{named}-{number}") for number in range(keys)]
+        callers = [Caller(self.base(), made[it % keys], customers, it, **more) for it in range(count)]
+        return callers, [key.recorder for key in made]
+
+    def _key(self, name: str) -> Key:
+        secret = create_key(self.home, name, "orchestrator")
+        return Key(name, secret, Recorder(self.histories / f"{name}.jsonl", name))
 
     def verdict(self) -> Verdict:
         """Judge ledger and histories; the service may have ended."""

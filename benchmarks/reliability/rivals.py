@@ -75,7 +75,9 @@ class Rival:
         self.recorder = Recorder(table.folder / f"{name}.jsonl", name)
         settings = SimpleNamespace(brand="shop")
         self.runtime: Any = SimpleNamespace(ledger=self.ledger, policy=self.policy, settings=settings)
-        self.counts = dict.fromkeys(("attempts", "reached", "taken", "second_look", "second_line", "away", "settled"), 0)
+        self.counts = dict.fromkeys(
+            ("attempts", "reached", "taken", "second_look", "second_line", "away", "settled"), 0
+        )
         self._client, self._number = Client(name, "orchestrator"), 0
 
     def close(self) -> None:
@@ -174,7 +176,9 @@ class Rival:
             "channel": treatment.channel, "purpose": purpose, "timing": self.policy.channels[treatment.channel].timing,
             "send_at": to_micros(send_at), "lease_until": to_micros(held.lease_until),
         }  # fmt: skip
-        body = json.dumps({"decision_id": decision_id, "reservation": {"id": held.id}, "send_at": send_at.isoformat()}).encode()
+        body = json.dumps(
+            {"decision_id": decision_id, "reservation": {"id": held.id}, "send_at": send_at.isoformat()}
+        ).encode()
         tx.add_decision(DecisionRow(
             decision_id, self.name, request_id, customer, now, "live", Answer(f"body of {request_id}", 200, body),
             self.policy.version, SILENT, b"{}", b"{}",
@@ -214,4 +218,6 @@ class Rival:
 
 def rules(policy: Policy) -> str:
     """The caps in words."""
-    return ", ".join(f"{cap.id} ({cap.limit} per {cap.calendar or f'{cap.window_hours} h'})" for cap in policy.contact_policy.caps)
+    return ", ".join(
+        f"{cap.id} ({cap.limit} per {cap.calendar or f'{cap.window_hours} h'})" for cap in policy.contact_policy.caps
+    )

@@ -100,7 +100,9 @@ def _run(table: Table, names: list[str]) -> Counter[str]:
             process = spawn.Process(target=role, args=(table, couple, names[couple::COUPLES], together, far))
             process.start()
             far.close()
-            started.append((process, near, together))  # a barrier that nobody holds here is gone before the process has begun
+            started.append(
+                (process, near, together)
+            )  # a barrier that nobody holds here is gone before the process has begun
     for process, near, _ in started:
         try:
             ends.update(near.recv())

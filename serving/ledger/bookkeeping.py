@@ -121,6 +121,7 @@ outbox = Table(
     Column("at", BigInteger, nullable=False),
     Column("data", Text, nullable=False),  # JSON without any customer id
     Index("outbox_of_subject", "subject", "version", "place"),
+    sqlite_autoincrement=True,  # numbers are not used again when retention has emptied the table
 )
 
 deliveries = Table(
@@ -132,7 +133,12 @@ deliveries = Table(
     Column("next_at", BigInteger),  # NULL: delivered
     Column("delivered_at", BigInteger),
     Column("error", String),
-)
+    # What is still to be told, without looking through all that was.
+    Index(
+        "deliveries_waiting", "sink", "number",
+        sqlite_where=text("delivered_at IS NULL"), postgresql_where=text("delivered_at IS NULL"),
+    ),
+)  # fmt: skip
 
 leases = Table(
     "leases",

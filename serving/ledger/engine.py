@@ -19,6 +19,7 @@ from serving.ledger.place import Place
 
 BUSY_SECONDS = 2.0
 _CONNECT_SECONDS = 2
+_IDLE_SECONDS = 15
 # The operating system finds a line that is idle and was cut without a word within these seconds: after 20, 3 times every 5.
 _KEEP_ALIVE = {"keepalives": 1, "keepalives_idle": 20, "keepalives_interval": 5, "keepalives_count": 3}
 # Codes of PostgreSQL after which the same transaction may well succeed: serialization failure, deadlock.
@@ -75,7 +76,10 @@ def _configure(connection: sqlite3.Connection, _: object) -> None:
 def _postgres(place: Place, more: str = "") -> Engine:
     limit = int(DEADLINE_SECONDS * 1000)
     least = limit - 500  # the server gives up before the client does, as long as it runs, and keeps the connection
-    options = f"-c lock_timeout={int(BUSY_SECONDS * 1000)} -c statement_timeout={least} -c synchronous_commit=on {more}"
+    options = f"-c lock_timeout={int(BUSY_SECONDS * 1000)} -c statement_timeout={least} -c synchronous_commit=on "
+    options += (
+        f"-c idle_in_transaction_session_timeout={_IDLE_SECONDS * 1000} {more}"  # whoever sleeps gives up their locks
+    )
     engine = create_engine(
         place.url, isolation_level="AUTOCOMMIT", pool_size=8, max_overflow=16, pool_timeout=BUSY_SECONDS,
         connect_args={"connect_timeout": _CONNECT_SECONDS, "options": options, "application_name": "dirigent",

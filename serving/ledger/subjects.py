@@ -31,6 +31,7 @@ class Subject:
     """
 
     id: str
+    customer_id: str
     wrapped: bytes | None
     version: int
     epoch: int
@@ -81,7 +82,7 @@ def _subject(row: Row[Any] | None) -> Subject | None:
         return None
     paused = from_micros(row.paused_until) if row.paused_until is not None else None
     return Subject(
-        row.subject, bytes(row.sealing_key) if row.sealing_key is not None else None, row.version, row.epoch, row.last_at,
+        row.subject, row.customer_id, bytes(row.sealing_key) if row.sealing_key is not None else None, row.version, row.epoch, row.last_at,
         row.objected_at is not None, paused,
     )  # fmt: skip
 

@@ -148,8 +148,16 @@ class Transaction(Reading):
             self.change(table, table.c.subject == self.subject.id, values | self._settings)
         else:
             set_columns(self.connection, table, "subject", values | {"subject": self.subject.id})
+            if self.subject.version == 0:  # the audit names every customer, with the first thing that is written about them
+                self._note(table, _fresh(self.subject))
         return version
 
     def _note(self, table: Table, row: Mapping[str, Any]) -> None:
         key = auditing.key_of(table, row)
         self._entries[table.name, key] = (table.name, key, auditing.digest_of(table, row))
+
+
+def _fresh(subject: Subject) -> dict[str, Any]:
+    """The row of a customer about whom nothing was written before, as far as the audit tells it."""
+    row = dict.fromkeys(column.name for column in schema.subjects.columns)
+    return row | {"subject": subject.id, "customer_id": subject.customer_id, "sealing_key": subject.wrapped}

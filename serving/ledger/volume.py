@@ -78,7 +78,7 @@ def stop(tx: Transaction, journey: str, *, by: str, reason: str, automatic: bool
         "stop_id": tx.keyring.new_id("t"), "journey": journey, "began_at": tx.at, "began_by": by, "reason": reason,
         "automatic": automatic,
     })  # fmt: skip
-    tx.emit("dirigent.journey.stopped.v1", {"journey": journey, "by": by, "reason": reason, "automatic": automatic})
+    tx.emit("dirigent.journey.stopped.v1", {"journey": journey, "by": by, "automatic": automatic})
     return Stop(journey, tx.now(), by, reason, automatic)
 
 
@@ -93,7 +93,7 @@ def resume(tx: Transaction, journey: str, *, by: str, reason: str) -> bool:
         return False
     if ended[0]["automatic"]:
         tx.connection.execute(delete(volumes).where(volumes.c.journey == journey))
-    tx.emit("dirigent.journey.resumed.v1", {"journey": journey, "by": by, "reason": reason})
+    tx.emit("dirigent.journey.resumed.v1", {"journey": journey, "by": by})
     return True
 
 

@@ -13,6 +13,7 @@ from sqlalchemy import update
 from arbitration.decide import decide
 from arbitration.domain import Consent, Contact, Context, CustomerId, Trigger
 from dirigent.sweep import sweep_ledger
+from features.home import Home
 from serving import sweeper
 from serving.estimates import estimates
 from serving.ledger import bookkeeping, postponed, requests, schema
@@ -91,12 +92,13 @@ def test_an_erased_customer_is_not_swept_and_not_made_anew(ledger):
     assert len(rows_of(ledger, schema.subjects)) == 1
 
 
-def test_the_thread_sweeps_until_it_is_stopped(ledger, monkeypatch):
+def test_the_thread_sweeps_and_anchors_until_it_is_stopped(ledger, monkeypatch, tmp_path):
     monkeypatch.setattr(sweeper, "EVERY_SECONDS", 0.02)
     with ledger.writing("c1") as tx:
         hold(tx)
     ledger.clock.shift += DAY
-    stop = sweeper.start(SimpleNamespace(ledger=ledger))
+    home = Home(tmp_path / "home")
+    stop = sweeper.start(SimpleNamespace(ledger=ledger, settings=SimpleNamespace(paths=home)))
     until = time.monotonic() + 10
     while rows_of(ledger)[0].state == "reserved" and time.monotonic() < until:
         time.sleep(0.02)

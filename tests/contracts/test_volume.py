@@ -71,7 +71,7 @@ def test_many_writers_at_once_take_the_last_place_and_not_one_more(ledger, plan,
         True,
         None,
     )
-    told = {"journey": "welcome", "by": "dirigent", "reason": "volume", "automatic": True}
+    told = {"journey": "welcome", "by": "dirigent", "automatic": True}
     assert stop_events(ledger) == [told]
     assert verify(ledger.address).holds
 

@@ -92,7 +92,7 @@ def fuzz(server: Server, policy: Policy, *, examples: int, seed: int, phases: tu
 def of_this_shop(published: Mapping[str, Any], policy: Policy) -> dict[str, Any]:
     """The published document with the names of one catalog where the service takes no others."""
     narrowed: dict[str, Any] = copy.deepcopy(dict(published))
-    shapes = {name: shape["properties"] for name, shape in narrowed["components"]["schemas"].items()}
+    shapes = {name: shape.get("properties", {}) for name, shape in narrowed["components"]["schemas"].items()}
     journeys = sorted(policy.journeys)
     shapes["TriggerRef"]["journey"]["enum"] = journeys
     shapes["Money"]["currency"]["enum"] = [policy.economics.currency]

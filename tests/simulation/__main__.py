@@ -24,7 +24,7 @@ def main() -> int:
     for seed in given.seed:
         one = lived(seed, Size(given.customers, given.days, given.visits))
         wrong |= bool(one.found)
-        print(one, f"digest {one.digest}", *one.found[:50], sep="\n")
+        print(one, f"digest {one.digest}", *one.found[:50], *([one.again] if one.found else []), sep="\n")
         print(", ".join(f"{name}: {number}" for name, number in sorted(one.counted.items())))
     return 1 if wrong else 0
 

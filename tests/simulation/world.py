@@ -62,6 +62,11 @@ class Lived:
     cpu_seconds: float
 
     @property
+    def again(self) -> str:
+        """The command that lets the same world live again."""
+        return again(self.seed, self.size)
+
+    @property
     def calls(self) -> int:
         """Calls that were made, retries included."""
         return sum(number for name, number in self.counted.items() if name.partition(" ")[2])
@@ -74,6 +79,12 @@ class Lived:
             f"seed {self.seed}: {days} customer-days, {self.calls} calls ({per_day:.3f} a customer-day, {asked:.3f} for decisions), "
             f"{self.cpu_seconds:.1f} s of one processor = {pace:,.0f} customer-days a minute, {len(self.found)} findings"
         )
+
+
+def again(seed: int, size: Size) -> str:
+    """The command that lets a world live again."""
+    told = f"--customers {size.customers} --days {size.days} --visits {size.visits}"
+    return f"python -m tests.simulation {seed} {told}"
 
 
 class World:
@@ -205,6 +216,9 @@ def lived(seed: int, size: Size, folder: Path | None = None) -> Lived:
             world.live()
             found, rows = world.judged()
             digest = world.network.digest(rows)
+        except Exception as error:
+            error.add_note(f"seed {seed}: {again(seed, size)}")
+            raise
         finally:
             world.close()
     counted = world.network.counted

@@ -121,6 +121,7 @@ def _outbox() -> None:
         Column("type", String, nullable=False),
         Column("at", BigInteger, nullable=False),
         Column("data", Text, nullable=False),
+        sqlite_autoincrement=True,
     )
     op.create_index("outbox_of_subject", "outbox", ["subject", "version", "place"])
 
@@ -135,6 +136,7 @@ def _deliveries() -> None:
         Column("delivered_at", BigInteger),
         Column("error", String),
     )
+    op.create_index("deliveries_waiting", "deliveries", ["sink", "number"], **_only("delivered_at IS NULL"))
 
 
 def _leases() -> None:

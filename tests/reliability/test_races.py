@@ -1,0 +1,55 @@
+"""Short races on the ledger's own interface: caps, the single winner and withdrawals hold; without the look under the lock they do not."""
+
+from __future__ import annotations
+
+import pytest
+
+from benchmarks.reliability import race, withdraw
+
+STORES = (pytest.param("sqlite"), pytest.param("postgresql", marks=pytest.mark.postgres))
+
+
+@pytest.fixture(params=STORES)
+def named(request, tmp_path) -> str:
+    if request.param == "sqlite":
+        return str(tmp_path / "ledger.db")
+    return request.getfixturevalue("postgres").new_database()
+
+
+@pytest.fixture
+def folder(tmp_path):
+    found = tmp_path / "histories"
+    found.mkdir()
+    return found
+
+
+def test_caps_and_the_single_winner_hold_while_processes_race(named, folder):
+    found = race.race(named, folder, attempts=2400, processes=3, people=20, seconds=60)
+    assert found.counts["attempts"] >= 2400
+    assert found.counts["second_look"] > 0, "nobody was refused under the lock: this is no race"
+    assert (found.verdict.findings, found.verdict.shown) == (0, ())
+    assert found.verdict.audit_holds
+    assert found.lost < 0.01  # of the few places of a short race a single crash is a large share
+
+
+def test_a_race_without_the_second_look_breaks_caps(tmp_path, folder):
+    found = race.race(
+        str(tmp_path / "ledger.db"), folder, attempts=2400, processes=3, people=12, seconds=60, broken=True
+    )
+    assert found.verdict.over_contacts > 0
+    assert found.verdict.double_winners == 0, "the table's own index is the second line"
+    assert found.counts["second_line"] > 0
+    assert found.verdict.audit_holds
+
+
+def test_nothing_is_reserved_or_confirmed_behind_a_withdrawal(named, folder):
+    found = withdraw.pairs(named, folder, count=300)
+    assert found.counts["withdrawn"] == 300
+    assert min(found.counts[end] for end in ("refused", "confirmed")) > 0, "one side always came first: this is no race"
+    assert (found.verdict.findings, found.verdict.shown) == (0, ())
+    assert found.verdict.audit_holds
+
+
+def test_a_withdrawal_is_overrun_without_the_second_look(tmp_path, folder):
+    found = withdraw.pairs(str(tmp_path / "ledger.db"), folder, count=150, broken=True)
+    assert found.verdict.counts["I3"] > 0
