@@ -6,7 +6,7 @@ COMPILE  = $(PYTHON) -m scripts.installer pip compile --quiet --universal --pyth
 PYTEST   = $(RUN)/python -m pytest -n 2 --dist loadfile --durations 10
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long test-floors check serve bench lock sbom clean environment-demo environment-dev system-programs
+.PHONY: help demo test test-long test-floors check serve bench bench-reliability lock sbom clean environment-demo environment-dev system-programs
 
 help:  ## this list
 	@sed -n 's/^\([a-z][a-z-]*\):.*  ## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '  %-16s %s\n' "$$name" "$$text"; done
@@ -34,6 +34,13 @@ serve: environment-demo  ## the decision service on 127.0.0.1, its clock where t
 
 bench: environment-dev  ## speed and decision quality; each benchmark prints a table
 	@for file in benchmarks/[a-z]*.py; do echo "== $$file"; $(RUN)/python "$$file" || exit 1; done
+
+bench-reliability: environment-dev system-programs  ## races, kills, faults and hostile requests at full length: about two hours
+	@failed=""; for run in "race --store sqlite" "race --store postgresql" "race --broken --attempts 50000" \
+	  "race_http --store sqlite" "race_http --store postgresql" "withdraw --store sqlite" "withdraw --store postgresql" \
+	  "crash --store postgresql" "faults" "overhead --store sqlite" "overhead --store postgresql" "hostile" "schema" "outbox"; do \
+	  echo "== $$run"; $(RUN)/python -m benchmarks.reliability.$$run || failed="$$failed [$$run]"; \
+	done; test -z "$$failed" || { echo "did not hold:$$failed"; exit 1; }
 
 lock: environment-dev  ## write requirements/*.lock anew; LOCK_FLAGS=--upgrade takes the newest versions
 	$(COMPILE) --extra serving --extra training --extra notebooks --extra scale --extra kafka --extra dev -o requirements/dev.lock

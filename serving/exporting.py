@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from datetime import date, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import duckdb
 
@@ -23,6 +24,9 @@ ABOUT = (
     "imported), `features` (what is computed from them: stored snapshots, and the values a decision would read now)."
 )
 
+_TRIES, _PAUSE_SECONDS = 20, 0.1
+T = TypeVar("T")
+
 
 def document_of(ledger: Ledger, home: Home, features: FeatureStore, channels: Iterable[str], customer_id: str) -> bytes:
     """The document as JSON in UTF-8, without unknown values. Somebody unknown gets one with empty lists.
@@ -34,9 +38,19 @@ def document_of(ledger: Ledger, home: Home, features: FeatureStore, channels: It
             "about": ABOUT, "customer_id": customer_id, "made_at": reading.now().isoformat(),
             "ledger": known_of(reading, customer_id),
         }  # fmt: skip
-    told["tables"] = _of_tables(home, customer_id)
-    told["features"] = {"stored": _snapshots(home, customer_id)} | _now(features, channels, customer_id)
+    told["tables"] = _whole(lambda: _of_tables(home, customer_id))
+    told["features"] = {"stored": _whole(lambda: _snapshots(home, customer_id))} | _now(features, channels, customer_id)
     return json.dumps(told, ensure_ascii=False, separators=(",", ":"), default=_text).encode("utf-8", "replace")
+
+
+def _whole(read: Callable[[], T]) -> T:
+    """What `read` gives; again when somebody's erasure put another file in the place of one that was being read."""
+    for _ in range(_TRIES):
+        try:
+            return read()
+        except duckdb.IOException:
+            time.sleep(_PAUSE_SECONDS)
+    raise FeatureStoreError("the shop's files are being rewritten", mend="ask again in a minute")
 
 
 def _of_tables(home: Home, customer_id: str) -> dict[str, list[dict[str, Any]]]:

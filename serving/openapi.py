@@ -44,9 +44,7 @@ def document() -> dict[str, Any]:
     answered: set[type[Any]] = {call.answers for call in CALLS if call.answers} | {ProblemBody}
     models: list[_Model] = [(model, "validation") for model in sorted(asked, key=lambda model: model.__name__)]
     models += [(model, "serialization") for model in sorted(answered, key=lambda model: model.__name__)]
-    _, schemas = models_json_schema(
-        models, ref_template="#/components/schemas/{model}", schema_generator=_Published
-    )
+    _, schemas = models_json_schema(models, ref_template="#/components/schemas/{model}", schema_generator=_Published)
     return {
         "openapi": "3.1.0",
         "info": {"title": "Dirigent", "version": INTERFACE, "description": "One customer, one moment, one decision."},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from arbitration.errors import LedgerError
 from features.home import Home
 from serving.auth import secret
 from serving.clock import Clock
@@ -35,5 +36,9 @@ def open_ledger(settings: Settings, clock: Clock | None = None) -> Ledger:
 
 
 def address_of(settings: Settings) -> Address:
-    """Where the ledger lies and what opens it, for reading alone."""
+    """Where the ledger lies and what opens it, for reading alone. Raises `LedgerError` when there is none; nothing is made then."""
+    if settings.ledger is None and not settings.paths.ledger.exists():
+        raise LedgerError(
+            "there is no ledger yet", where=str(settings.paths.ledger), mend="run: dirigent serve, and ask it something"
+        )
     return Address(Place.of(place_of(settings)), keyring_of(settings.paths))

@@ -41,7 +41,7 @@ class StepRequest(Strict):
     request_id: Identifier
     decision_id: Identifier
     step: Annotated[int, Field(ge=1, le=9), WHOLE]
-    context: Situation = {}
+    context: Annotated[Situation, Field(default_factory=dict)]
 
 
 class ReservationAnswer(Shape):

@@ -81,9 +81,10 @@ _ALL_TRUE = {
     "properties": {"conditions": {"type": "object", "properties": {name: {"const": True} for name in CONDITIONS}}},
 }
 # What `ConsentReport` checks across its fields, for whoever reads the published document; the order of moments is not said there.
-_CONSENT_FORMS: list[dict[str, Any]] = [
+_CONSENT_FORMS: list[Any] = [
     _grant_by("consent"),
-    _grant_by("contract", purpose={"const": "service"}) | {"required": ["channel", "purpose", "legal_basis", "evidence"]},
+    _grant_by("contract", purpose={"const": "service"})
+    | {"required": ["channel", "purpose", "legal_basis", "evidence"]},
     _grant_by("existing_customer_7_3", evidence=_ALL_TRUE, **_only(channel="email", purpose="marketing")),
     {
         "title": "Confirmed",

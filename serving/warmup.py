@@ -41,6 +41,7 @@ from serving.console.rendering import html
 from serving.decisions import consider, question_of
 from serving.openapi import READERS
 from serving.reading import tell
+from serving.ledger.rows import Reservation
 from serving.records import Record
 from serving.settings import Settings
 from serving.weighing import weigh
@@ -88,6 +89,7 @@ def _with_everything(record: Record) -> Record:
     step = PlanStep(candidate, now, 0.0, "", (), now, 0.0)
     return replace(
         record,
+        reservation=Reservation("reservation", 1, now),
         context=replace(
             record.context,
             consents=(Consent("channel", "marketing", "granted", "consent", None, now),),

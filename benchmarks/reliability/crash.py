@@ -71,16 +71,18 @@ class Killer:
         self._kinds = kinds
 
     def run(self, seconds: float, scale: float = 1.0) -> None:
-        """Kill for so long; with a smaller `scale` the rarer kills come sooner."""
+        """Kill for so long, and each kind once at least; with a smaller `scale` the rarer kills come sooner."""
         began = time.monotonic()
         due = {kind: began + self._wait(kind, scale) for kind in self._kinds}
-        while (now := time.monotonic()) - began < seconds:
+        while due:
             kind = min(due, key=lambda name: due[name])
-            if due[kind] > now:
+            if (now := time.monotonic()) < due[kind]:
                 time.sleep(min(due[kind] - now, 0.05))
                 continue
             self._kinds[kind][1]()
             due[kind] = time.monotonic() + self._wait(kind, scale)
+            if due[kind] > began + seconds:
+                del due[kind]
 
     def _wait(self, kind: str, scale: float) -> float:
         low, high = self._kinds[kind][0]

@@ -17,6 +17,7 @@ from features.home import Home
 from serving import sweeper
 from serving.estimates import estimates
 from serving.ledger import bookkeeping, postponed, requests, schema
+from serving.ledger.anchors import path_of
 from serving.ledger.postponed import Postponed
 from serving.ledger.rows import Answer
 from serving.opening import open_ledger
@@ -100,10 +101,11 @@ def test_the_thread_sweeps_and_anchors_until_it_is_stopped(ledger, monkeypatch, 
     home = Home(tmp_path / "home")
     stop = sweeper.start(SimpleNamespace(ledger=ledger, settings=SimpleNamespace(paths=home)))
     until = time.monotonic() + 10
-    while rows_of(ledger)[0].state == "reserved" and time.monotonic() < until:
+    while not path_of(home).exists() and time.monotonic() < until:
         time.sleep(0.02)
     stop()
     assert rows_of(ledger)[0].state == "expired"
+    assert len(path_of(home).read_text().splitlines()) == 1, "the next anchor is due in an hour"
 
 
 POLICY = open_policy()

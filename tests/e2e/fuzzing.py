@@ -28,6 +28,8 @@ UNSAYABLE = (
     "valid_to after the consent begins",
     "confirmed_at not before requested_at",
     "a step of the decision",
+    "1 to ",  # the later steps that a plan has
+    "no later step",
     "only conversions follow from silence",
 )
 PHASES = ("examples", "coverage", "fuzzing", "stateful")

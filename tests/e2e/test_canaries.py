@@ -35,7 +35,14 @@ EVERYTHING = (*PERSONAL, *IDS, REMARKED)
 NOW, EARLIER = "2018-01-02T15:00:00Z", "2018-01-01T10:00:00Z"
 WHO = {"alias": {"type": ALIAS_TYPE, "value": f"{ALIAS}-2"}}
 SAID = {"id": f"{CUSTOMER}-r", "source": f"{CUSTOMER}-s", "customer": WHO}
-EVIDENCE = {"text_id": ALIAS, "text_sha256": "0" * 64, "source": CUSTOMER, "requested_at": EARLIER, "confirmed_at": EARLIER, "reference": ALIAS}
+EVIDENCE = {
+    "text_id": ALIAS,
+    "text_sha256": "0" * 64,
+    "source": CUSTOMER,
+    "requested_at": EARLIER,
+    "confirmed_at": EARLIER,
+    "reference": ALIAS,
+}
 MEANT = {
     "/v1/decisions": {
         "request_id": f"{CUSTOMER}-q", "customer": WHO, "triggers": [{"journey": "welcome", "event_id": ALIAS}],
@@ -90,12 +97,21 @@ def _everywhere(admin: httpx.Client, stranger: httpx.Client) -> None:
     for endpoint in ENDPOINTS:
         for text in EVERYTHING:
             path = "/".join(quote(text, safe="") if "{" in part else part for part in endpoint.path.split("/"))
-            headers = {"User-Agent": text, "Referer": f"http://x/{quote(text)}", "X-Customer": text, "Accept-Language": text}
+            headers = {
+                "User-Agent": text,
+                "Referer": f"http://x/{quote(text)}",
+                "X-Customer": text,
+                "Accept-Language": text,
+            }
             more = {"json": {}} if endpoint.method == "POST" else {}
             for client in (admin, stranger):
-                client.request(endpoint.method, path, params={"lang": text, "next": text, text: text}, headers=headers, **more)
+                client.request(
+                    endpoint.method, path, params={"lang": text, "next": text, text: text}, headers=headers, **more
+                )
                 client.request("PUT", path, headers=headers)
-                client.request(endpoint.method, path, headers={"Content-Type": quote(text), "Content-Encoding": quote(text)})
+                client.request(
+                    endpoint.method, path, headers={"Content-Type": quote(text), "Content-Encoding": quote(text)}
+                )
             stranger.get(path, headers={"Authorization": f"Bearer {text}", "Cookie": f"dirigent_session={quote(text)}"})
             stranger.get(f"/ui/{quote(text, safe='')}", params={"next": f"/ui/{text}"})
             stranger.post("/ui/login", data={"key": text, "next": f"/ui/decisions/{text}", text: text})
@@ -103,8 +119,8 @@ def _everywhere(admin: httpx.Client, stranger: httpx.Client) -> None:
 
 def _wrongly(admin: httpx.Client) -> None:
     """In every place of every body where it does not belong, and in bodies that are no JSON."""
-    for path, body in MEANT.items():
-        path = "/".join("unknown" if "{" in part else part for part in path.split("/"))
+    for template, body in MEANT.items():
+        path = "/".join("unknown" if "{" in part else part for part in template.split("/"))
         for one in spoiled(body, PERSONAL):
             admin.post(path, json=one)
         for text in EVERYTHING:
@@ -150,7 +166,13 @@ def _follow(admin: httpx.Client, decided: dict, name: str, number: int) -> None:
         admin.post(f"/v1/reservations/{held['id']}/{verb}", json={"epoch": held["epoch"]})
     if len(decided["plan"]) > 1:
         admin.post("/v1/reservations", json={"request_id": name, "decision_id": decided["decision_id"], "step": 1})
-    seen = {"id": name, "source": CUSTOMER, "decision_id": decided["decision_id"], "type": "converted", "occurred_at": NOW}
+    seen = {
+        "id": name,
+        "source": CUSTOMER,
+        "decision_id": decided["decision_id"],
+        "type": "converted",
+        "occurred_at": NOW,
+    }
     assert admin.post("/v1/outcomes", json=seen).status_code == 200
 
 

@@ -5,22 +5,25 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import sqlite3
 import subprocess
 import sys
-import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from arbitration.codec import canonical_text
+from arbitration.compact import compact, expand
+from arbitration.domain import Decision
 from catalog.loading import EXAMPLE
 from features.home import Home
 from scripts.environment import CONSOLE_SCRIPT
 from serving.auth import create_key
 from serving.ledger.store import Ledger
+from serving.opening import keyring_of
 from serving.replay_many import CHECKED_AT_ONCE
 from tests.e2e.service_process import ROOT, environment, private_home, running
+from tests.e2e.tampering import alter, copy_of
 
 VERB = [sys.executable, "-c", "from dirigent.main import run; run()", "replay"]
 HOUSEHOLDS = range(1, 41)
@@ -89,16 +92,8 @@ def test_the_image_has_the_same_console_script():
 
 def test_a_record_of_an_earlier_version_is_said_to_be_unproven_and_alone_it_proves_nothing(decided, tmp_path):
     server, first, _ = decided
-    home = private_home(server.home, tmp_path / "earlier")
-    with sqlite3.connect(server.home.ledger) as source, sqlite3.connect(home.ledger) as copy:
-        source.backup(copy)
-        asked = "SELECT inputs FROM decisions WHERE decision_id = ?"
-        inputs = json.loads(zlib.decompress(copy.execute(asked, (first[0]["decision_id"],)).fetchone()[0]))
-        change = "UPDATE decisions SET inputs = ? WHERE decision_id = ?"
-        earlier = canonical_text(inputs | {"version": 1})
-        copy.execute(change, (zlib.compress(earlier), first[0]["decision_id"]))
-    source.close()
-    copy.close()
+    home = copy_of(server.home, tmp_path / "earlier")
+    alter(home, first[0]["decision_id"], "inputs", lambda part: canonical_text(json.loads(part) | {"version": 1}))
     alone = replay(home, first[0]["decision_id"], "--check")
     assert (alone.returncode, "✓" in alone.stdout) == (1, False)
     assert "1 are unproven: it was written as version 1 of the record" in alone.stdout
@@ -115,7 +110,7 @@ def test_where_nothing_is_chosen_nothing_is_proven(decided, tmp_path):
     assert (done.returncode, "✓" in done.stdout) == (1, False)
     assert "No recorded decision lies in this span of time: nothing was checked" in done.stdout
     home = Home(tmp_path / "new")
-    Ledger(home.ledger).close()
+    Ledger(home.ledger, keyring_of(home)).close()
     done = replay(home, "--all", "--check")
     assert done.returncode == 0
     assert "The ledger holds no decision yet: nothing was checked" in done.stdout
@@ -162,16 +157,11 @@ def test_the_record_keeps_its_shape(decided):
 
 def test_a_tampered_decision_is_found_by_both_and_named(decided, tmp_path):
     server, first, _ = decided
-    home = private_home(server.home, tmp_path / "tampered")
-    with sqlite3.connect(server.home.ledger) as source, sqlite3.connect(home.ledger) as copy:
-        source.backup(copy)
-        asked = "SELECT decision FROM decisions WHERE decision_id = ?"
-        decision = json.loads(zlib.decompress(copy.execute(asked, (first[3]["decision_id"],)).fetchone()[0]))
-        decision["probability"] = 0.125
-        change = "UPDATE decisions SET decision = ? WHERE decision_id = ?"
-        copy.execute(change, (zlib.compress(canonical_text(decision)), first[3]["decision_id"]))
-    source.close()
-    copy.close()
+    home = copy_of(server.home, tmp_path / "tampered")
+    alter(
+        home, first[3]["decision_id"], "decision",
+        lambda part: compact(replace(expand(Decision, part), probability=0.125)),
+    )  # fmt: skip
     done = replay(home, "--all", "--check")
     assert done.returncode == 1
     assert f"{first[3]['decision_id']}: differs first at probability" in done.stdout

@@ -16,6 +16,7 @@ from features.home import Home
 from serving.auth import create_key
 from serving.ledger.rows import Answer, DecisionRow, Summary
 from serving.ledger.store import Ledger
+from serving.opening import keyring_of
 from tests.e2e.service_process import ROOT, SERVE, environment, free_port, private_home, running
 
 
@@ -77,7 +78,7 @@ def test_a_wrong_option(home, option, text):
     assert option in refused(home, command=[*SERVE, option, text])
 
 
-@pytest.mark.parametrize("verb", [["key", "shop"], ["import", "--example"], ["train"]])
+@pytest.mark.parametrize("verb", [["key", "create", "shop"], ["import", "--example"], ["train"]])
 def test_a_home_that_is_no_folder(tmp_path, verb):
     file = tmp_path / "file"
     file.write_text("")
@@ -88,15 +89,17 @@ def test_a_home_that_is_no_folder(tmp_path, verb):
 
 def test_what_a_verb_writes_is_for_its_owner_alone(tmp_path):
     home = Home(tmp_path / "fresh")
-    subprocess.run([*SERVE[:-1], "key", "shop"], cwd=ROOT, env=environment(home, free_port()), check=True, timeout=60)
+    subprocess.run(
+        [*SERVE[:-1], "key", "create", "shop"], cwd=ROOT, env=environment(home, free_port()), check=True, timeout=60
+    )
     modes = {stat.S_IMODE(path.stat().st_mode) & 0o077 for path in (home.root, *home.root.rglob("*"))}
     assert modes == {0}
 
 
 def test_a_lost_salt_is_not_replaced_while_decisions_rest_on_it(home):
     (home.keys / "salt").unlink(missing_ok=True)
-    ledger = Ledger(home.ledger)
-    with ledger.writing() as writing:
+    ledger = Ledger(home.ledger, keyring_of(home))
+    with ledger.writing("1") as writing:
         moment, answer = datetime(2018, 1, 1, tzinfo=UTC), Answer("digest", 200, b"{}")
         silence = Summary(None, None, 0.0, 0.0, {})
         writing.add_decision(DecisionRow("d", "c", "r", "1", moment, "live", answer, "v", silence, b"", b""))
@@ -110,6 +113,7 @@ def test_an_unknown_setting(home):
 
 
 def test_a_ledger_that_is_no_ledger(home):
+    keyring_of(home)
     home.ledger.write_bytes(b"x" * 5000)
     assert "damaged" in refused(home)
 

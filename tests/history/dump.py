@@ -152,7 +152,7 @@ def _contacts(connection: Connection, names: Row, orders: _Orders, planned: dict
             settled = (orders.since(schema.contacts, row, engaged=(None, False, True)), row["settled_at"])
         elif row["state"] != "reserved":
             settled = orders.left_reserved(row)
-        send_at = planned.get(row["reservation_id"], row["sent_at"])
+        send_at: int = planned[row["reservation_id"]] if row["reservation_id"] in planned else row["sent_at"]
         yield {
             **{name: value for name, value in row.items() if name != "evidence_id"},
             "table": "contacts", "customer": names[row["subject"]], "evidence": row["evidence_id"],

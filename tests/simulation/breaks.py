@@ -19,7 +19,9 @@ Break = Callable[[], AbstractContextManager[object]]
 
 def _nothing_is_looked_at_again() -> AbstractContextManager[object]:
     """A decision is written although somebody withdrew while it was made; that a place was taken meanwhile is still seen."""
-    return patch.object(decisions, "_still_holds", lambda _runtime, tx, _question, _ready, known: tx.epoch == known.epoch)
+    return patch.object(
+        decisions, "_still_holds", lambda _runtime, tx, _question, _ready, known: tx.epoch == known.epoch
+    )
 
 
 @contextmanager

@@ -119,8 +119,8 @@ def _answered(runtime: Runtime, send: Send) -> tuple[int, bytes, bool]:
     except Problem as problem:
         return problem.status, b"", "Retry-After" in problem.headers
     except DirigentError as error:
-        problem = from_error(error)
-        return problem.status, b"", problem.status >= 500
+        status = from_error(error).status
+        return status, b"", status >= 500
 
 
 def _told(kind: str, answer: Row) -> Row:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 
 from arbitration.policy import BusinessName, Cap, Policy
 from catalog.loading import EXAMPLE, load_catalog
@@ -20,6 +21,7 @@ CAPS = (
 )
 
 
+@cache
 def small_policy() -> Policy:
     """The catalog of the simulated shop, made of lines of the example catalog. Cool-downs are short, so that caps decide."""
     whole = load_catalog(EXAMPLE)

@@ -10,12 +10,11 @@ import random
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
-from unittest.mock import patch
 
 from sqlalchemy import event, func, select
 
@@ -99,7 +98,9 @@ def prepare(folder: Path) -> Prepared:
             if len(found["plan"]) > (customer == "sent"):
                 return found
             if "reservation" in found:
-                reservations.release(runtime, ENGINE, found["reservation"]["id"], _body(epoch=found["reservation"]["epoch"]))
+                reservations.release(
+                    runtime, ENGINE, found["reservation"]["id"], _body(epoch=found["reservation"]["epoch"])
+                )
         raise AssertionError("nothing was decided")
 
     sent = decided("sent", "in_app", "push")
@@ -188,25 +189,16 @@ def answers_of(runtime: Runtime) -> set[bytes]:
     return kept
 
 
-def without_files() -> Any:
-    """Objections and erasures reach the ledger alone; see `tests.simulation.world`."""
-    nothing = dict.fromkeys(("follow_objection", "bar_leaving", "finish_in_background"), lambda *_: None)
-    return patch.multiple(rights, **nothing)
-
-
-def hit_at(found: Prepared, call: Call, number: int, fault: Fault, folder: Path) -> str | None:
-    """Do `call` with a fault at its `number`-th statement and then again, as a caller does who got no answer.
+def hit_at(found: Prepared, kind: str, number: int, fault: Fault, folder: Path) -> str | None:
+    """Make the call of a kind with a fault at its `number`-th statement and then again, as a caller does who got no answer.
 
     Returns the statement that was hit, None when there are fewer. Raises `AssertionError` when something is wrong afterwards.
     """
-    runtime = opened(found, copied(found.folder, folder / "here"))
+    call, runtime = writes(found)[kind], opened(found, copied(found.folder, folder / "here"))
     before = answers_of(runtime)
-    status = 0
-    with fault_at(runtime, number, fault, folder / "grave") as hit:
-        try:
-            status, first = call(runtime)
-        except (LedgerError, Killed):
-            pass
+    status, first = 0, b""
+    with fault_at(runtime, number, fault, folder / "grave") as hit, suppress(LedgerError, Killed):
+        status, first = call(runtime)
     if not hit:
         runtime.close()
         return None
@@ -218,10 +210,12 @@ def hit_at(found: Prepared, call: Call, number: int, fault: Fault, folder: Path)
         again, body = call(runtime)
         assert 200 <= again < 300, f"answered {again} when asked again"
         assert not kept or body in kept or b"reservation_id" in body, "another answer than the one that was committed"
-        assert not status or body == first, "another answer than the one that was given"  # a fault behind all that matters
+        assert not status or body == first, (
+            "another answer than the one that was given"
+        )  # a fault behind all that matters
         assert call(runtime) == (again, body), "a third answer"
         assert verify(runtime.ledger.address).holds, "the chain does not verify"
-        assert state_of(runtime) == effect_of(found, call, folder / "right"), "another effect than without the fault"
+        assert state_of(runtime) == effect_of(found, kind, folder / "right"), "another effect than without the fault"
     finally:
         runtime.close()
     return hit[0]
@@ -230,12 +224,12 @@ def hit_at(found: Prepared, call: Call, number: int, fault: Fault, folder: Path)
 _RIGHT: dict[tuple[Path, str], dict[str, Any]] = {}
 
 
-def effect_of(found: Prepared, call: Call, folder: Path) -> dict[str, Any]:
+def effect_of(found: Prepared, kind: str, folder: Path) -> dict[str, Any]:
     """What the call leaves behind when nothing fails; done once for each."""
-    key = (found.folder, str(id(call)))
+    key = (found.folder, kind)
     if key not in _RIGHT:
         runtime = opened(found, copied(found.folder, folder))
-        call(runtime)
+        writes(found)[kind](runtime)
         _RIGHT[key] = state_of(runtime)
         runtime.close()
     return _RIGHT[key]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import random
+from functools import partial
 
 from arbitration.errors import LedgerError
 from serving import journeys
 from serving.auth import Client
+from serving.bootstrap import Runtime
 from serving.ledger.rights import files_done, unfinished
 from serving.sweeper import sweep
 from tests.simulation.calling import Network
@@ -42,13 +44,16 @@ class Keepers:
     def stopping(self) -> None:
         """A journey is stopped for some hours."""
         while self._passes(6 * DAY):
-            journey, body = self._dice.choice(("welcome", "churn_recovery")), json.dumps({"reason": "simulated"}).encode()
-            status, _ = self._network.ask_unrecorded("stop", lambda runtime: journeys.stop(runtime, ADMIN, journey, body))  # noqa: B023
+            journey, body = (
+                self._dice.choice(("welcome", "churn_recovery")),
+                json.dumps({"reason": "simulated"}).encode(),
+            )
+            status, _ = self._network.ask_unrecorded("stop", partial(_stop, journey, body))
             if status == 200:
                 self._promises.begin("stop", journey)
             self._passes(8 * HOUR)
             self._promises.end("stop", journey)
-            self._network.ask_unrecorded("resume", lambda runtime: journeys.resume(runtime, ADMIN, journey, body))  # noqa: B023
+            self._network.ask_unrecorded("resume", partial(_resume, journey, body))
 
     def crashing(self, process: Process) -> None:
         """The process dies, at a moment when calls are under way if there are any."""
@@ -79,3 +84,11 @@ class Keepers:
             process.runtime.ledger.write(None, lambda tx: files_done(tx, waiting))
             self._network.note("files done")
         self._scheduler.wait(self._dice.randrange(TICKS))
+
+
+def _stop(journey: str, body: bytes, runtime: Runtime) -> tuple[int, bytes]:
+    return journeys.stop(runtime, ADMIN, journey, body)
+
+
+def _resume(journey: str, body: bytes, runtime: Runtime) -> tuple[int, bytes]:
+    return journeys.resume(runtime, ADMIN, journey, body)

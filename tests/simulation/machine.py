@@ -7,10 +7,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from arbitration.policy import Policy
+from serving.bootstrap import Runtime
 from serving.clock import Clock
 from serving.ledger.keyring import Keyring
 from tests.simulation.scheduling import Scheduler
-from tests.simulation.shop import Features, SteppedLedger, process
+from tests.simulation.shop import Features, Step, SteppedLedger, process
 
 PROCESSES = 2
 COMES_BETWEEN = {"read": 0.3, "statement": 0.03, "lock": 0.5, "committed": 0.5}
@@ -68,12 +69,12 @@ class Process:
         if self.life != life:
             raise Crashed
 
-    def _start(self):
+    def _start(self) -> Runtime:
         machine = self._machine
         ledger = SteppedLedger(machine.folder / "ledger.db", self._keyring, machine.clock(), self._begun_now())
         return process(machine.folder, self._policy, self._features, ledger)
 
-    def _begun_now(self):
+    def _begun_now(self) -> Step:
         """The steps of this life. A call that outlives it finds that it is over."""
         life = self.life
 

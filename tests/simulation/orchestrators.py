@@ -51,7 +51,12 @@ class Orchestrators:
             self._hold(customer, answer, answer["reservation"], 0, answer["action"]["send_at"])
 
     def _decide(self, customer: str, asked: Row) -> tuple[int, Row]:
-        told = {"customer": customer, "request_id": asked["request_id"], "body": decisions.digest_of(asked), "caller": "engine"}
+        told = {
+            "customer": customer,
+            "request_id": asked["request_id"],
+            "body": decisions.digest_of(asked),
+            "caller": "engine",
+        }
         body = json.dumps(asked).encode()
         return self._network.ask("decide", told, lambda runtime: decisions.decide_for(runtime, ENGINE, body))
 
@@ -66,7 +71,7 @@ class Orchestrators:
             self._settle("release", held, customer, {"epoch": held["epoch"], "reason": "given_back"})
             if dice.random() < 0.5:
                 return  # those who go on try to confirm what they gave back
-        late = dice.randrange(8 * HOUR) if fate > 0.9 else dice.randrange(60 * TICKS)
+        late = dice.randrange(8 * HOUR if fate > 0.9 else HOUR if fate > 0.7 else 60 * TICKS)
         machine.scheduler.wait(machine.ticks_until(datetime.fromisoformat(send_at)) + late)
         wrong = dice.choice((-1, 1)) if dice.random() < 0.02 else 0
         status = self._settle("confirm", held, customer, {"epoch": max(1, held["epoch"] + wrong)})
@@ -98,7 +103,13 @@ class Orchestrators:
 
     def _report(self, decision_id: str, step: int, kind: str) -> None:
         now = self._network.machine.true
-        asked: Row = {"id": f"o-{next(self._numbers)}", "source": SOURCE, "decision_id": decision_id, "step": step, "type": kind}
+        asked: Row = {
+            "id": f"o-{next(self._numbers)}",
+            "source": SOURCE,
+            "decision_id": decision_id,
+            "step": step,
+            "type": kind,
+        }
         asked["occurred_at"] = now.isoformat()
         body = json.dumps(asked).encode()
         told = {name: asked[name] for name in ("source", "id", "decision_id", "step", "type")}
@@ -108,10 +119,17 @@ class Orchestrators:
     def _next(self, customer: str, answer: Row, planned: Row) -> None:
         """Reserve the plan's next step at its time."""
         machine, step = self._network.machine, planned["step"]
-        machine.scheduler.wait(machine.ticks_until(datetime.fromisoformat(planned["send_at"])) + self._dice.randrange(HOUR))
+        machine.scheduler.wait(
+            machine.ticks_until(datetime.fromisoformat(planned["send_at"])) + self._dice.randrange(HOUR)
+        )
         asked = {"request_id": f"s-{next(self._numbers)}", "decision_id": answer["decision_id"], "step": step}
         body = json.dumps(asked).encode()
-        told: dict[str, Any] = {"customer": customer, "request_id": asked["request_id"], "caller": "engine", "step": step}
+        told: dict[str, Any] = {
+            "customer": customer,
+            "request_id": asked["request_id"],
+            "caller": "engine",
+            "step": step,
+        }
         told |= {"decision_id": answer["decision_id"], "body": hashlib.sha256(body).hexdigest()}
         status, found = self._network.ask("reserve", told, lambda runtime: steps.reserve_step(runtime, ENGINE, body))
         if status == 201:

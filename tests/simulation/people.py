@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import random
 from datetime import timedelta
+from functools import partial
 from itertools import count
 
 from serving import consents, rights
+from serving.bootstrap import Runtime
 from tests.simulation.calling import Network, Row
 from tests.simulation.promises import Promises
 from tests.simulation.scheduling import DAY, HOUR
@@ -33,7 +35,13 @@ class People:
     def grant(self, customer: str, channel: str) -> None:
         """A consent with its evidence, confirmed at once."""
         said_at = self._network.machine.true.isoformat()
-        proof = {"text_id": "t", "text_sha256": _TEXT, "source": "app", "requested_at": said_at, "confirmed_at": said_at}
+        proof = {
+            "text_id": "t",
+            "text_sha256": _TEXT,
+            "source": "app",
+            "requested_at": said_at,
+            "confirmed_at": said_at,
+        }
         said = {"channel": channel, "state": "granted", "legal_basis": "consent", "evidence": proof}
         self._say("grant", customer, said, {"channel": channel})
 
@@ -47,9 +55,7 @@ class People:
             body = self._body(customer, {"state": state})
             if state == "lifted":
                 self._promises.end("objection", customer)
-            status, _ = self._network.ask_unrecorded(
-                state, lambda runtime, body=body: rights.receive_objection(runtime, body)
-            )
+            status, _ = self._network.ask_unrecorded(state, partial(_object, body))
             if state == "objected" and status == 200:
                 self._promises.begin("objection", customer)
             self._network.machine.scheduler.wait(self._dice.randrange(4 * DAY))
@@ -65,7 +71,9 @@ class People:
         self._say("erase", customer, {"reason": "consent_withdrawn"}, {})
 
     def _body(self, customer: str, said: Row) -> bytes:
-        return json.dumps({"id": f"w-{next(self._numbers)}", "source": "app", "customer": {"id": customer}} | said).encode()
+        return json.dumps(
+            {"id": f"w-{next(self._numbers)}", "source": "app", "customer": {"id": customer}} | said
+        ).encode()
 
     def _say(self, kind: str, customer: str, said: Row, more: Row) -> None:
         receive = {
@@ -74,3 +82,7 @@ class People:
         body = self._body(customer, said)
         told = {"customer": customer} | more | ({"purpose": "marketing"} if "channel" in more else {})
         self._network.ask(kind, told, lambda runtime: receive(runtime, body))
+
+
+def _object(body: bytes, runtime: Runtime) -> tuple[int, bytes]:
+    return rights.receive_objection(runtime, body)

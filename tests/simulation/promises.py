@@ -41,7 +41,9 @@ class Promises:
             elif "reservation_id" in line and line["journey"] != "care":
                 ask = asked[line["call"]]
                 began = first[ask["kind"], ask["request_id"]]
-                for key in (("objection", ask["customer"]), ("stop", line["journey"])):
-                    if any(begin < began and line["at"] <= end for begin, end in self._spans.get(key, ())):
-                        found.append(f"{line['reservation_id']} was reserved although an {key[0]} held ({key[1]})")
+                found += [
+                    f"{line['reservation_id']} was reserved although an {key[0]} held ({key[1]})"
+                    for key in (("objection", ask["customer"]), ("stop", line["journey"]))
+                    if any(begin < began and line["at"] <= end for begin, end in self._spans.get(key, ()))
+                ]
         return found

@@ -101,7 +101,9 @@ def process(home: Path, policy: Policy, features: Features, ledger: Ledger) -> R
     )  # fmt: skip
 
 
-def fill(ledger: Ledger, zones: Mapping[str, str], begin: datetime, contacted: Iterable[tuple[str, str, timedelta]]) -> None:
+def fill(
+    ledger: Ledger, zones: Mapping[str, str], begin: datetime, contacted: Iterable[tuple[str, str, timedelta]]
+) -> None:
     """The shop's own rows: customers with their zones, consents for the channels that need one, and contacts before `begin`."""
     with ledger.engine.begin() as connection:
         connection.execute(insert(schema.shop_customers), [

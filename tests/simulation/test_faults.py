@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 
-from tests.simulation.faults import FAULTS, Prepared, hit_at, prepare, without_files, writes
+from tests.simulation.faults import FAULTS, Prepared, hit_at, prepare, writes
+from tests.simulation.world import VOLATILE, without_files
 
 KINDS = (
     "decide", "decide again, with a lease that is over", "confirm", "release", "outcome", "consent", "objection", "pause",
@@ -14,8 +19,15 @@ MOST = 200
 
 
 @pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
-    return prepare(tmp_path_factory.mktemp("prepared"))
+def folder() -> Iterator[Path]:
+    """A folder in memory: what dies here are processes, not the machine."""
+    with tempfile.TemporaryDirectory(dir=VOLATILE if VOLATILE.is_dir() else None) as place:
+        yield Path(place)
+
+
+@pytest.fixture(scope="module")
+def prepared(folder: Path) -> Prepared:
+    return prepare(folder / "prepared")
 
 
 def test_every_kind_of_write_is_tried(prepared):
@@ -23,14 +35,14 @@ def test_every_kind_of_write_is_tried(prepared):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_fault_at_any_call_to_the_store_leaves_one_effect(prepared, tmp_path, kind):
-    call, covered = writes(prepared)[kind], 0
+def test_a_fault_at_any_call_to_the_store_leaves_one_effect(prepared, folder, kind):
+    covered = 0
     with without_files():
         for fault in FAULTS:
             statements = []
             for number in range(1, MOST):
                 try:
-                    hit = hit_at(prepared, call, number, fault, tmp_path)
+                    hit = hit_at(prepared, kind, number, fault, folder)
                 except Exception as error:
                     raise AssertionError(f"{kind}, {fault}, call {number}") from error
                 if hit is None:

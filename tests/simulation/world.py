@@ -32,7 +32,7 @@ ZONES = ("Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kathm
 BEGINS = (datetime(2024, 10, 20, 9, tzinfo=UTC), datetime(2025, 3, 5, 9, tzinfo=UTC))
 """Worlds of even and of odd seeds: clocks are set back, or forward, in each zone that does so, within the following weeks."""
 WISHES = ("object_and_lift", "object", "pause", "erase")
-_VOLATILE = Path("/dev/shm")  # noqa: S108 - a file that never needs to reach a disk
+VOLATILE = Path("/dev/shm")  # noqa: S108 - a file that never needs to reach a disk
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,11 +149,12 @@ class World:
     def _withdrawing(self) -> None:
         """One of the outspoken withdraws, often while they are asked about."""
         while self._scheduler.tick < self.size.days * DAY:
-            self._scheduler.wait(int(self._dice.expovariate(self.size.customers * self.size.visits / (20 * DAY))) + 1)
+            self._scheduler.wait(int(self._dice.expovariate(self.size.customers * self.size.visits / (10 * DAY))) + 1)
             customer = self._dice.choice(self._outspoken)
-            self._scheduler.start(self._people.withdraw, customer, after=self._dice.randrange(4 * TICKS))
-            if self._dice.random() < 0.4:
-                self._ask(customer, 2)
+            asked = self._dice.random() < 0.6
+            self._ask(customer, 2 if asked else 0)
+            after = self._dice.choice((4 * TICKS, HOUR)) if asked else 1
+            self._scheduler.start(self._people.withdraw, customer, after=self._dice.randrange(after))
 
     def _wishing(self, wish: str, customer: str) -> None:
         """A wish of a lifetime, while the customer is asked about."""
@@ -199,7 +200,7 @@ def _of_erased(rows: list[Row], lines: list[Row], zones: dict[str, str]) -> list
 
 
 @contextmanager
-def _without_files() -> Iterator[None]:
+def without_files() -> Iterator[None]:
     """Objections and erasures reach the ledger alone: this world has no tables and no feature store, and no threads."""
     with ExitStack() as stack:
         for name in ("follow_objection", "bar_leaving", "finish_in_background"):
@@ -210,7 +211,10 @@ def _without_files() -> Iterator[None]:
 def lived(seed: int, size: Size, folder: Path | None = None) -> Lived:
     """Let a world live and judge it."""
     began = time.process_time()
-    with tempfile.TemporaryDirectory(dir=folder or (_VOLATILE if _VOLATILE.is_dir() else None)) as place, _without_files():
+    with (
+        tempfile.TemporaryDirectory(dir=folder or (VOLATILE if VOLATILE.is_dir() else None)) as place,
+        without_files(),
+    ):
         world = World(seed, size, Path(place))
         try:
             world.live()

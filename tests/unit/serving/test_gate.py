@@ -130,7 +130,8 @@ def test_a_page_asks_for_the_key_in_a_form_and_a_session_opens_it(call):
     door = call("GET", "/ui/page", authorized=False)
     assert door.status_code == 401
     assert '<form method="post" action="/ui/login">' in door.text
-    assert 'value="/ui/page"' in door.text
+    assert 'value="/ui/"' in door.text, "a path that is no page of the console is not repeated"
+    assert 'value="/ui/decisions"' in call("GET", "/ui/decisions", authorized=False).text
     cookie = {"Cookie": f"{COOKIE}={call.session}"}
     assert call("GET", "/ui/page", authorized=False, headers=cookie).text == "page"
 
