@@ -68,7 +68,9 @@ def standing_of(reading: Reading, runtime: Runtime, customer_id: str, now: datet
     return replace(standing, stock=reading.stock(policy.resources.values(), now))
 
 
-def build_context(runtime: Runtime, reading: Reading, request: DecisionRequest, now: datetime) -> tuple[Context, Standing]:
+def build_context(
+    runtime: Runtime, reading: Reading, request: DecisionRequest, now: datetime
+) -> tuple[Context, Standing]:
     """All that is known of the customer now, and what of it the ledger may change. A stranger gets a context that knows nothing, not an
     error.
     """

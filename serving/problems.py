@@ -77,7 +77,9 @@ def from_error(error: DirigentError) -> Problem:
     """The HTTP face of the error tree; `where` stays in the log, because it may name files of this machine."""
     detail = ". ".join(part for part in (error.what, error.mend) if part)
     if isinstance(error, Erased):
-        return Problem(410, "erased", "Gone", "Its customer was erased; what was sealed for them cannot be read any more.")
+        return Problem(
+            410, "erased", "Gone", "Its customer was erased; what was sealed for them cannot be read any more."
+        )
     if isinstance(error, InputError):
         return Problem(422, "invalid-input", "The request cannot be served", detail)
     return Problem(503, "unavailable", "Not available at the moment", detail, headers={"Retry-After": "1"})

@@ -22,7 +22,9 @@ from arbitration.policy import Policy
 from serving.favorites import summary_of
 from serving.ledger.rows import Answer, DecisionRow, Reservation
 
-VERSION = 4  # 2: eleven parts, inputs and decision apart; 3: another rule of the plan; 4: reservations, live winners, stops
+VERSION = (
+    4  # 2: eleven parts, inputs and decision apart; 3: another rule of the plan; 4: reservations, live winners, stops
+)
 """It rises when the shape of a record changes, the rules that decide, or what an answer says: replay proves records of this version."""
 
 

@@ -89,7 +89,7 @@ def run(ledger: Ledger, home: Home, ending: threading.Event) -> None:
 
 def sweep(ledger: Ledger, holder: str) -> Swept | None:
     """One round as `holder`; None when another process sweeps. Raises `LedgerError`."""
-    if not leads(ledger, holder):
+    if not is_its_turn(ledger, holder):
         return None
     with ledger.reading() as reading:
         now = to_micros(reading.now())
@@ -104,7 +104,7 @@ def sweep(ledger: Ledger, holder: str) -> Swept | None:
     return sum((_sweep_one(ledger, customer) for customer in dict.fromkeys(found)), swept)
 
 
-def leads(ledger: Ledger, holder: str) -> bool:
+def is_its_turn(ledger: Ledger, holder: str) -> bool:
     """Whether `holder` sweeps now: it did already, or nobody does. Most rounds ask only; it is written anew in half of a lease."""
     with ledger.reading() as reading:
         now = to_micros(reading.now())

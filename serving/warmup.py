@@ -39,9 +39,9 @@ from serving.console.listing import list_page, newest
 from serving.console.page import languages, page_of
 from serving.console.rendering import html
 from serving.decisions import consider, question_of
+from serving.ledger.rows import Reservation
 from serving.openapi import READERS
 from serving.reading import tell
-from serving.ledger.rows import Reservation
 from serving.records import Record
 from serving.settings import Settings
 from serving.weighing import weigh

@@ -88,7 +88,13 @@ class Ledger:
             return Transaction(connection, self.keyring, self.clock, None, subjects.present(connection, self.clock))
         subject, server = subjects.lock(connection, customer_id, self.keyring)
         micros = to_micros(self.clock.now()) if server is None else server + subjects.shift_of(self.clock)
-        return Transaction(connection, self.keyring, self.clock, subject, subjects.moment_of(subject, micros, declared=self.clock.declared))
+        return Transaction(
+            connection,
+            self.keyring,
+            self.clock,
+            subject,
+            subjects.moment_of(subject, micros, declared=self.clock.declared),
+        )
 
     @contextmanager
     def _turns(self) -> Iterator[None]:

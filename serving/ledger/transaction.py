@@ -148,7 +148,9 @@ class Transaction(Reading):
             self.change(table, table.c.subject == self.subject.id, values | self._settings)
         else:
             set_columns(self.connection, table, "subject", values | {"subject": self.subject.id})
-            if self.subject.version == 0:  # the audit names every customer, with the first thing that is written about them
+            if (
+                self.subject.version == 0
+            ):  # the audit names every customer, with the first thing that is written about them
                 self._note(table, _fresh(self.subject))
         return version
 

@@ -193,6 +193,9 @@ def _contacts() -> None:
         CheckConstraint("(state = 'reserved') = (settled_at IS NULL)", name="what_is_settled_has_a_moment"),
         UniqueConstraint("subject", "epoch", name="one_reservation_per_epoch"),
     )
+
+
+def _contacts_found_by() -> None:
     op.create_index("contacts_of_channel", "contacts", ["channel", "sent_at"])
     op.create_index("contacts_of_decision", "contacts", ["decision_id", "step"])
     op.create_index("contacts_of_journey", "contacts", ["journey", "sent_at"])
