@@ -22,7 +22,9 @@ class Client:
         key = key or os.environ.get("DIRIGENT_API_KEY")
         if not key:
             raise InputError(
-                "no API key", where="DIRIGENT_API_KEY", mend="Make one: export DIRIGENT_API_KEY=$(dirigent key create my-name)"
+                "no API key",
+                where="DIRIGENT_API_KEY",
+                mend="Make one: export DIRIGENT_API_KEY=$(dirigent key create my-name)",
             )
         self._http = httpx.Client(
             base_url=self.url, timeout=30, headers={"Authorization": f"Bearer {key}"}, trust_env=False

@@ -14,7 +14,9 @@ def serve_decisions(
     host: Annotated[str | None, typer.Option(help="Address to bind; default DIRIGENT_HOST or 127.0.0.1.")] = None,
     port: Annotated[int | None, typer.Option(help="Port; default DIRIGENT_PORT or 8090.")] = None,
     as_of: Annotated[str | None, typer.Option(help="Start the shop's clock at this moment instead of now.")] = None,
-    workers: Annotated[int | None, typer.Option(help="How many processes share the port; default DIRIGENT_WORKERS or 1.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="How many processes share the port; default DIRIGENT_WORKERS or 1.")
+    ] = None,
     example: Annotated[
         bool,
         typer.Option("--example", help=f"Start the clock where the example data ends ({AS_OF:%Y-%m-%d %H:%M} UTC)."),

@@ -36,6 +36,7 @@ def upgrade() -> None:
         _evidence,
         _consents,
         _contacts,
+        _contacts_found_by,
         _policies,
         _decisions,
         _outcomes,
