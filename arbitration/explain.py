@@ -69,9 +69,11 @@ def explain(
     features: Mapping[str, FeatureValue] = NO_FEATURES,
     sensitivity: Sensitivity | None = None,
     counterfactuals: Iterable[Counterfactual] = (),
+    brief: bool = False,
 ) -> Explanation:
     """The explanation in one language. `names` are the business names of features, `attributions` the models' margins, `features`
-    the customer's own values, `sensitivity` and `counterfactuals` what the caller has weighed.
+    the customer's own values, `sensitivity` and `counterfactuals` what the caller has weighed. A `brief` one leaves out why each other
+    candidate was not chosen, which takes as long as the decision itself, and the contributions.
     """
     naming = Naming(decision, policy, names, features, lang)
     return Explanation(
@@ -79,8 +81,8 @@ def explain(
         headline=_headline(naming),
         sentences=tuple(_sentence(reason, naming) for reason in decision.reasons),
         store_summary=store_summary(naming),
-        why_not=tuple(_why_not(naming)),
-        contributions=_contributions(attributions, naming),
+        why_not=() if brief else tuple(_why_not(naming)),
+        contributions=() if brief else _contributions(attributions, naming),
         sensitivity=weighed(sensitivity, naming),
         counterfactuals=changed(counterfactuals, naming),
     )

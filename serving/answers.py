@@ -48,7 +48,7 @@ NAMES = dict(business_names()) | {
 def answer_of(record: Record, policy: Policy) -> DecisionAnswer:
     """The whole answer; fields that do not apply are left out when it is sent."""
     decision = record.decision
-    told = {lang: explanation(record, policy, lang) for lang in ("de", "en")}
+    told = {lang: explanation(record, policy, lang, brief=True) for lang in ("de", "en")}
     steps = _steps(record)
     return DecisionAnswer(
         decision_id=decision.decision_id,
@@ -74,7 +74,9 @@ def answer_of(record: Record, policy: Policy) -> DecisionAnswer:
     )
 
 
-def explanation(record: Record, policy: Policy, lang: str, weighed: Weighed = UNWEIGHED) -> Explanation:
+def explanation(
+    record: Record, policy: Policy, lang: str, weighed: Weighed = UNWEIGHED, *, brief: bool = False
+) -> Explanation:
     """The decision in words, with the features' business names and, where it was weighed, what would change it."""
     return explain(
         record.decision,
@@ -85,6 +87,7 @@ def explanation(record: Record, policy: Policy, lang: str, weighed: Weighed = UN
         features=record.context.features,
         sensitivity=weighed.sensitivity,
         counterfactuals=weighed.counterfactuals,
+        brief=brief,
     )
 
 

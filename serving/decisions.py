@@ -180,15 +180,13 @@ def _written(runtime: Runtime, question: Question, record: Record, epoch: int) -
 
 
 def _still_holds(runtime: Runtime, tx: Transaction, question: Question, ready: Written, standing: Standing) -> bool:
-    """Whether nothing has changed that the decision rests on: the customer's rows, what concerns all customers, the time, and the
-    stock that its winner would use. What other customers used up of another stock meanwhile changes no promise made here.
+    """Whether nothing has changed that the decision rests on: the customer's rows, what concerns all customers, the suppression list
+    (an erased customer asked for again is a new one, without a version), the time, and the stock that its winner would use. What other customers used up of another stock meanwhile changes no promise made here.
     """
-    # An erased customer asked for again is a new one without a version; the suppression list tells.
-    forgotten = not standing.suppressed and tx.is_suppressed(ready.record.context.customer_id)
-    if not _unmoved(tx, standing) or tx.wrote or forgotten:
+    if not _unmoved(tx, standing) or tx.wrote:
         return False
     late = not timedelta(0) <= tx.now() - question.now <= LATE
-    if late or tx.marks() != standing.marks:
+    if late or tx.marks(ready.record.context.customer_id) != standing.marks:
         return False
     winner = ready.record.decision.winner
     used = [it for it in runtime.policy.resources.values() if winner and it.used_by(winner.candidate.treatment)]

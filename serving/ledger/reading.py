@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import Connection, Row, bindparam, exists, func, select
 
 from arbitration.errors import LedgerError
 from arbitration.policy import Resource
@@ -20,11 +20,17 @@ from serving.ledger.rows import Answer, DecisionRow, OutcomeRow, Profile, Standi
 from serving.ledger.schema import from_micros, to_micros
 from serving.ledger.standing import consents_of, contacts_of
 from serving.ledger.stock import uses_of
+from serving.ledger.statements import first
 from serving.ledger.subjects import Subject
 
-_MARKS = (
-    "SELECT (SELECT count(*) FROM stops), (SELECT count(*) FROM stops WHERE ended_at IS NULL), "
-    "(SELECT max(fingerprint) FROM imports WHERE name = 'shop_consents')"
+_STOPS = select(func.count()).select_from(stops)
+_MARKS = select(
+    _STOPS.scalar_subquery(),
+    _STOPS.where(stops.c.ended_at.is_(None)).scalar_subquery(),
+    select(func.max(schema.imports.c.fingerprint))
+    .where(schema.imports.c.name == bindparam("consents"))
+    .scalar_subquery(),
+    exists(select(1).where(schema.suppressions.c.hash == bindparam("hashed"))),
 )
 
 
@@ -77,24 +83,27 @@ class Reading:
         asked = select(stops.c.journey).where(stops.c.ended_at.is_(None)).order_by(stops.c.journey)
         return tuple(self.connection.execute(asked).scalars())
 
-    def marks(self) -> tuple[object, ...]:
-        """Changes whenever a journey is stopped or resumed, or the shop's consents are imported anew."""
-        return tuple(self.connection.exec_driver_sql(_MARKS).one())
+    def marks(self, customer_id: str) -> tuple[object, ...]:
+        """Changes whenever a journey is stopped or resumed, the shop's consents are imported anew, or the customer is suppressed."""
+        hashed = self.keyring.suppressed_hash(customer_id)
+        found = first(self.connection, _MARKS, consents="shop_consents", hashed=hashed)
+        return tuple(found or ())
 
     def standing(self, customer_id: str, since: datetime, now: datetime, brand: str) -> Standing:
         """Consents of a brand as they hold `now`, oldest first, and the contacts `since` that were made or are reserved."""
-        subject = self.subject_of(customer_id)
+        # Witnesses first, then what they speak of: what changes in between shows as a difference later, never as none.
+        subject, marks = self.subject_of(customer_id), self.marks(customer_id)
         owner = subject.id if subject else None
         return Standing(
             consents_of(self.connection, customer_id, owner, brand, now),
             contacts_of(self.connection, customer_id, owner, since, now),
             stopped=self.stopped(),
             objected=subject.objected if subject else False,
-            suppressed=self.is_suppressed(customer_id),
+            suppressed=bool(marks[-1]),
             paused_until=subject.paused_until if subject else None,
             version=subject.version if subject else 0,
             epoch=subject.epoch if subject else 0,
-            marks=self.marks(),
+            marks=marks,
             next_lease=self._next_lease(owner),
         )
 

@@ -36,6 +36,7 @@ class Ledger:
         self.keyring, self.clock = keyring, clock or Clock()
         self.engine = open_engine(self.place)
         self._turn = threading.Lock()
+        self._policies: frozenset[str] = frozenset()
         try:
             bring_up(self.engine, self.place)
         except BaseException:
@@ -57,8 +58,10 @@ class Ledger:
         """
         with self._turns(), transaction(self.engine, self.place) as connection:
             found = self._begin(connection, customer_id)
+            found.kept_policies = self._policies
             yield found
             found.finish()
+        self._policies |= found.new_policies  # only now are they committed
 
     def write(self, customer_id: str | None, work: Callable[[Transaction], T]) -> T:
         """What `work` returns, from a transaction that is tried again when the database undid it for another one's sake.

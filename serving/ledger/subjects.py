@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, insert, select, text
+from sqlalchemy import Connection, Row, bindparam, select, text
 from sqlalchemy.dialects import postgresql
 
 from arbitration.errors import LedgerError
 from serving.clock import Clock
 from serving.ledger.keyring import Keyring
 from serving.ledger.schema import from_micros, subjects, suppressions, to_micros
-from serving.ledger.statements import first
+from serving.ledger.statements import add_row, first
 
 SETBACK_MICROS = 60_000_000
 """A clock that is this far behind what the ledger has seen of a customer is wrong, and nothing is decided by it."""
@@ -58,7 +58,9 @@ def lock(connection: Connection, customer_id: str, keyring: Keyring) -> tuple[Su
     asked = _LOCKED_BY_SERVER if server else _OF_CUSTOMER
     row = first(connection, asked, customer_id=customer_id)
     if row is None:
-        _create(connection, customer_id, keyring)
+        made = _create(connection, customer_id, keyring)
+        if not server:  # SQLite holds the whole ledger's lock already: nobody else can have made it
+            return made, None
         row = first(connection, asked, customer_id=customer_id)
     found = _subject(row)
     if row is None or found is None:
@@ -66,15 +68,16 @@ def lock(connection: Connection, customer_id: str, keyring: Keyring) -> tuple[Su
     return found, int(row.clock) if server else None
 
 
-def _create(connection: Connection, customer_id: str, keyring: Keyring) -> None:
-    values = {
+def _create(connection: Connection, customer_id: str, keyring: Keyring) -> Subject:
+    values: dict[str, Any] = {
         "subject": keyring.new_id("s"), "customer_id": customer_id, "sealing_key": keyring.new_key(),
         "version": 0, "epoch": 0, "last_at": 0,
     }  # fmt: skip
     if connection.dialect.name == "postgresql":
         connection.execute(postgresql.insert(subjects).values(values).on_conflict_do_nothing())
-    else:  # SQLite holds the whole ledger's lock already
-        connection.execute(insert(subjects).values(values))
+    else:
+        add_row(connection, subjects, values)
+    return Subject(values["subject"], customer_id, values["sealing_key"], 0, 0, 0, objected=False, paused_until=None)
 
 
 def _subject(row: Row[Any] | None) -> Subject | None:

@@ -34,6 +34,8 @@ class Transaction(Reading):
         super().__init__(connection, keyring, clock)
         self.subject, self.at = subject, now
         self.epoch = subject.epoch if subject else 0
+        self.kept_policies: frozenset[str] = frozenset()
+        self.new_policies: set[str] = set()
         self._settings: dict[str, Any] = {}
         self._entries: dict[tuple[str, str], auditing.Entry] = {}
         self._events: list[dict[str, Any]] = []
@@ -93,10 +95,13 @@ class Transaction(Reading):
         self._events.append({"type": kind, "data": told, "place": len(self._events)})
 
     def add_policy(self, version: str, body: bytes) -> None:
-        """Keep a policy once."""
+        """Keep a policy once. Those that are known to be kept are not looked for again."""
+        if version in self.kept_policies:
+            return
         held = select(schema.policies.c.version).where(schema.policies.c.version == version)
         if self.first(held) is None:
             self.put(schema.policies, {"version": version, "body": body})
+        self.new_policies.add(version)
 
     def add_decision(self, row: DecisionRow) -> None:
         """Keep a decision about the locked customer, sealed; its (client, request_id) must be new."""

@@ -122,7 +122,7 @@ def test_the_marks_that_a_decision_rests_on_change_with_every_stop_and_every_res
     ):
         ledger.write(None, work)
         with ledger.reading() as reading:
-            marks.append(reading.marks())
+            marks.append(reading.marks("c1"))
             names = reading.stopped()
     assert len(set(marks)) == 4
     assert names == ("welcome",)
