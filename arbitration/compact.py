@@ -34,10 +34,13 @@ class _Shared:
         self.texts: dict[type, list[Any]] = {kind: [] for kind in _SHARED}
 
 
+Writer = Callable[[Any, _Shared], Any]
+
+
 def compact(obj: object) -> bytes:
     """The short form of a dataclass: `[treatments, windows, object]`."""
     shared = _Shared()
-    told = _plain(obj, shared)
+    told = _writer(cast(Any, type(obj)))(obj, shared)
     found = [*(shared.texts[kind] for kind in _SHARED), told]
     return json.dumps(found, separators=(",", ":"), ensure_ascii=False).encode()
 
@@ -51,49 +54,61 @@ def expand(cls: type[T], text: bytes) -> T:
     return cast(T, _value(cls, told, shared))
 
 
-def _plain(obj: object, shared: _Shared) -> Any:
-    kind = type(obj)
-    if kind in _LEAVES:
-        return obj
-    if kind is datetime:
-        return (cast(datetime, obj) - _EPOCH) // _MICROSECOND
-    if kind is tuple or kind is list:
-        return [_plain(item, shared) for item in cast(list[object], obj)]
-    if kind in shared.texts:
-        return _place(obj, kind, shared)
-    if isinstance(obj, Mapping):
-        return {name: _plain(value, shared) for name, value in obj.items()}
-    return _fields(obj, kind, shared)
-
-
-def _place(obj: object, kind: type, shared: _Shared) -> int:
+def _place(obj: Any, shared: _Shared) -> int:
+    """Where a shared object stands, which is written there when it comes first."""
     place = shared.places.get(id(obj))
     if place is None:
+        kind = type(obj)
         place = shared.places[id(obj)] = shared.equals.setdefault(obj, len(shared.texts[kind]))
         if place == len(shared.texts[kind]):
-            shared.texts[kind].append(_fields(obj, kind, shared))
+            shared.texts[kind].append(_fields_of(cast(Any, kind))(obj, shared))
     return place
 
 
-def _fields(obj: object, kind: type, shared: _Shared) -> Any:
-    values, nested = _layout(kind)
-    told = values(obj)
-    if not nested:
-        return told
-    found = list(told)
-    for at in nested:
-        if found[at] is not None:
-            found[at] = _plain(found[at], shared)
-    return found
+@lru_cache(maxsize=256)
+def _writer(hint: Any) -> Writer:
+    """How a value of this type is written; found once per type, because a record holds hundreds of each."""
+    if _is_leaf(hint):
+        return lambda value, _: value
+    if get_origin(hint) is not None:
+        return _generic_writer(hint)
+    if hint is datetime:
+        return lambda moment, _: (moment - _EPOCH) // _MICROSECOND
+    return _place if hint in _SHARED else _fields_of(hint)
+
+
+def _generic_writer(hint: Any) -> Writer:
+    origin, inner = get_origin(hint), get_args(hint)
+    if origin in (Union, UnionType):
+        write = _writer(next(option for option in inner if not _is_leaf(option)))
+        return lambda value, shared: None if value is None else write(value, shared)
+    of = _writer(inner[0] if origin is tuple else inner[1])
+    if origin is tuple:
+        return lambda items, shared: [of(item, shared) for item in items]
+    return lambda named, shared: {name: of(value, shared) for name, value in named.items()}
 
 
 @lru_cache(maxsize=256)
-def _layout(kind: type) -> tuple[Callable[[object], Any], tuple[int, ...]]:
-    """How to get a dataclass's values, and which of them are more than a text or a number."""
+def _fields_of(kind: type) -> Writer:
+    """A dataclass as the list of its values."""
     hints = _hints(kind)
-    values = attrgetter(*hints)
-    nested = tuple(at for at, hint in enumerate(hints.values()) if not _is_leaf(hint))
-    return values if len(hints) > 1 else lambda obj: (values(obj),), nested
+    values = attrgetter(*hints) if len(hints) > 1 else _alone(*hints)
+    nested = [(at, _writer(hint)) for at, hint in enumerate(hints.values()) if not _is_leaf(hint)]
+    if not nested:
+        return lambda obj, _: values(obj)
+
+    def write(obj: Any, shared: _Shared) -> list[Any]:
+        found = list(values(obj))
+        for at, of in nested:
+            found[at] = of(found[at], shared)
+        return found
+
+    return write
+
+
+def _alone(name: str) -> Callable[[Any], tuple[Any]]:
+    value = attrgetter(name)
+    return lambda obj: (value(obj),)
 
 
 @lru_cache(maxsize=256)

@@ -13,6 +13,7 @@ from features.home import Home
 from features.registry import VIEWS
 from features.tables.store import open_tables
 from serving.auth import Keys, secret
+from serving.changes import admit
 from serving.clock import Clock
 from serving.forgetting import finish_in_background, reconcile
 from serving.in_flight import InFlight
@@ -74,6 +75,7 @@ def build(settings: Settings) -> Runtime:
         salt = secret(home, "salt", expected=reading.holds_decisions())
     features = FeatureStore(home)
     _check_features(features, ledger)
+    admit(ledger, policy, models.digest, settings.approvals)
     runtime = Runtime(
         settings, policy, models, features, ledger, clock, salt, Keys(home), Metrics(),
         _simulated(home), features_version(), canonical_json(policy), InFlight(),

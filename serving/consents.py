@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from arbitration.domain import Consent
 from serving.decisions import Reply
 from serving.ledger.consents import CONFIRMED_OPT_IN, Evidence, add_consent, add_evidence, channels_known, confirm
+from serving.ledger.requests import hidden
 from serving.ledger.schema import consents, evidence, from_micros
 from serving.ledger.transaction import Transaction
 from serving.once import once, report_of
@@ -43,7 +44,7 @@ def _write(tx: Transaction, said: ConsentReport, customer_id: str, known: set[st
     if said.state == "granted":
         return [_grant(tx, said, brand)]
     channels = [said.channel] if said.channel else sorted(known | channels_known(tx, customer_id, said.purpose))
-    given, proof = _evidence(said), f"consent:{said.source}:{said.id}"
+    given, proof = _evidence(said), f"consent:{said.source}:{hidden(tx.keyring, said.source, 'consents', said.id)}"
     if given is not None:
         proof = add_evidence(tx, given, channels[0], "none")
     return [

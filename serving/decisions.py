@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy.exc import IntegrityError
 
@@ -25,8 +27,10 @@ from serving.ledger.contacts import Place, expire_due, place_for, take
 from serving.ledger.postponed import follow
 from serving.ledger.reading import Reading
 from serving.ledger.rows import Answer, DecisionRow, Standing
+from serving.ledger.stock import claim
+from serving.ledger.store import TRIES
 from serving.ledger.transaction import Transaction
-from serving.ledger.volume import Stop, count
+from serving.ledger.volume import Overrun, Stop, count, halt
 from serving.logs import log, pseudonym
 from serving.problems import FieldError, Problem
 from serving.records import Record
@@ -36,8 +40,13 @@ if TYPE_CHECKING:
     from serving.bootstrap import Runtime
 
 Reply = tuple[int, bytes]
+T = TypeVar("T")
 LATE = timedelta(seconds=1)
 """A decision that waited longer than this for its customer's lock is decided again for the moment at which it got it."""
+
+
+class Afresh(LedgerError):
+    """What was not looked at, because the customer was barred, may be looked at now: the request must be considered once more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,15 +84,35 @@ def decide_for(runtime: Runtime, client: Client, body: bytes) -> Reply:
     """
     question = question_of(runtime, client, body)
     with runtime.in_flight.only((client.name, question.request.request_id)):
-        with runtime.ledger.reading() as reading:
-            earlier = reading.answer_to(client.name, question.request.request_id)
-            if earlier is not None:
-                return _again(runtime, earlier, question)
-            question = replace(question, now=reading.now())
-            record, standing = consider(runtime, reading, question)
-        if question.request.mode == "dry_run":
-            return 200, answer_of(record, runtime.policy).body()
-        return _commit(runtime, question, record, standing)
+        return afresh(lambda: _decided(runtime, question))
+
+
+def _decided(runtime: Runtime, question: Question) -> Reply:
+    with runtime.ledger.reading() as reading:
+        earlier = reading.answer_to(question.client, question.request.request_id)
+        if earlier is not None:
+            return _again(runtime, earlier, question)
+        question = replace(question, now=reading.now())
+        record, standing = consider(runtime, reading, question)
+    if question.request.mode == "dry_run":
+        return 200, answer_of(record, runtime.policy).body()
+    return _commit(runtime, question, record, standing)
+
+
+def afresh(work: Callable[[], T]) -> T:
+    """What `work` returns, once more from the beginning where it says so. Raises `Afresh` when it does so again and again."""
+    for _ in range(TRIES - 1):
+        try:
+            return work()
+        except Afresh:
+            continue
+    return work()
+
+
+def unbarred(before: Context, now: Context) -> None:
+    """Whoever was barred before, and is not any more, was not evaluated: neither features nor the holdout were asked. Raises `Afresh`."""
+    if barred(before) and not barred(now):
+        raise Afresh("the customer took an objection back at this moment", mend="ask again")
 
 
 def question_of(runtime: Runtime, client: Client, body: bytes) -> Question:
@@ -131,7 +160,7 @@ def _commit(runtime: Runtime, question: Question, record: Record, standing: Stan
         return found, _keep(runtime, tx, found)
 
     try:
-        found, stopped = runtime.ledger.write(record.context.customer_id, work)
+        found, stopped = write(runtime, record.context.customer_id, work)
     except (
         IntegrityError
     ):  # another one claimed the request id, or the customer's place, while this one was being written
@@ -147,12 +176,25 @@ def _keep(runtime: Runtime, tx: Transaction, found: Written) -> Stop | None:
     decision, stopped = found.record.decision, None
     tx.add_decision(found.row)
     if found.place is not None:
+        treatment = decision.plan.steps[0].candidate.treatment
+        stopped = count(tx, treatment.journey, runtime.policy)
+        claim(tx.connection, (it for it in runtime.policy.resources.values() if it.used_by(treatment)), tx.now())
         take(tx, found.place)
-        stopped = count(tx, found.place.row["journey"], runtime.policy)
     follow(tx, decision, found.record.context, found.record.mode)
     tx.add_policy(runtime.policy.version, runtime.policy_bytes)
     tx.emit("dirigent.decision.made.v1", _told(found.record))
     return stopped
+
+
+def write(runtime: Runtime, customer_id: str, work: Callable[[Transaction], T]) -> T:
+    """`Ledger.write`; a journey that `work` finds beyond its volume is stopped, and `work` chooses without it."""
+    for _ in runtime.policy.journeys:
+        try:
+            return runtime.ledger.write(customer_id, work)
+        except Overrun as found:
+            halted = partial(halt, journey=found.journey, policy=runtime.policy)
+            note_stop(runtime, runtime.ledger.write(None, halted))
+    return runtime.ledger.write(customer_id, work)
 
 
 def note_stop(runtime: Runtime, stopped: Stop | None) -> None:
@@ -202,6 +244,7 @@ def _decided_anew(runtime: Runtime, tx: Transaction, question: Question, record:
     """The decision on what the ledger holds under the lock, for this moment."""
     now = tx.now()
     context = standing_of(tx, runtime, record.context.customer_id, now).put_into(record.context)
+    unbarred(record.context, context)
     if barred(context):
         context = replace(context, features={}, degraded=(), holdout=False)
     return _judge(runtime, replace(question, now=now), context, record.estimates)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy.exc import IntegrityError
 
 from arbitration.codec import canonical_json
+from arbitration.errors import LedgerError
 from serving.answer_shapes import Shape
 from serving.decisions import Reply, used_before
 from serving.ledger.contacts import expire_due
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from serving.bootstrap import Runtime
 
 Work = Callable[[Transaction], Shape]
+_OF_NOBODY = b"{}"
 
 
 class _AnsweredBefore(Exception):
@@ -84,10 +86,11 @@ def once(runtime: Runtime, report: Report, work: Work, forgotten: Callable[[], S
         if tx.is_suppressed(report.customer_id):
             raise _Forgotten
         expire_due(tx)
-        return _kept(tx, report, work(tx))
+        return _kept(tx, report, work(tx).body())
 
     with runtime.in_flight.only(report.name):
-        return _same(runtime, report, lambda: _or_forgotten(runtime, report, first, forgotten))
+        status, told = _same(runtime, report, lambda: _or_forgotten(runtime, report, first, forgotten))
+    return status, forgotten().body() if told == _OF_NOBODY else told
 
 
 def erased_once(runtime: Runtime, report: Report, work: Work) -> Reply:
@@ -97,7 +100,7 @@ def erased_once(runtime: Runtime, report: Report, work: Work) -> Reply:
         known = earlier(tx, *report.name)
         if known is not None:
             raise _AnsweredBefore(known)
-        return _kept(tx, report, work(tx), of_customer=False)
+        return _kept(tx, report, work(tx).body(), of_customer=False)
 
     with runtime.in_flight.only(report.name):
         return _same(runtime, report, lambda: runtime.ledger.write(report.customer_id, first))
@@ -115,7 +118,9 @@ def _same(runtime: Runtime, report: Report, write: Callable[[], Answer]) -> Repl
             with runtime.ledger.reading() as reading:
                 found = earlier(reading, *report.name)
             if found is None:
-                raise
+                raise LedgerError(
+                    "a report could not be kept: what it met is gone again", mend="report it again"
+                ) from None
     if found.body_digest != report.digest:
         raise used_before("id")
     return found.status, found.body
@@ -124,14 +129,17 @@ def _same(runtime: Runtime, report: Report, write: Callable[[], Answer]) -> Repl
 def _or_forgotten(
     runtime: Runtime, report: Report, first: Callable[[Transaction], Answer], forgotten: Callable[[], Shape]
 ) -> Answer:
+    """Of somebody who was erased nothing is kept but that this was answered: the answer repeats names that the caller chose, and
+    can be made of the report again.
+    """
     try:
         return runtime.ledger.write(report.customer_id, first)
     except _Forgotten:
-        told = forgotten()
-        return runtime.ledger.write(None, lambda tx: _kept(tx, report, told))
+        forgotten()  # raises where nothing may be answered
+        return runtime.ledger.write(None, lambda tx: _kept(tx, report, _OF_NOBODY))
 
 
-def _kept(tx: Transaction, report: Report, told: Shape, *, of_customer: bool = True) -> Answer:
-    answer = Answer(report.digest, report.status, told.body())
+def _kept(tx: Transaction, report: Report, told: bytes, *, of_customer: bool = True) -> Answer:
+    answer = Answer(report.digest, report.status, told)
     remember(tx, *report.name, answer, of_customer=of_customer)
     return answer

@@ -9,9 +9,11 @@ from features.home import Home
 from serving.auth import secret
 from serving.clock import Clock
 from serving.ledger.keyring import Keyring
+from serving.ledger.migrate import holds_keys
 from serving.ledger.place import Address, Place
 from serving.ledger.store import Ledger
 from serving.settings import Settings
+from serving.shop_time import clock_of
 
 
 def place_of(settings: Settings) -> Path | str:
@@ -19,26 +21,36 @@ def place_of(settings: Settings) -> Path | str:
     return settings.ledger or settings.paths.ledger
 
 
+_SECRETS = ("ledger_master", "ledger_audit", "suppression")
+
+
 def keyring_of(home: Home, *, expected: bool = False) -> Keyring:
     """The secrets of a home's ledger, made when there is none yet. `expected`: a ledger exists, so that they must, too; `StateError`."""
-    names = ("ledger_master", "ledger_audit", "suppression")
-    master, audit, suppression = (secret(home, name, expected=expected) for name in names)
+    master, audit, suppression = (secret(home, name, expected=expected) for name in _SECRETS)
     return Keyring(master, audit, suppression)
 
 
 def open_ledger(settings: Settings, clock: Clock | None = None) -> Ledger:
     """The ledger, for reading and writing. Raises `LedgerError` or `StateError`."""
-    home = settings.paths
-    exists = settings.ledger is None and home.ledger.exists() and home.ledger.stat().st_size > 0
-    return Ledger(
-        place_of(settings), keyring_of(home, expected=exists), clock or Clock(settings.as_of, settings.as_of_began)
-    )
+    keyring = keyring_of(settings.paths, expected=_is_made(settings))
+    return Ledger(place_of(settings), keyring, clock or clock_of(settings))
 
 
 def address_of(settings: Settings) -> Address:
     """Where the ledger lies and what opens it, for reading alone. Raises `LedgerError` when there is none; nothing is made then."""
-    if settings.ledger is None and not settings.paths.ledger.exists():
-        raise LedgerError(
-            "there is no ledger yet", where=str(settings.paths.ledger), mend="run: dirigent serve, and ask it something"
-        )
-    return Address(Place.of(place_of(settings)), keyring_of(settings.paths))
+    place = Place.of(place_of(settings))
+    if (_lacks_secrets(settings.paths) and not _is_made(settings)) or (place.path is not None and not place.path.exists()):
+        raise LedgerError("there is no ledger yet", where=place.shown, mend="run: dirigent serve, and ask it something")
+    return Address(place, keyring_of(settings.paths, expected=True))
+
+
+def _is_made(settings: Settings) -> bool:
+    """Whether a ledger was made with secrets, so that new ones would open nothing. A database is asked only where some are missing."""
+    place = Place.of(place_of(settings))
+    if place.path is not None:
+        return place.path.exists() and place.path.stat().st_size > 0
+    return _lacks_secrets(settings.paths) and holds_keys(place)
+
+
+def _lacks_secrets(home: Home) -> bool:
+    return not all((home.keys / name).exists() for name in _SECRETS)

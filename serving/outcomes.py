@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sqlalchemy.exc import IntegrityError
+
+from arbitration.codec import canonical_json
 from arbitration.domain import Consent, Treatment
+from arbitration.errors import LedgerError
 from arbitration.policy import Policy
 from serving.answer_shapes import OutcomeAnswer
-from serving.decisions import Reply, digest_of, used_before
+from serving.decisions import Reply, used_before
 from serving.ledger.consents import add_consent
 from serving.ledger.contacts import expire_due, not_sent, note_reaction, sent
 from serving.ledger.history import ENGAGED
+from serving.ledger.keyring import Keyring
+from serving.ledger.requests import hidden
 from serving.ledger.rows import Answer, DecisionRow, OutcomeRow
 from serving.ledger.transaction import Transaction
 from serving.problems import FieldError, invalid
@@ -22,6 +28,7 @@ if TYPE_CHECKING:
 
     from serving.bootstrap import Runtime
 
+MATCHED, UNMATCHED = 200, 202
 WITHDRAWS = ("unsubscribed", "complained")
 # A bounced contact did not reach the customer, so that its run may go on with another channel; it was sent all the same.
 _NO_REACTION = ("delivered", "bounced", "dismissed")
@@ -35,30 +42,60 @@ def report(runtime: Runtime, body: bytes) -> Reply:
     currency = runtime.policy.economics.currency
     if outcome.value is not None and outcome.value.currency != currency:
         raise invalid([FieldError("value.currency", currency)])
-    digest = digest_of(plain)
+    # Keyed: a plain digest would let anybody try out which names the report held.
+    digest = runtime.ledger.keyring.suppressed_hash(canonical_json(plain).decode())
     with runtime.ledger.reading() as reading:
         found = reading.subject_of_decision(outcome.decision_id)
 
     def work(tx: Transaction) -> OutcomeRow | Reply:
-        earlier = tx.answer_to_outcome(outcome.source, outcome.id)
+        earlier = tx.answer_to_outcome(outcome.source, _name(tx.keyring, outcome))
         if earlier is not None:
-            if earlier.body_digest != digest:
-                raise used_before("id")
-            return earlier.status, earlier.body
+            return _again(earlier, outcome, digest)
         decision = tx.decision(outcome.decision_id) if found else None
         if decision is not None:
             expire_due(tx)
             _follow(tx, runtime.policy, decision, outcome, runtime.settings.brand)
-        row = _row(outcome, digest, tx.now(), matched=decision is not None)
+        row = _row(_name(tx.keyring, outcome), outcome, digest, tx.now(), matched=decision is not None)
         tx.add_outcome(row)
         tx.emit("dirigent.outcome.recorded.v1", _told(row))
         return row
 
-    done = runtime.ledger.write(found[1] if found else None, work)
+    try:
+        done = runtime.ledger.write(found[1] if found else None, work)
+    except IntegrityError:  # another request wrote the same source and id at this moment, under no lock that both take
+        return _said_meanwhile(runtime, outcome, digest)
     if not isinstance(done, OutcomeRow):
         return done
     runtime.metrics.outcomes.labels(outcome.type, str(done.matched).lower()).inc()
-    return done.answer.status, done.answer.body
+    return done.answer.status, _answer(outcome, done.answer.status)
+
+
+def _name(keyring: Keyring, outcome: OutcomeReport) -> str:
+    """What the ledger calls it."""
+    return hidden(keyring, outcome.source, "outcomes", outcome.id)
+
+
+def _answer(outcome: OutcomeReport, status: int) -> bytes:
+    """The answer, made of the report each time: the ledger keeps neither it nor the names in it."""
+    told = OutcomeAnswer(
+        id=outcome.id, source=outcome.source, decision_id=outcome.decision_id, matched=status == MATCHED
+    )
+    return told.body()
+
+
+def _again(earlier: Answer, outcome: OutcomeReport, digest: str) -> Reply:
+    """The first answer, byte by byte. Raises `Problem` (422) when it was given for another body."""
+    if earlier.body_digest != digest:
+        raise used_before("id")
+    return earlier.status, _answer(outcome, earlier.status)
+
+
+def _said_meanwhile(runtime: Runtime, outcome: OutcomeReport, digest: str) -> Reply:
+    with runtime.ledger.reading() as reading:
+        earlier = reading.answer_to_outcome(outcome.source, _name(reading.keyring, outcome))
+    if earlier is None:
+        raise LedgerError("an outcome could not be kept: what it met is gone again", mend="report it again")
+    return _again(earlier, outcome, digest)
 
 
 def _told(row: OutcomeRow) -> dict[str, object]:
@@ -67,11 +104,10 @@ def _told(row: OutcomeRow) -> dict[str, object]:
     return {"decision_id": row.decision_id} | told if row.matched else told
 
 
-def _row(outcome: OutcomeReport, digest: str, now: datetime, *, matched: bool) -> OutcomeRow:
-    told = OutcomeAnswer(id=outcome.id, source=outcome.source, decision_id=outcome.decision_id, matched=matched)
+def _row(name: str, outcome: OutcomeReport, digest: str, now: datetime, *, matched: bool) -> OutcomeRow:
     return OutcomeRow(
-        outcome.source, outcome.id, outcome.decision_id, outcome.step, outcome.type, outcome.occurred_at, now,
-        outcome.value.amount if outcome.value else None, matched, Answer(digest, 200 if matched else 202, told.body()),
+        outcome.source, name, outcome.decision_id, outcome.step, outcome.type, outcome.occurred_at, now,
+        outcome.value.amount if outcome.value else None, matched, Answer(digest, MATCHED if matched else UNMATCHED, b""),
     )  # fmt: skip
 
 
@@ -118,5 +154,5 @@ def _withdraw(tx: Transaction, channel: str, outcome: OutcomeReport, brand: str)
     The moment of the report, not `occurred_at`: every window that may still be chosen opens later, and a grant that lies
     between the two does not outlive it. When it happened stays with the outcome.
     """
-    evidence = f"outcome:{outcome.source}:{outcome.id}"
+    evidence = f"outcome:{outcome.source}:{_name(tx.keyring, outcome)}"
     add_consent(tx, Consent(channel, "marketing", "withdrawn", "none", evidence, tx.now()), brand)

@@ -47,7 +47,7 @@ def record_of(runtime: Runtime, decision_id: str) -> bytes:
             raise not_found("decision")
         outcomes = reading.outcomes_of(decision_id)
     seen = [
-        {"id": one.id, "source": one.source, "step": one.step, "type": one.type, "occurred_at": encode(one.occurred_at)}
+        {"source": one.source, "step": one.step, "type": one.type, "occurred_at": encode(one.occurred_at)}
         | ({"value": one.value} if one.value is not None else {})
         for one in outcomes
     ]

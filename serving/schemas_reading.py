@@ -10,9 +10,8 @@ from serving.answer_shapes import DecisionAnswer, Moment, Shape
 
 
 class SeenOutcome(Shape):
-    """One outcome that was reported for the decision."""
+    """One outcome that was reported for the decision. Its own id is not told: the ledger keeps a hash of it alone."""
 
-    id: str
     source: str
     step: int
     type: str

@@ -9,6 +9,7 @@ import time
 from arbitration.errors import StateError
 from serving.logs import configure
 from serving.settings import Settings
+from serving.shop_time import declare
 from serving.worker import answer, load
 from serving.workers import Supervisor
 
@@ -24,6 +25,7 @@ def serve(settings: Settings) -> None:
         settings = settings.model_copy(update={"as_of_began": time.time()})
     with _bind(settings) as listener:
         os.environ.update(settings.to_environment())
+        declare(settings)
         if settings.workers > 1:
             configure(settings.log_level)
             Supervisor(settings, listener, settings.workers).run()

@@ -20,13 +20,14 @@ from serving.answer_shapes import ConsentEvidence, Held, Window
 from serving.answers import local
 from serving.auth import Client
 from serving.context import barred, build_context, check, standing_of
-from serving.decisions import Reply, digest_of, note_stop, used_before
+from serving.decisions import Reply, afresh, digest_of, note_stop, unbarred, used_before, write
 from serving.ledger import postponed, requests, volume
 from serving.ledger.contacts import expire_due, place_for, steps_of, take
 from serving.ledger.history import ENGAGED
 from serving.ledger.keyring import Erased
 from serving.ledger.reading import Reading
 from serving.ledger.rows import Answer, Reservation
+from serving.ledger.stock import claim
 from serving.ledger.transaction import Transaction
 from serving.problems import FieldError, Problem, invalid, not_found
 from serving.records import Record
@@ -66,16 +67,20 @@ def reserve_step(runtime: Runtime, client: Client, body: bytes) -> Reply:
     check(DecisionRequest(request_id=request.request_id, customer=CustomerRef(id="c"), context=request.context), policy)
     with runtime.in_flight.only((client.name, ENDPOINT, request.request_id)):
         try:
-            with runtime.ledger.reading() as reading:
-                again = _earlier(reading, client.name, request, digest)
-                if again is not None:
-                    return again
-                asked = _asked(runtime, reading, client, request, digest)
-            reply, stopped = runtime.ledger.write(asked.context.customer_id, lambda tx: _reserved(runtime, tx, asked))
+            return afresh(lambda: _taken(runtime, client, request, digest))
         except Erased:
             raise gone() from None
         except IntegrityError:  # another request took the id or the customer's place while this one was being judged
             return _after_all(runtime, client.name, request, digest)
+
+
+def _taken(runtime: Runtime, client: Client, request: StepRequest, digest: str) -> Reply:
+    with runtime.ledger.reading() as reading:
+        again = _earlier(reading, client.name, request, digest)
+        if again is not None:
+            return again
+        asked = _asked(runtime, reading, client, request, digest)
+    reply, stopped = write(runtime, asked.context.customer_id, lambda tx: _reserved(runtime, tx, asked))
     note_stop(runtime, stopped)
     return reply
 
@@ -139,6 +144,7 @@ def _reserved(runtime: Runtime, tx: Transaction, asked: Asked) -> tuple[Reply, v
     expire_due(tx)
     _check_turn(tx, request)
     context = standing_of(tx, runtime, asked.context.customer_id, tx.now()).put_into(asked.context)
+    unbarred(asked.context, context)
     if barred(context):
         context = replace(context, features={}, degraded=())
     case = Case(context, policy, tx.now())
@@ -151,6 +157,7 @@ def _reserved(runtime: Runtime, tx: Transaction, asked: Asked) -> tuple[Reply, v
         epoch=tx.epoch + 1, purpose=case.purpose(found), evidence_id=consent.evidence_id if consent else None,
     )  # fmt: skip
     stopped = volume.count(tx, found.treatment.journey, policy)
+    claim(tx.connection, (it for it in policy.resources.values() if it.used_by(found.treatment)), tx.now())
     take(tx, place)
     postponed.finish(tx, found.treatment.journey)
     body = _answer(asked, found, case, place.reservation).body()

@@ -7,16 +7,18 @@ and wakes what waits. One process sweeps at a time (a row of the table `leases`)
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+import time
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ColumnElement, Select, Table, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import SQLAlchemyError
 
-from arbitration.errors import LedgerError, StateError
+from arbitration.errors import DirigentError
 from features.home import Home
 from serving.ledger.anchors import anchor_when_due
 from serving.ledger.bookkeeping import leases, postponed, requests
@@ -27,7 +29,7 @@ from serving.ledger.schema import contacts, subjects, to_micros
 from serving.ledger.store import Ledger
 from serving.ledger.transaction import Transaction
 from serving.ledger.volume import purge
-from serving.logs import log
+from serving.logs import log, where
 
 if TYPE_CHECKING:
     from serving.bootstrap import Runtime
@@ -38,7 +40,11 @@ LEASE = timedelta(seconds=30)
 KEPT = timedelta(days=7)
 """How long an answer is kept for a repeated request; 24 hours are promised."""
 AT_ONCE = 200
-"""Customers per round: what is left waits for the next one."""
+"""Customers per round: what is left waits for the next one, which then begins at once."""
+REST_SECONDS = 60.0
+"""A customer who could not be swept is left alone for this long, so that others are not kept waiting behind them."""
+MOST_RESTING = 5000
+"""How many are left alone at a time: they are named in every query."""
 _NAME = "sweep"
 _KEPT_MICROS = KEPT // timedelta(microseconds=1)
 _WAIT_SECONDS = 10.0
@@ -46,12 +52,20 @@ _WAIT_SECONDS = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """What one round did: reservations that expired, journeys that became due, answers forgotten, customers that had to be left."""
+    """What one round did: reservations that expired, journeys that became due, answers forgotten, customers that had to be left;
+    `full`: parts of the round that found as much as one round takes, so that there may be more.
+    """
 
     expired: int = 0
     due: int = 0
     forgotten: int = 0
     left: int = 0
+    full: int = 0
+
+    @property
+    def more(self) -> bool:
+        """Whether the next round should begin at once: there may be more, and it is not that everything fails."""
+        return self.full > 0 and self.expired + self.due + self.forgotten > 0
 
     def __add__(self, other: Swept) -> Swept:
         return Swept(*(getattr(self, one.name) + getattr(other, one.name) for one in fields(self)))
@@ -71,37 +85,66 @@ def start(runtime: Runtime) -> Callable[[], None]:
 
 
 def run(ledger: Ledger, home: Home, ending: threading.Event) -> None:
-    """Sweep until told to end, and anchor the audit once an hour. A ledger that is away is asked again at the next round."""
-    holder = ledger.keyring.new_id("h")
+    """Sweep until told to end, and anchor the audit once an hour. Whatever fails is logged and tried again at the next round: a
+    service whose sweeper has died looks well and tells nobody what is due.
+    """
+    holder, resting = ledger.keyring.new_id("h"), dict[str, float]()
     while not ending.is_set():
-        try:
-            swept = sweep(ledger, holder)
-            if swept is not None:
-                anchor_when_due(ledger, home)
-            if swept is not None and swept != Swept():
+        swept: Swept | None = None
+        with _survived("not swept"):
+            swept = sweep(ledger, holder, resting)
+        if swept is not None:
+            if swept != Swept():
                 log.info("swept", **{one.name: getattr(swept, one.name) for one in fields(swept)})
-        except (LedgerError, StateError) as error:
-            log.warning("not swept", what=str(error))
-        ending.wait(EVERY_SECONDS)
-    with suppress(LedgerError):
+            with _survived("not anchored"):
+                anchor_when_due(ledger, home)
+        ending.wait(0 if swept is not None and swept.more else EVERY_SECONDS)
+    with _survived("not resigned"):
         resign(ledger, holder)
 
 
-def sweep(ledger: Ledger, holder: str) -> Swept | None:
-    """One round as `holder`; None when another process sweeps. Raises `LedgerError`."""
+@contextmanager
+def _survived(told: str) -> Iterator[None]:
+    """Log what goes wrong inside, without a word that could quote a row, and go on."""
+    try:
+        yield
+    except DirigentError as error:
+        log.warning(told, what=str(error))
+    except (OSError, SQLAlchemyError) as error:
+        log.warning(told, error=type(error).__name__)
+    except Exception as error:  # noqa: BLE001 - a mistake in our own code must not end the thread unnoticed, either
+        log.error(told, error=type(error).__name__, where=where(error))
+
+
+def sweep(ledger: Ledger, holder: str, resting: dict[str, float] | None = None) -> Swept | None:
+    """One round as `holder`; None when another process sweeps. Raises `LedgerError`.
+
+    `resting` is kept from round to round: customers who could not be swept, and until when (`time.monotonic`) they are left alone.
+    """
     if not is_its_turn(ledger, holder):
         return None
+    resting = {} if resting is None else resting
+    for customer in [one for one, until in resting.items() if until <= time.monotonic()]:
+        del resting[customer]
     with ledger.reading() as reading:
         now = to_micros(reading.now())
         lease, free, asked = contacts.c.lease_until, postponed.c.free_at, requests.c.answered_at
         found = [
-            *_customers(reading.connection, contacts, (contacts.c.state == "reserved") & (lease <= now), lease),
-            *_customers(reading.connection, postponed, (postponed.c.state == "waiting") & (free <= now), free),
-            *_customers(reading.connection, requests, asked < now - _KEPT_MICROS, asked),
+            _customers(reading.connection, contacts, (contacts.c.state == "reserved") & (lease <= now), lease, resting),
+            _customers(reading.connection, postponed, (postponed.c.state == "waiting") & (free <= now), free, resting),
+            _customers(reading.connection, requests, asked < now - _KEPT_MICROS, asked, resting),
         ]
         nobodys = reading.first(_nobodys(now)) is not None
-    swept = Swept(forgotten=ledger.write(None, _forget_nobodys)) if nobodys else Swept()
-    return sum((_sweep_one(ledger, customer) for customer in dict.fromkeys(found)), swept)
+    swept = Swept(full=sum(len(names) >= AT_ONCE for names in found))
+    if nobodys:
+        forgotten = ledger.write(None, _forget_nobodys)
+        swept += Swept(forgotten=forgotten, full=int(forgotten >= AT_ONCE))
+    for customer in dict.fromkeys(name for names in found for name in names):
+        one = _sweep_one(ledger, customer)
+        if one.left and len(resting) < MOST_RESTING:
+            resting[customer] = time.monotonic() + REST_SECONDS
+        swept += one
+    return swept
 
 
 def is_its_turn(ledger: Ledger, holder: str) -> bool:
@@ -133,20 +176,20 @@ def _claim(tx: Transaction, holder: str, length: int) -> bool:
     return tx.connection.execute(taken).rowcount == 1
 
 
-def _customers(connection: Any, table: Table, due: ColumnElement[bool], order: Any) -> list[str]:
-    """Some customers with something due, the longest due first. Nothing is left of an erased one that could be."""
+def _customers(
+    connection: Any, table: Table, due: ColumnElement[bool], order: Any, resting: Collection[str]
+) -> list[str]:
+    """Customers with something due, the longest due first, at most one round of rows. Nothing is left of an erased one that could be."""
     asked = select(subjects.c.customer_id).join_from(table, subjects, table.c.subject == subjects.c.subject)
-    asked = asked.where(due, subjects.c.customer_id.is_not(None)).order_by(order).limit(AT_ONCE)
-    return [str(name) for name in connection.execute(asked).scalars()]
+    asked = asked.where(due, subjects.c.customer_id.is_not(None), subjects.c.customer_id.not_in(resting))
+    return [str(name) for name in connection.execute(asked.order_by(order).limit(AT_ONCE)).scalars()]
 
 
 def _sweep_one(ledger: Ledger, customer: str) -> Swept:
-    """Everything of one customer that is due, in one transaction; who is locked for long waits for the next round."""
-    try:
+    """Everything of one customer that is due, in one transaction; who is locked for long, or in whose rows something is wrong, waits."""
+    with _survived("a customer was not swept"):
         return ledger.write(customer, _due)
-    except LedgerError as error:
-        log.warning("a customer was not swept", what=error.what)
-        return Swept(left=1)
+    return Swept(left=1)
 
 
 def _due(tx: Transaction) -> Swept:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from arbitration.policy import Policy
 from serving.ledger.store import Ledger
 from serving.ledger.verify import verify
 from tests.history.checker import judge_files
-from tests.history.dump import rows_of
+from tests.history.dump import outcomes_in, rows_of
 from tests.history.rows import Finding
 
 
@@ -58,18 +59,26 @@ def judge(ledger: Ledger, policy: Policy, folder: Path) -> Verdict:
     """Verify the ledger, write it down and judge the histories that lie in `folder`."""
     found = verify(ledger.address)
     contacts, lost = Counter[str](), 0
-    file = folder / "dump.json"
+    file, histories = folder / "dump.json", sorted(folder.glob("*.jsonl"))
+    reported = outcomes_in(line for history in histories for line in _lines(history))
     with ledger.reading() as reading, file.open("w") as out:
         now = int(reading.now().timestamp() * 1e6)
-        for row in rows_of(reading.connection, ledger.keyring, policy):
+        for row in rows_of(reading.connection, ledger.keyring, policy, reported):
             if row["table"] == "contacts" and row.get("origin") != "history":
                 contacts[row["state"]] += 1
                 lost += _unused(row, now)
             out.write(json.dumps(row) + "\n")
         out.write(json.dumps({"table": "verify", "exit": 0 if found.holds else 1}) + "\n")
-    findings, calls = judge_files(file, sorted(folder.glob("*.jsonl")))
+    findings, calls = judge_files(file, histories)
     counts = Counter(finding.invariant for finding in findings)
     return Verdict(counts, tuple(map(_told, findings[:10])), calls, contacts, found.holds, lost)
+
+
+def _lines(history: Path) -> Iterator[dict[str, Any]]:
+    """The lines of a history; the last may be torn, where its client was killed."""
+    for line in history.read_text().splitlines():
+        with suppress(ValueError):
+            yield json.loads(line)
 
 
 def _unused(row: Mapping[str, Any], now: int) -> int:

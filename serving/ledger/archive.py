@@ -60,7 +60,7 @@ class Archive:
         self._table = schema.decisions.join(schema.subjects, schema.decisions.c.subject == schema.subjects.c.subject)
         self._kept = schema.subjects.c.customer_id.is_not(None)
         try:
-            check_version(self._engine, self.place)
+            check_version(self._engine, self.place, self._keyring)
         except BaseException:
             self.close()
             raise

@@ -72,13 +72,38 @@ def opened(reading: Reading, row: Row[Any], wrapped: bytes | None) -> Evidence:
 
 
 def unconfirmed(tx: Transaction, consent_id: str) -> tuple[Row[Any], Evidence] | None:
-    """A consent of the locked customer that waits for its confirmation, with its evidence; None when there is no such one."""
+    """A consent of the locked customer that waits for its confirmation, with its evidence; None when there is no such one.
+
+    It waits no longer once anything else was said about its channel, purpose and brand: an old link to confirm must not grant
+    again what was taken back.
+    """
     table, mine = consents.c, consents.c.subject == tx.owner
     row = tx.first(select(consents).where(mine, table.consent_id == consent_id, table.state == "granted"))
     proof = tx.first(select(evidence).where(evidence.c.evidence_id == row.evidence_id)) if row else None
-    if row is None or proof is None or proof.missing != "confirmation" or tx.subject is None:
+    if row is None or proof is None or proof.missing != "confirmation" or tx.subject is None or _overtaken(tx, row):
         return None
     return row, opened(tx, proof, tx.subject.wrapped)
+
+
+def _overtaken(tx: Transaction, request: Row[Any]) -> bool:
+    """Whether anything but requests was said about the same since, here or by the shop's tables (there only a no counts).
+
+    What was recorded in the request's own microsecond counts as later, because nothing tells which of the two came first.
+    """
+    own, shop = consents.c, shop_consents.c
+    waits = select(evidence.c.evidence_id).where(
+        evidence.c.evidence_id == own.evidence_id, evidence.c.missing.is_not(None)
+    )
+    said = select(own.consent_id).where(
+        own.subject == request.subject, own.channel == request.channel, own.purpose == request.purpose,
+        own.brand == request.brand, own.recorded_at >= request.recorded_at, own.consent_id != request.consent_id,
+        (own.state != "granted") | ~waits.exists(),
+    )  # fmt: skip
+    told = select(shop.number).where(
+        shop.customer_id == (tx.subject.customer_id if tx.subject else None), shop.channel == request.channel,
+        shop.purpose == request.purpose, shop.state != "granted", shop.valid_from >= request.valid_from,
+    )  # fmt: skip
+    return tx.first(said) is not None or tx.first(told) is not None
 
 
 def confirm(tx: Transaction, consent_id: str, confirmed_at: datetime) -> str | None:

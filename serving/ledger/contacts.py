@@ -110,14 +110,21 @@ def told(row: Mapping[str, Any]) -> dict[str, Any]:
     return {name: row[name] for name in names if row[name] is not None}
 
 
-def sent(tx: Transaction, decision_id: str, step: int, by: str) -> None:
-    """It was sent, whatever was said before."""
-    _of_outcome(tx, decision_id, step, "confirmed", by)
+def sent(tx: Transaction, decision_id: str, step: int, by: str, at: datetime | None = None) -> None:
+    """It was sent, whatever was said before, and `at` the latest, as far as that is known: a contact that nobody confirmed counts from
+    that moment, but not from one before it was planned or after now. So no cap opens before its time.
+    """
+    row = _newest(tx, decision_id, step)
+    if row is not None and row.state != "confirmed":
+        latest = row.sent_at if at is None else max(row.sent_at, min(to_micros(at), tx.at))
+        settle(tx, contacts.c.reservation_id == row.reservation_id, "confirmed", by, sent_at=latest)
 
 
 def not_sent(tx: Transaction, decision_id: str, step: int, by: str) -> None:
     """It was not sent after all: its place is free."""
-    _of_outcome(tx, decision_id, step, "released", by)
+    row = _newest(tx, decision_id, step)
+    if row is not None and row.state != "released":
+        settle(tx, contacts.c.reservation_id == row.reservation_id, "released", by)
 
 
 def note_reaction(tx: Transaction, decision_id: str, step: int, *, engaged: bool) -> None:
@@ -125,12 +132,6 @@ def note_reaction(tx: Transaction, decision_id: str, step: int, *, engaged: bool
     row = _newest(tx, decision_id, step)
     if row is not None and (engaged or row.engaged is None):
         tx.change(contacts, contacts.c.reservation_id == row.reservation_id, {"engaged": engaged})
-
-
-def _of_outcome(tx: Transaction, decision_id: str, step: int, state: str, by: str) -> None:
-    row = _newest(tx, decision_id, step)
-    if row is not None and row.state != state:
-        settle(tx, contacts.c.reservation_id == row.reservation_id, state, by)
 
 
 def _newest(tx: Transaction, decision_id: str, step: int) -> Any:

@@ -9,9 +9,11 @@ from sqlalchemy import Connection, Engine, inspect, text
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from arbitration.errors import LedgerError
+from serving.ledger import key_marks
 from serving.ledger.bookkeeping import audit
 from serving.ledger.deadline import patient
-from serving.ledger.engine import Held, connection_of, transaction
+from serving.ledger.engine import Held, connection_of, open_read_only, transaction
+from serving.ledger.keyring import Keyring
 from serving.ledger.place import Place
 
 HEAD = "0002"
@@ -25,37 +27,55 @@ _NO_TABLE = "42P01"
 _OLD_LAYOUT = "schema_version"
 
 
-def bring_up(engine: Engine, place: Place) -> None:
-    """Make the tables of a new ledger, or change those of an older one; nothing, after one query, where they are as they should be.
+def bring_up(engine: Engine, place: Place, keyring: Keyring) -> None:
+    """Make the tables of a new ledger, or change those of an older one; nothing, after two queries, where they are as they should be.
 
-    Programs that start together do it once. Raises `LedgerError` for a ledger of a newer program, or of one before the first step.
+    Programs that start together do it once. Raises `LedgerError` for a ledger of a newer program, or of one before the first step,
+    and `StateError` for one that was made with other keys.
     """
     until = time.monotonic() + _WAIT_SECONDS
-    while _version_at(engine, place) != HEAD:
+    while not _is_ready(engine, place, keyring):
         try:
             with transaction(engine, place) as connection:
                 _upgrade(connection, place)
+                key_marks.note(connection, keyring, place)
         except Held:
             if time.monotonic() > until:
                 raise
             time.sleep(0.05)
 
 
-def check_version(engine: Engine, place: Place) -> None:
-    """Raise `LedgerError` unless the ledger is of the version that this program reads."""
-    found = _version_at(engine, place)
-    if found == HEAD:
-        return
+def _is_ready(engine: Engine, place: Place, keyring: Keyring) -> bool:
+    """Whether the tables are as they should be and the keys are noted. Raises `StateError` when those are others."""
     with connection_of(engine, place) as connection:
+        if _version(connection) != HEAD:
+            return False
+        stored = key_marks.stored_marks(connection)
+    key_marks.compare(stored, keyring, place)
+    return bool(stored)
+
+
+def check_version(engine: Engine, place: Place, keyring: Keyring) -> None:
+    """Raise `LedgerError` unless the ledger is of the version that this program reads, and `StateError` unless the keys are its own."""
+    with connection_of(engine, place) as connection:
+        found = _version(connection)
+        if found == HEAD:
+            key_marks.compare(key_marks.stored_marks(connection), keyring, place)
+            return
         known = _refused(connection, place, found)
     if not known:
         raise LedgerError("holds no ledger yet", where=place.shown, mend="run: dirigent serve, and ask it something")
     raise _of_another(found, place, "start the service once, which brings it up to date")
 
 
-def _version_at(engine: Engine, place: Place) -> str | None:
-    with connection_of(engine, place) as connection:
-        return _version(connection)
+def holds_keys(place: Place) -> bool:
+    """Whether a ledger lies there whose keys are noted: who opens it without them must not make new ones. Raises `LedgerError`."""
+    engine = open_read_only(place)
+    try:
+        with connection_of(engine, place) as connection:
+            return _version(connection) is not None and bool(key_marks.stored_marks(connection))
+    finally:
+        engine.dispose()
 
 
 def _version(connection: Connection) -> str | None:

@@ -19,8 +19,8 @@ from serving.ledger.packing import summary_out, unpacked
 from serving.ledger.rows import Answer, DecisionRow, OutcomeRow, Profile, Standing
 from serving.ledger.schema import from_micros, to_micros
 from serving.ledger.standing import consents_of, contacts_of
-from serving.ledger.stock import uses_of
 from serving.ledger.statements import first
+from serving.ledger.stock import uses_of
 from serving.ledger.subjects import Subject
 
 _STOPS = select(func.count()).select_from(stops)

@@ -80,7 +80,8 @@ def erase(tx: Transaction, erasure_id: str, customer_id: str, reason: str) -> No
     suppress(tx, {customer_id, *aliases_of(tx, customer_id)}, "erasure")
     remove_shop_rows(tx, customer_id)
     _empty(tx, schema.decisions, schema.decisions.c.decision_id, {
-        "request_id": schema.decisions.c.decision_id, "body_digest": "", "answer": b"", "inputs": b"", "decision": b"",
+        # No caller can have chosen this name, so that it is free: identifiers hold no "!".
+        "request_id": "!" + schema.decisions.c.decision_id, "body_digest": "", "answer": b"", "inputs": b"", "decision": b"",
     })  # fmt: skip
     _empty(tx, schema.evidence, schema.evidence.c.evidence_id, {"body": b""})
     tx.change(contacts, (contacts.c.subject == owner) & contacts.c.review_reason.is_not(None), {"review_reason": ""})

@@ -2,13 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Table, exists, func, or_, select
 
 from arbitration.policy import Resource
+from serving.ledger.engine import Again
+from serving.ledger.named_locks import RESOURCES, hold
 from serving.ledger.schema import contacts, shop_contacts, to_micros
+
+
+class SoldOut(Again):
+    """Another customer took the last unit a moment ago: the decision must be made anew, which tries the transaction again."""
+
+
+def claim(connection: Connection, resources: Iterable[Resource], now: datetime) -> None:
+    """Keep one unit of each of these that has a limit for the contact that this transaction takes next: until it ends no other takes
+    one. Raises `SoldOut` when one has none left; `Ledger.write` then tries again, and reads that.
+    """
+    limits = [(resource, resource.limit) for resource in resources if resource.limit is not None]
+    hold(connection, RESOURCES, *(resource.id for resource, _ in limits))
+    if any(uses_of(connection, resource, now) >= limit for resource, limit in limits):
+        raise SoldOut("what the contact would use up was taken at this moment", mend="ask again")
 
 
 def uses_of(connection: Connection, resource: Resource, now: datetime) -> int:

@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 class Ledger:
     """Safe for many threads and processes. `clock` is the shop's; in PostgreSQL the database's own clock counts, shifted as the
-    shop's is.
+    shop's is. Opening raises `LedgerError`, and `StateError` when `keyring` is not what the ledger was made with.
     """
 
     def __init__(self, named: Path | str, keyring: Keyring, clock: Clock | None = None) -> None:
@@ -38,7 +38,7 @@ class Ledger:
         self._turn = threading.Lock()
         self._policies: frozenset[str] = frozenset()
         try:
-            bring_up(self.engine, self.place)
+            bring_up(self.engine, self.place, keyring)
         except BaseException:
             self.engine.dispose()
             raise

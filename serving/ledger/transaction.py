@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, delete, select, update
+from sqlalchemy import ColumnElement, Connection, Table, delete, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from serving.clock import Clock
 from serving.ledger import auditing, schema
@@ -95,12 +96,14 @@ class Transaction(Reading):
         self._events.append({"type": kind, "data": told, "place": len(self._events)})
 
     def add_policy(self, version: str, body: bytes) -> None:
-        """Keep a policy once. Those that are known to be kept are not looked for again."""
+        """Keep a policy once, whoever else keeps it at this moment. Those that are known to be kept are not looked for again."""
         if version in self.kept_policies:
             return
-        held = select(schema.policies.c.version).where(schema.policies.c.version == version)
-        if self.first(held) is None:
-            self.put(schema.policies, {"version": version, "body": body})
+        table, row = schema.policies, {"version": version, "body": body}
+        dialect: Any = postgresql if self.connection.dialect.name == "postgresql" else sqlite
+        once = dialect.insert(table).values(row).on_conflict_do_nothing().returning(table.c.version)
+        if self.connection.execute(once).first() is not None:
+            self._note(table, row)
         self.new_policies.add(version)
 
     def add_decision(self, row: DecisionRow) -> None:

@@ -185,7 +185,7 @@ def snapshot(address: Address) -> Iterator[Connection]:
     if address.place.is_sqlite:
         event.listen(engine, "connect", _read_anything)
     try:
-        check_version(engine, address.place)
+        check_version(engine, address.place, address.keyring)
         with connection_of(engine, address.place) as connection:
             how = "" if address.place.is_sqlite else " ISOLATION LEVEL REPEATABLE READ READ ONLY"
             connection.exec_driver_sql(f"BEGIN{how}")

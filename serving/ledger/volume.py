@@ -1,7 +1,7 @@
 """Journeys that are stopped, and the volume that stops one by itself: so many times its plan of contacts within an hour.
 
-A contact is counted when it is reserved, in the transaction that reserves it. The row of the journey's hour stays locked until that
-transaction ends, so no two writers take the same last place. Locks come in this order: subject, volume, lane of the audit.
+A contact is counted when it is reserved, in the transaction that reserves it, under the lock of its journey: no two writers take the
+same last place, and whoever reserves after a stop sees it. Journeys without a limit share their lock, which only a stop keeps waiting.
 """
 
 from __future__ import annotations
@@ -14,9 +14,11 @@ from typing import Any
 from sqlalchemy import bindparam, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 
+from arbitration.errors import LedgerError
 from arbitration.policy import Journey, Policy
 from serving.ledger.bookkeeping import stops, volumes
 from serving.ledger.engine import Again
+from serving.ledger.named_locks import JOURNEYS, hold
 from serving.ledger.reading import Reading
 from serving.ledger.schema import from_micros
 from serving.ledger.transaction import Transaction
@@ -29,7 +31,15 @@ _HOUR = 3_600_000_000  # microseconds
 
 
 class Stopped(Again):
-    """The journey was stopped by its volume a moment ago: the decision must be made anew, which tries the transaction again."""
+    """The journey was stopped a moment ago: the decision must be made anew, which tries the transaction again."""
+
+
+class Overrun(LedgerError):
+    """The hour's volume of `journey` is used up and nobody stopped it, as when its plan was lowered: `halt` it, then try again."""
+
+    def __init__(self, journey: str) -> None:
+        super().__init__("a journey has used up its volume of this hour", mend="ask again")
+        self.journey = journey
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,24 +63,39 @@ def limit_of(journey: Journey, policy: Policy) -> int | None:
 def count(tx: Transaction, journey: str, policy: Policy) -> Stop | None:
     """Count one contact that this transaction reserves. The last one that fits stops the journey: then its `Stop` is returned.
 
-    Raises `Stopped` when another writer took the last place; `Ledger.write` then tries again, and reads that the journey is stopped.
+    Raises `Stopped` when the journey was stopped since it was looked at; `Ledger.write` then tries again, and reads that it is.
+    Raises `Overrun` when there is no place left and no stop.
     """
     found = policy.journeys.get(journey)
-    limit = limit_of(found, policy) if found else None
-    if limit is None:
+    if found is None:
         return None
-    number = _add(tx, journey, 1)
-    if number < limit:
+    limit = limit_of(found, policy)
+    hold(tx.connection, JOURNEYS, journey, shared=limit is None)
+    if journey in tx.stopped():
+        raise Stopped("a journey was stopped at this moment", mend="ask again")
+    number = _add(tx, journey, 1) if limit is not None else 0
+    if limit is None or number < limit:
         return None
     if number > limit:
-        raise Stopped("a journey was stopped by its volume at this moment", mend="ask again")
+        raise Overrun(journey)
+    return stop(tx, journey, by=BY_ITSELF, reason=TOO_MANY, automatic=True)
+
+
+def halt(tx: Transaction, journey: str, policy: Policy) -> Stop | None:
+    """Stop a journey whose volume of this hour is used up, in a transaction of its own because the one that found it so is undone. None
+    when that is not so any more, or it is stopped already.
+    """
+    hold(tx.connection, JOURNEYS, journey)
+    found = policy.journeys.get(journey)
+    limit = limit_of(found, policy) if found else None
+    if limit is None or journey in tx.stopped() or this_hour(tx, tx.now()).get(journey, 0) < limit:
+        return None
     return stop(tx, journey, by=BY_ITSELF, reason=TOO_MANY, automatic=True)
 
 
 def stop(tx: Transaction, journey: str, *, by: str, reason: str, automatic: bool = False) -> Stop:
     """Let a journey speak no more, in the next decision at the latest; one that is stopped already stays so, as it was."""
-    if not automatic:
-        _add(tx, journey, 0)  # the lock that its volume stops it under
+    hold(tx.connection, JOURNEYS, journey)
     earlier = stopped(tx).get(journey)
     if earlier is not None:
         return earlier
@@ -83,16 +108,15 @@ def stop(tx: Transaction, journey: str, *, by: str, reason: str, automatic: bool
 
 
 def resume(tx: Transaction, journey: str, *, by: str, reason: str) -> bool:
-    """Let a stopped journey speak again; False when it was not stopped. One that its volume stopped has a whole hour's volume anew,
-    because somebody looked at it.
+    """Let a stopped journey speak again; False when it was not stopped. It has a whole hour's volume anew, because somebody
+    looked at it.
     """
-    _add(tx, journey, 0)
+    hold(tx.connection, JOURNEYS, journey)
     values = {"ended_at": tx.at, "ended_by": by, "end_reason": reason}
     ended = tx.change(stops, (stops.c.journey == journey) & stops.c.ended_at.is_(None), values)
     if not ended:
         return False
-    if ended[0]["automatic"]:
-        tx.connection.execute(delete(volumes).where(volumes.c.journey == journey))
+    tx.connection.execute(delete(volumes).where(volumes.c.journey == journey))
     tx.emit("dirigent.journey.resumed.v1", {"journey": journey, "by": by})
     return True
 
@@ -118,7 +142,7 @@ def purge(tx: Transaction) -> int:
 
 
 def _add(tx: Transaction, journey: str, contacts: int) -> int:
-    """Add to the hour's count, whose row stays locked until the transaction ends. Returns the count."""
+    """Add to the hour's count. Returns the count."""
     asked = _ADD_IN_POSTGRES if tx.connection.dialect.name == "postgresql" else _ADD_IN_SQLITE
     values = {"its_journey": journey, "its_hour": tx.at // _HOUR, "more": contacts}
     return int(tx.connection.execute(asked, values).scalar_one())

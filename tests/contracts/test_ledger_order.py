@@ -232,3 +232,19 @@ def test_the_events_of_a_customer_are_in_the_order_of_their_transactions(ledger)
         assert mine == [(version, place, kind) for version in versions for place, kind in enumerate(kinds)]
         assert not subject.startswith("c"), "an event names a customer by a pseudonym"
     assert all(to_micros(NOW) <= row.at < to_micros(NOW + HOUR) for row in events)
+
+
+def test_a_policy_that_is_new_to_many_writers_at_once_is_kept_once_and_named_by_one_entry(ledger):
+    together = threading.Barrier(8)
+
+    def write(number: int) -> None:
+        together.wait(10)
+        with ledger.writing(f"c{number}") as tx:
+            tx.add_policy("v-new", b"policy")
+            send(tx, f"d-{number}")
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(write, range(8)))
+    assert [(row.version, row.body) for row in rows_of(ledger, schema.policies)] == [("v-new", b"policy")]
+    named = [name for row in rows_of(ledger, bookkeeping.audit) for name, *_ in json.loads(row.entries)]
+    assert named.count("policies") == 1

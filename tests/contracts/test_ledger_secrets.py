@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import shutil
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import delete, update
 
-from arbitration.errors import InputError, LedgerError
+from arbitration.errors import InputError, LedgerError, StateError
+from features.home import Home
+from serving.ledger import bookkeeping
 from serving.ledger.archive import Archive, Kept
+from serving.ledger.key_marks import marks_of
 from serving.ledger.keyring import Erased, Keyring
 from serving.ledger.place import Address, Place
-from serving.ledger.schema import METADATA, decisions, subjects
+from serving.ledger.schema import METADATA, decisions, imports, subjects
 from serving.ledger.store import Ledger
+from serving.ledger.verify import verify
+from serving.opening import address_of, open_ledger
+from serving.settings import Settings
 from tests.contracts.conftest import KEYRING, decision, rows_of
 
 PARTS = ("answer", "inputs", "decision")
@@ -37,12 +46,76 @@ def row(ledger, decision_id: str):
     return next(one for one in rows_of(ledger, decisions) if one.decision_id == decision_id)
 
 
-def test_sealed_parts_cannot_be_read_with_another_master_key(filled, named):
-    other = Ledger(named, replace(KEYRING, master=Keyring.fresh().master))
-    with other.reading() as reading, pytest.raises(LedgerError, match="sealed with another master key") as caught:
+def test_sealed_parts_cannot_be_read_with_another_master_key(filled):
+    filled.keyring = replace(KEYRING, master=Keyring.fresh().master)
+    with filled.reading() as reading, pytest.raises(LedgerError, match="sealed with another master key") as caught:
         reading.decision("d-1")
     assert not isinstance(caught.value, Erased)
-    other.close()
+
+
+KEY_FILES = [("master", "ledger_master"), ("audit", "ledger_audit"), ("suppression", "suppression")]
+
+
+@pytest.mark.parametrize(("key", "file"), KEY_FILES)
+def test_who_comes_with_another_homes_key_is_refused_before_anything_is_written(filled, named, key, file):
+    other, before = replace(KEYRING, **{key: Keyring.fresh().master}), rows_of(filled, bookkeeping.audit)
+    address = Address(filled.place, other)
+    for opened in (lambda: Ledger(named, other), lambda: Archive(address), lambda: verify(address)):
+        with pytest.raises(StateError, match=f"keys/{file} .*not the key") as caught:
+            opened()
+        assert "copy the folder keys" in str(caught.value)
+    assert rows_of(filled, bookkeeping.audit) == before
+    Ledger(named, replace(KEYRING)).close()
+
+
+def test_a_ledger_without_check_values_gets_those_of_the_first_who_opens_it(filled, named):
+    with filled.writing() as tx:
+        tx.connection.execute(delete(imports))
+    Archive(filled.address).close()
+    assert rows_of(filled, imports) == [], "who only reads writes nothing"
+    Ledger(named, KEYRING).close()
+    assert {row.name: row.fingerprint for row in rows_of(filled, imports)} == marks_of(KEYRING)
+    with pytest.raises(StateError, match="not the key"):
+        Ledger(named, Keyring.fresh())
+
+
+def test_of_two_homes_that_make_one_ledger_at_the_same_time_one_is_refused(tmp_path, request, named):
+    empty = tmp_path / "new.db" if isinstance(named, Path) else request.getfixturevalue("postgres").new_database()
+
+    def start(keyring: Keyring) -> str:
+        try:
+            Ledger(empty, keyring).close()
+        except StateError as error:
+            return str(error)
+        return ""
+
+    with ThreadPoolExecutor(2) as pool:
+        told = sorted(pool.map(start, [Keyring.fresh(), Keyring.fresh()]))
+    assert told[0] == ""
+    assert "not the key" in told[1]
+
+
+def test_lost_keys_of_a_ledger_are_not_made_anew(filled, named, tmp_path):
+    home = Home(tmp_path / "another")
+    settings = Settings(home=home.root, ledger=str(named)) if filled.place.path is None else Settings(home=home.root)
+    if filled.place.path is not None:
+        home.root.mkdir()
+        shutil.copyfile(filled.place.path, home.ledger)
+    for opened in (open_ledger, address_of):
+        with pytest.raises(StateError, match="ledger_master: is missing"):
+            opened(settings)
+    assert not home.keys.exists()
+
+
+def test_where_no_ledger_is_keys_are_made_by_who_writes_and_not_by_who_reads(tmp_path, request, named):
+    empty = None if isinstance(named, Path) else request.getfixturevalue("postgres").new_database()
+    settings = Settings(home=tmp_path / "fresh", ledger=empty)
+    with pytest.raises(LedgerError, match="no ledger yet"):
+        address_of(settings)
+    assert not settings.paths.keys.exists()
+    open_ledger(settings).close()
+    assert {"ledger_master", "ledger_audit", "suppression"} <= {path.name for path in settings.paths.keys.iterdir()}
+    Archive(address_of(settings)).close()
 
 
 @pytest.mark.parametrize("part", PARTS)

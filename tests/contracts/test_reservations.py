@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 from serving.ledger import bookkeeping, schema
-from serving.ledger.contacts import GRACE
+from serving.ledger.contacts import GRACE, sent
 from serving.ledger.rights import erase, objected, paused
 from tests.contracts.conftest import HOUR, rows_of
 from tests.contracts.reserving import DAY, ENGINE, OTHER, REVIEWER, Shop, open_policy, refused
@@ -152,6 +152,22 @@ def test_an_outcome_after_the_end_counts_again_and_takes_the_word_out_of_the_hol
     assert states(shop) == [("confirmed", "outcome")]
     problem = refused(shop.confirm, held)
     assert (problem.code, problem.more["reason"]) == ("reservation-confirmed", "outcome")
+
+
+def test_what_nobody_confirmed_counts_from_the_moment_that_an_outcome_tells_not_from_when_it_was_planned(shop):
+    for number, (told, counted) in enumerate([(None, 0), (-HOUR, 0), (HOUR, HOUR), (30 * HOUR, 3 * HOUR)]):
+        customer = f"m{number}"
+        shop.customer(customer)
+        decision, _ = shop.decided(customer=customer)
+        planned = max(rows_of(shop.ledger), key=lambda row: row.reserved_at).sent_at
+        shop.later(hours=3)
+        at = None if told is None else schema.from_micros(planned) + told
+        written(shop, lambda tx, decision=decision, at=at: sent(tx, decision, 0, "outcome", at), customer)
+        (row,) = [row for row in rows_of(shop.ledger) if row.decision_id == decision]
+        assert 0 <= row.sent_at - planned - counted // timedelta(microseconds=1) < 10_000_000
+        assert row.sent_at <= row.settled_at
+        written(shop, lambda tx, decision=decision: sent(tx, decision, 0, "outcome", tx.now()), customer)
+        assert row in rows_of(shop.ledger), "what is confirmed keeps its moment"
 
 
 def test_not_sent_after_the_confirmation_frees_the_place_and_a_second_place_of_the_step_takes_no_harm(shop):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -213,7 +214,7 @@ def test_erasing_leaves_anonymous_rows_a_keyed_hash_and_an_audit_that_verifies(l
     )
     assert rows_of(ledger, schema.shop_contacts) == rows_of(ledger, requests) == []
     kept = rows_of(ledger, schema.decisions)[0]
-    assert (kept.request_id, kept.body_digest, kept.answer, kept.inputs, kept.decision) == ("d-1", "", b"", b"", b"")
+    assert (kept.request_id, kept.body_digest, kept.answer, kept.inputs, kept.decision) == ("!d-1", "", b"", b"", b"")
     with ledger.reading() as reading:
         assert reading.subject_of("c1") is None
         assert reading.is_suppressed("c1")
@@ -235,6 +236,18 @@ def test_erasing_leaves_anonymous_rows_a_keyed_hash_and_an_audit_that_verifies(l
     assert rows_of(ledger, outbox)[-1].subject == owner
     assert "suppression" in asked(ledger)
     assert audited(ledger) == 3
+
+
+def test_whoever_names_a_request_like_a_decision_keeps_nobody_from_being_erased(ledger):
+    with ledger.writing("c1") as tx:
+        tx.add_decision(decision())
+    with ledger.writing("c2") as tx:
+        tx.add_decision(replace(decision(2, customer="c2"), request_id="d-1"))
+    for customer in ("c1", "c2"):
+        with ledger.writing(customer) as tx:
+            rights.erase(tx, f"x-{customer}", customer, "unlawful")
+    assert {row.request_id for row in rows_of(ledger, schema.decisions)} == {"!d-1", "!d-2"}
+    audited(ledger)
 
 
 def test_no_table_says_the_id_in_clear_once_it_is_erased(ledger):

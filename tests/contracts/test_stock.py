@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
@@ -10,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from arbitration.errors import LedgerError
 from arbitration.policy import BusinessName, Resource
-from serving.ledger import contacts, engine
+from serving.ledger import contacts, engine, stock
 from serving.ledger.archive import Archive
 from serving.ledger.place import Address, Place
 from serving.ledger.schema import decisions, shop_contacts, to_micros
@@ -74,6 +76,36 @@ def test_a_resource_without_a_limit_has_no_stock(ledger):
     priced = Resource("priced", BusinessName("Priced", "Teuer"), channel="push", price=0.1)
     with ledger.reading() as reading:
         assert reading.stock((priced,), NOW) == {}
+
+
+def test_of_many_customers_at_once_not_one_more_gets_a_unit_than_there_are(ledger):
+    together, resources = threading.Barrier(8), scarce(channel="push")
+
+    def write(number: int) -> list[bool]:
+        def work(tx, name) -> bool:
+            if tx.stock(resources, tx.now())["scarce"] <= 0:
+                return False
+            stock.claim(tx.connection, resources, tx.now())
+            hold(tx, name)
+            return True
+
+        together.wait(10)
+        names = [f"{number}-{at}" for at in range(3)]
+        return [ledger.write(f"c{name}", lambda tx, name=name: work(tx, f"d-{name}")) for name in names]
+
+    with ThreadPoolExecutor(8) as pool:
+        got = [one for many in pool.map(write, range(8)) for one in many]
+    assert got.count(True) == len(rows_of(ledger)) == 10
+
+
+def test_a_claim_of_several_resources_and_of_none_takes_nothing_where_one_is_used_up(ledger):
+    priced = Resource("priced", BusinessName("Priced", "Teuer"), channel="push", price=0.1)
+    empty = Resource("empty", BusinessName("Empty", "Leer"), channel="push", limit=0, per_days=7)
+    with ledger.writing("c1") as tx:
+        stock.claim(tx.connection, (), tx.now())
+        stock.claim(tx.connection, (*scarce(channel="push"), priced), tx.now())
+        with pytest.raises(stock.SoldOut, match="ask again"):
+            stock.claim(tx.connection, (*scarce(channel="push"), empty), tx.now())
 
 
 @pytest.mark.parametrize("named_by", ["offer", "journey", "channel"])

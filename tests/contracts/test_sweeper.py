@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from datetime import timedelta
 from types import SimpleNamespace
 
 import pytest
 from sqlalchemy import update
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from arbitration.decide import decide
 from arbitration.domain import Consent, Contact, Context, CustomerId, Trigger
+from arbitration.errors import LedgerError, StateError
 from dirigent.sweep import sweep_ledger
 from features.home import Home
 from serving import sweeper
@@ -20,6 +23,7 @@ from serving.ledger import bookkeeping, postponed, requests, schema
 from serving.ledger.anchors import path_of
 from serving.ledger.postponed import Postponed
 from serving.ledger.rows import Answer
+from serving.logs import configure
 from serving.opening import open_ledger
 from serving.settings import Settings
 from serving.sweeper import Swept, sweep
@@ -108,6 +112,83 @@ def test_the_thread_sweeps_and_anchors_until_it_is_stopped(ledger, monkeypatch, 
     assert len(path_of(home).read_text().splitlines()) == 1, "the next anchor is due in an hour"
 
 
+def swept_in_thread(ledger, home, until_true) -> None:
+    """Run the sweeper's thread until something holds, ten seconds at most; it must live until it is stopped."""
+    stop = sweeper.start(SimpleNamespace(ledger=ledger, settings=SimpleNamespace(paths=home)))
+    until = time.monotonic() + 10
+    while not until_true() and time.monotonic() < until:
+        time.sleep(0.02)
+    assert any(thread.name == "sweeper" for thread in threading.enumerate())
+    stop()
+    assert until_true()
+
+
+WRONG = [
+    OSError("disk full"), LedgerError("the ledger is locked"), StateError("gone"), ValueError("c1 is wrong"),
+    SQLAlchemyError("c1 is wrong"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("error", WRONG, ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize("place", ["sweep", "anchor_when_due"])
+def test_the_thread_outlives_whatever_goes_wrong_and_tells_no_row(ledger, monkeypatch, tmp_path, capsys, place, error):
+    configure("info")
+    monkeypatch.setattr(sweeper, "EVERY_SECONDS", 0.02)
+    real, calls = getattr(sweeper, place), list[int]()
+
+    def fails_twice(*given):
+        calls.append(1)
+        if len(calls) < 3:
+            raise error
+        return real(*given)
+
+    monkeypatch.setattr(sweeper, place, fails_twice)
+    with ledger.writing("c1") as tx:
+        hold(tx)
+    ledger.clock.shift += DAY
+    home = Home(tmp_path / "home")
+    swept_in_thread(ledger, home, lambda: rows_of(ledger)[0].state == "expired" and path_of(home).exists())
+    told = capsys.readouterr().err
+    assert told.count("not swept" if place == "sweep" else "not anchored") == 2
+    assert "c1" not in told
+    assert ("fails_twice" in told) == isinstance(error, ValueError), "where it happened is told of what nobody expected"
+
+
+def test_full_rounds_follow_each_other_at_once(ledger, monkeypatch, tmp_path):
+    monkeypatch.setattr(sweeper, "AT_ONCE", 1)
+    monkeypatch.setattr(sweeper, "EVERY_SECONDS", 3600)
+    for name in ("c1", "c2", "c3"):
+        with ledger.writing(name) as tx:
+            hold(tx, f"d-{name}")
+    ledger.clock.shift += DAY
+    home = Home(tmp_path / "home")
+    swept_in_thread(ledger, home, lambda: {row.state for row in rows_of(ledger)} == {"expired"})
+
+
+def test_who_cannot_be_swept_keeps_nobody_waiting_and_is_tried_again_later(ledger, monkeypatch):
+    monkeypatch.setattr(sweeper, "AT_ONCE", 1)
+    for name in ("c1", "c2"):
+        with ledger.writing(name) as tx:
+            hold(tx, f"d-{name}")
+    ledger.clock.shift += DAY
+    real, resting = sweeper._due, dict[str, float]()
+
+    def not_c1(tx):
+        if tx.subject.customer_id == "c1":
+            raise IntegrityError(None, None, Exception("refused"))
+        return real(tx)
+
+    monkeypatch.setattr(sweeper, "_due", not_c1)
+    assert sweep(ledger, "a", resting) == Swept(left=1, full=1)
+    assert not Swept(left=1, full=1).more, "what only fails is not tried again at once"
+    assert sweep(ledger, "a", resting) == Swept(expired=1, full=1)
+    assert sweep(ledger, "a", resting) == Swept()
+    monkeypatch.setattr(sweeper, "_due", real)
+    resting["c1"] = time.monotonic()
+    assert sweep(ledger, "a", resting) == Swept(expired=1, full=1)
+    assert resting == {}
+
+
 POLICY = open_policy()
 
 
@@ -149,7 +230,7 @@ def test_the_command_sweeps_one_round_and_says_what_it_did(tmp_path, monkeypatch
     assert "expired 0" in capsys.readouterr().out, "the first one left no lease behind"
     settings = Settings.from_environment()
     ledger = open_ledger(settings)
-    assert sweeper.leads(ledger, "another")
+    assert sweeper.is_its_turn(ledger, "another")
     ledger.close()
     sweep_ledger(once=True)
     assert "another process sweeps" in capsys.readouterr().out

@@ -14,12 +14,14 @@ import pytest
 from arbitration.errors import LedgerError
 from serving import journeys
 from serving.auth import Client
+from serving.clock import Clock
 from serving.ledger import bookkeeping, volume
+from serving.ledger.store import Ledger
 from serving.ledger.transaction import Transaction
 from serving.ledger.verify import verify
-from serving.ledger.volume import Stopped
+from serving.ledger.volume import Overrun, Stopped
 from serving.problems import Problem
-from tests.contracts.conftest import POLICY, hold, rows_of
+from tests.contracts.conftest import KEYRING, NOW, POLICY, hold, rows_of
 
 MARIA = Client("maria", "admin")
 HOUR = timedelta(hours=1)
@@ -112,6 +114,91 @@ def test_a_writer_that_read_before_the_stop_is_told_to_decide_anew_and_leaves_no
     assert issubclass(Stopped, LedgerError)
 
 
+def lowered(ledger):
+    """A policy whose plan is below what was counted already; nobody stopped anything."""
+    for number in range(3):
+        take(ledger, f"c{number}", planned(5, 1.0))
+    return planned(2, 1.0)
+
+
+def test_what_is_beyond_a_plan_that_was_lowered_is_not_taken_and_stops_the_journey_once(ledger):
+    policy = lowered(ledger)
+    with pytest.raises(Overrun) as caught:
+        take(ledger, "c9", policy)
+    halts = [
+        ledger.write(None, lambda tx: volume.halt(tx, caught.value.journey, policy)),
+        ledger.write(None, lambda tx: volume.halt(tx, "welcome", policy)),
+        ledger.write(None, lambda tx: volume.halt(tx, "win_back", policy)),
+    ]
+    assert [(one.journey, one.automatic) if one else None for one in halts] == [("welcome", True), None, None]
+    assert take(ledger, "c9", policy) == "stopped"
+    assert len(stop_events(ledger)) == 1
+    assert len(rows_of(ledger)) == 3
+
+
+def test_a_writer_that_looked_before_a_person_stopped_the_journey_takes_nothing_after_it(ledger):
+    if ledger.place.is_sqlite:
+        pytest.skip("a file has one writer at a time")
+    for policy in (planned(None), planned(5), planned(5, 1.0, "service")):
+        looked, stopping = threading.Event(), threading.Event()
+
+        def work(tx: Transaction, policy=policy, looked=looked, stopping=stopping) -> str:
+            if "welcome" in tx.stopped():
+                return "stopped"
+            looked.set()
+            assert stopping.wait(10)
+            volume.count(tx, "welcome", policy)
+            hold(tx, "d-late", "welcome")
+            return "taken"
+
+        with ThreadPoolExecutor(1) as pool:
+            late = pool.submit(ledger.write, "late", work)
+            assert looked.wait(10)
+            ledger.write(None, lambda tx: volume.stop(tx, "welcome", by="maria", reason="wrong text"))
+            stopping.set()
+            assert late.result(timeout=20) == "stopped"
+        assert rows_of(ledger) == []
+        ledger.write(None, lambda tx: volume.resume(tx, "welcome", by="maria", reason="right text"))
+
+
+def test_a_stop_waits_for_who_reserves_and_comes_after_them_and_those_without_a_plan_do_not_wait_for_each_other(ledger):
+    if ledger.place.is_sqlite:
+        pytest.skip("a file has one writer at a time")
+    with ThreadPoolExecutor(2) as pool:
+        with ledger.writing("c1") as tx:
+            volume.count(tx, "welcome", planned(None))
+            hold(tx, "d-c1", "welcome")
+            assert pool.submit(take, ledger, "c2", planned(None)).result(timeout=1.5) == "taken"
+            stop = pool.submit(
+                ledger.write, None, lambda tx: volume.stop(tx, "welcome", by="maria", reason="wrong text")
+            )
+            with pytest.raises(TimeoutError):
+                stop.result(timeout=0.3)
+        assert not stop.result(timeout=10).automatic
+    assert len(rows_of(ledger)) == 2
+
+
+def test_persons_and_volume_that_stop_a_journey_at_the_turn_of_an_hour_make_one_stop(ledger):
+    """Some writers believe that the next hour has begun, as those do whose transaction began a moment later."""
+    together, policy = threading.Barrier(6), planned(1, 1.0)
+    later = Ledger(ledger.place.path or ledger.place.url, KEYRING)
+    later.clock = Clock(NOW + HOUR)
+
+    def write(number: int) -> str:
+        together.wait(10)
+        its = (ledger, later)[number % 2]
+        if number < 2:
+            found = its.write(None, lambda tx: volume.stop(tx, "welcome", by="maria", reason="wrong text"))
+            return f"stopped at {found.since}"
+        return take(its, f"c{number}", policy)
+
+    with ThreadPoolExecutor(6) as pool:
+        said = list(pool.map(write, range(6)))
+    later.close()
+    assert len(rows_of(ledger, bookkeeping.stops)) == 1
+    assert len({one for one in said if one.startswith("stopped at")}) == 1
+
+
 def test_the_marks_that_a_decision_rests_on_change_with_every_stop_and_every_resume(ledger):
     marks = []
     for work in (
@@ -137,7 +224,7 @@ def test_a_new_hour_has_a_new_volume_and_a_stop_outlasts_the_hour(ledger):
     assert take(ledger, "c4", policy) == "stopped"
 
 
-def test_after_a_person_resumed_it_a_journey_has_its_volume_anew_when_the_volume_had_stopped_it(ledger):
+def test_after_a_person_resumed_it_a_journey_has_its_volume_anew(ledger):
     policy = planned(1, 2.0)
     assert [take(ledger, f"c{number}", policy) for number in (1, 2)] == ["taken", "stops"]
     assert ledger.write(None, lambda tx: volume.resume(tx, "welcome", by="maria", reason="is meant"))
@@ -145,7 +232,7 @@ def test_after_a_person_resumed_it_a_journey_has_its_volume_anew_when_the_volume
     assert take(ledger, "c3", policy) == "taken"
     ledger.write(None, lambda tx: volume.stop(tx, "welcome", by="maria", reason="look"))
     ledger.write(None, lambda tx: volume.resume(tx, "welcome", by="maria", reason="fine"))
-    assert take(ledger, "c4", policy) == "stops", "who stops by hand and resumes gives no new volume"
+    assert [take(ledger, f"c{number}", policy) for number in (4, 5)] == ["taken", "stops"]
     ended = [(row.ended_by, row.end_reason) for row in rows_of(ledger, bookkeeping.stops) if row.ended_at]
     assert sorted(ended) == [("maria", "fine"), ("maria", "is meant")]
 

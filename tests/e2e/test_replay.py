@@ -15,10 +15,11 @@ import pytest
 from arbitration.codec import canonical_text
 from arbitration.compact import compact, expand
 from arbitration.domain import Decision
-from catalog.loading import EXAMPLE
+from catalog.loading import EXAMPLE, load_catalog
 from features.home import Home
 from scripts.environment import CONSOLE_SCRIPT
 from serving.auth import create_key
+from serving.ledger.changes import Proposal, propose
 from serving.ledger.store import Ledger
 from serving.opening import keyring_of
 from serving.replay_many import CHECKED_AT_ONCE
@@ -49,6 +50,14 @@ def another_catalog(folder: Path) -> Path:
     return folder
 
 
+def agree(home: Home, catalog: Path) -> None:
+    """The change to longer quiet hours, as `dirigent change propose` records it: it widens nothing."""
+    ledger = Ledger(home.ledger, keyring_of(home))
+    versions = load_catalog(EXAMPLE).version, load_catalog(catalog).version
+    ledger.write(None, lambda tx: propose(tx, Proposal("catalog", *versions), "shop"))
+    ledger.close()
+
+
 @pytest.fixture(scope="module")
 def decided(shop_home, tmp_path_factory):
     """A home in which one service decided, was restarted with another catalog, and decided again; the service still runs."""
@@ -58,6 +67,7 @@ def decided(shop_home, tmp_path_factory):
     with running(home, key) as server:
         first = [server.decide(f"a-{number}", str(number)).json() for number in HOUSEHOLDS]
     catalog = another_catalog(root / "catalog")
+    agree(home, catalog)
     with running(home, key, DIRIGENT_CATALOG=str(catalog)) as server:
         second = [server.decide(f"b-{number}", str(number)).json() for number in HOUSEHOLDS]
         assert {one["versions"]["policy"] for one in first}.isdisjoint(one["versions"]["policy"] for one in second)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -18,22 +18,32 @@ from serving.ledger import bookkeeping, schema
 from serving.ledger.auditing import digest_of, key_of
 from serving.ledger.keyring import Keyring
 from serving.ledger.packing import unpacked
+from serving.ledger.requests import hidden
 from serving.ledger.schema import to_micros
 from serving.ledger.store import Ledger
 
 Row = dict[str, Any]
 
 
-def dump(ledger: Ledger, policy: Policy, file: Path, *, verified: int) -> None:
-    """Write the whole ledger to `file`; `verified` is the exit code of its verification."""
+def dump(
+    ledger: Ledger, policy: Policy, file: Path, *, verified: int, reported: Collection[tuple[str, str]] = ()
+) -> None:
+    """Write the whole ledger to `file`; `verified` is the exit code of its verification, `reported` as in `rows_of`."""
     with ledger.reading() as reading, file.open("w") as out:
-        for row in rows_of(reading.connection, ledger.keyring, policy):
+        for row in rows_of(reading.connection, ledger.keyring, policy, reported):
             out.write(json.dumps(row) + "\n")
         out.write(json.dumps({"table": "verify", "exit": verified}) + "\n")
 
 
-def rows_of(connection: Connection, keyring: Keyring, policy: Policy) -> Iterator[Row]:
-    """Every row, caps first."""
+def outcomes_in(lines: Iterable[Row]) -> set[tuple[str, str]]:
+    """Source and id of every outcome that a history tells of."""
+    return {(line["source"], line["id"]) for line in lines if (line["kind"], line["phase"]) == ("outcome", "ask")}
+
+
+def rows_of(
+    connection: Connection, keyring: Keyring, policy: Policy, reported: Collection[tuple[str, str]] = ()
+) -> Iterator[Row]:
+    """Every row, caps first. The ledger keeps hashes of the ids of outcomes; those of `reported` (source, id) are told in clear."""
     orders = _Orders(connection)
     names = {row["subject"]: row["customer_id"] for row in _all(connection, schema.subjects)}
     yield from map(_cap, policy.contact_policy.caps)
@@ -44,7 +54,9 @@ def rows_of(connection: Connection, keyring: Keyring, policy: Policy) -> Iterato
     yield from _of_shop(connection, names, policy)
     yield from _consents(connection, names, orders)
     yield from _rights(connection, names, orders)
-    yield from _outcomes(connection, orders)
+    yield from _outcomes(
+        connection, orders, {(source, hidden(keyring, source, "outcomes", name)): name for source, name in reported}
+    )
 
 
 class _Orders:
@@ -215,7 +227,8 @@ def _rights(connection: Connection, names: Row, orders: _Orders) -> Iterator[Row
         yield {"table": "rights", "kind": "erasure", "subject": row["subject"], "id": row["erasure_id"], "order": order}
 
 
-def _outcomes(connection: Connection, orders: _Orders) -> Iterator[Row]:
+def _outcomes(connection: Connection, orders: _Orders, clear: Mapping[tuple[str, str], str]) -> Iterator[Row]:
     for row in _all(connection, schema.outcomes):
-        told = {name: row[name] for name in ("source", "id", "decision_id", "step", "type", "matched")}
+        told = {name: row[name] for name in ("source", "decision_id", "step", "type", "matched")}
+        told["id"] = clear.get((row["source"], row["id"]), row["id"])
         yield {"table": "outcomes", **told, "order": orders.first(schema.outcomes, row)}

@@ -166,7 +166,7 @@ class World:
         """What the checker, the chain of the audit and the promises have to say; and the ledger's rows."""
         ledger, lines = self._processes[0].runtime.ledger, self.network.lines
         with ledger.reading() as reading:
-            rows = list(dump.rows_of(reading.connection, self._keyring, self._policy))
+            rows = list(dump.rows_of(reading.connection, self._keyring, self._policy, dump.outcomes_in(lines)))
         verdict = verify(ledger.address)
         rows.append({"table": "verify", "exit": 0 if verdict.holds else 1})
         seen = _of_erased(rows, lines, self._zones)

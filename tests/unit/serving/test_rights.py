@@ -103,6 +103,10 @@ def test_a_double_opt_in_is_confirmed_by_a_second_call(runtime):
     assert done["valid_from"] == "2020-05-02T09:00:00.000Z"
     with pytest.raises(Problem):
         consent_calls.receive_consent(runtime, said(**again | {"id": "3", "confirms": "c-unknown"}))
+    consent_calls.receive_consent(runtime, said(id="4", channel="email", state="withdrawn"))
+    with pytest.raises(Problem):
+        consent_calls.receive_consent(runtime, said(**again | {"id": "5", "confirmed_at": "2020-06-02T09:00:00Z"}))
+    assert states(runtime)[-1] == "withdrawn"
 
 
 def test_a_withdrawal_without_a_channel_is_for_every_channel(runtime):
@@ -217,6 +221,8 @@ def test_of_the_erased_nothing_is_kept_again(runtime):
             consent_calls.receive_consent(runtime, said(id=str(customer)[2:4], customer=customer, state="withdrawn"))
         )
         assert no["kept"] is False
+        again = consent_calls.receive_consent(runtime, said(id=str(customer)[2:4], customer=customer, state="withdrawn"))
+        assert told(again) == no
         assert (
             told(calls.receive_objection(runtime, said(id=str(customer)[2:4], customer=customer, state="objected")))[
                 "kept"

@@ -1,0 +1,50 @@
+"""The time of a home: a service with a declared clock leaves a note of it, so that every verb beside it lives in the same time.
+
+Without it `dirigent privacy retain` beside the example of 2018 would find everything years old, and remove it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import datetime
+from pathlib import Path
+
+from arbitration.errors import StateError
+from features.home import Home
+from serving.clock import Clock
+from serving.settings import Settings
+
+
+def clock_of(settings: Settings) -> Clock:
+    """The clock that the settings declare, else the one that the home's service declared, else the machine's.
+
+    Raises `StateError` when the note cannot be read.
+    """
+    if settings.as_of is not None:
+        return Clock(settings.as_of, settings.as_of_began)
+    path = _path(settings.paths)
+    if not path.exists():
+        return Clock()
+    try:
+        told = json.loads(path.read_text())
+        return Clock(datetime.fromisoformat(told["as_of"]), float(told["began"]))
+    except (ValueError, KeyError, TypeError):
+        raise StateError("says no time", where=str(path), mend="delete it and start the service anew") from None
+
+
+def declare(settings: Settings) -> None:
+    """Note the time of the service that starts, or that it is the machine's."""
+    path = _path(settings.paths)
+    if settings.as_of is None or settings.as_of_began is None:
+        path.unlink(missing_ok=True)
+        return
+    fresh = path.with_suffix(".new")
+    handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(handle, "w") as file:
+        json.dump({"as_of": settings.as_of.isoformat(), "began": settings.as_of_began}, file)
+    fresh.replace(path)
+
+
+def _path(home: Home) -> Path:
+    return home.root / "clock.json"
