@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -110,7 +111,12 @@ def identified(settings: Settings) -> str:
     """Who works here: the client of their API key. Raises `InputError` when it is none, or its role may not."""
     from serving.auth import Keys
 
-    key = os.environ.get("DIRIGENT_API_KEY") or typer.prompt("API key", hide_input=True)
+    key = os.environ.get("DIRIGENT_API_KEY")
+    if not key and not sys.stdin.isatty():
+        raise InputError(
+            "no API key", where="DIRIGENT_API_KEY", mend=f"set it to a key of the role {' or '.join(ROLES)}"
+        )
+    key = key or typer.prompt("API key", hide_input=True)
     client = Keys(settings.paths).client_of_key(key)
     if client is None:
         raise InputError(
@@ -141,16 +147,22 @@ def effect_of(before: Sequence[Favorite], after: Sequence[Favorite]) -> dict[str
 
 
 def _counted(settings: Settings, current: Policy, folders: tuple[Path, Path], limit: int | None) -> dict[str, Any]:
-    """The effect on the customers of the home; nothing when they cannot be asked, which is told."""
-    why = None
+    """The effect on the customers of the home; nothing when they cannot be asked, which is told. Raises `InputError` when the first
+    folder is not the catalog in force: what is counted against another one says nothing.
+    """
     if load_catalog(folders[0]).version != current.version:
-        why = f"{folders[0]} is not the catalog in force ({current.version}); name its folder with --old"
-    elif not prepared(settings.paths):
+        raise InputError(
+            f"is not the catalog in force ({current.version})", where=str(folders[0]),
+            mend="name its folder: dirigent change propose NEW_FOLDER --old FOLDER_IN_FORCE",
+        )  # fmt: skip
+    if not prepared(settings.paths):
         why = "the home holds no customers, features and models"
     else:
         try:
             with stage("Asking customers") as progress:
-                sides = favorites(settings.paths, folders, limit, lambda done, all_: progress(f"{done:,} of {all_:,}"))
+                sides = favorites(
+                    settings.paths, folders, limit, lambda done, all_: progress(f"customers, {done:,} of {all_:,}")
+                )
                 return effect_of(*sides)
         except DirigentError as error:
             why = str(error)
@@ -180,6 +192,8 @@ def _tell(change: Change) -> None:
         console.print(Text(f"  {line}"), soft_wrap=True)
     for why in proposal.widening:
         console.print(Text(f"  widens: {why}", "yellow"), soft_wrap=True)
+    if proposal.widens and not proposal.effect:
+        console.print(Text("  widens: its effect could not be counted", "yellow"))
     if proposal.effect:
         console.print(Text(_effect(proposal.effect)), soft_wrap=True)
 

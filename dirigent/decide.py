@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from arbitration.errors import InputError
 from dirigent.client import Client
 from dirigent.show import card
 from dirigent.terminal import console
@@ -23,8 +24,19 @@ def ask(
 ) -> None:
     """Ask what to say to a customer now. The API key is read from DIRIGENT_API_KEY."""
     with Client(url) as client:
-        answer = client.decide(f"cli-{uuid.uuid4().hex}", customer, mode="live" if live else "dry_run")
+        try:
+            answer = client.decide(f"cli-{uuid.uuid4().hex}", customer, mode="live" if live else "dry_run")
+        except InputError as error:
+            raise _told(error) from None
     if as_json:
         console.print_json(json.dumps(answer))
     else:
         card(answer)
+
+
+def _told(error: InputError) -> InputError:
+    """The service's refusal as a person at the command line reads it: what is wrong with the key, and each wrong field once."""
+    if error.where == "401":
+        return InputError("no valid API key", where="DIRIGENT_API_KEY", mend="make one: dirigent key create NAME")
+    what = error.what.partition(". Correct: ")[0] if error.mend else error.what
+    return InputError(what, where=error.where, mend=error.mend)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import re
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -37,7 +38,9 @@ def show() -> None:
         journey = policy.journeys.get(name)
         limit = volume.limit_of(journey, policy) if journey else None
         planned = [str(journey.hourly_plan), str(limit)] if journey and limit is not None else ["", ""]
-        table.add_row(name, str(counts.get(name, 0)) if limit is not None else "", *planned, _told(stops.get(name)))
+        table.add_row(
+            name, str(counts.get(name, 0)) if limit is not None else "not counted", *planned, _told(stops.get(name))
+        )
     console.print(table)
 
 
@@ -46,6 +49,7 @@ def stop(journey: Name, reason: Reason) -> None:
     """Stop a journey: it is in no decision from the next one on, and what it reserved cannot be confirmed."""
     from serving.ledger import volume
 
+    _check(reason)
     with opened() as (settings, ledger):
         if journey not in load_catalog(settings.catalog).journeys:
             raise InputError("is no journey of the catalog", where=journey, mend="see the names: dirigent journey list")
@@ -58,9 +62,18 @@ def resume(journey: Name, reason: Reason) -> None:
     """Let a stopped journey speak again."""
     from serving.ledger import volume
 
+    _check(reason)
     with opened() as (_, ledger):
         done = ledger.write(None, lambda tx: volume.resume(tx, journey, by=_who(), reason=reason))
     console.print(f"{journey} may speak again" if done else f"{journey} is not stopped")
+
+
+def _check(reason: str) -> None:
+    """Raises `InputError` when the service would refuse the reason."""
+    from serving.schemas import SENTENCE
+
+    if not re.fullmatch(SENTENCE, reason):
+        raise InputError("must be a sentence of 3 to 300 characters without @ + < >", where="--reason")
 
 
 def _who() -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ from arbitration.errors import InputError
 from dirigent.terminal import console, stage
 
 if TYPE_CHECKING:
+    from features.home import Home
     from serving.ledger.store import Ledger
     from serving.settings import Settings
 
@@ -22,6 +24,13 @@ app = typer.Typer(
     help="Access, erasure, objection, suppression, retention, and whether every contact was allowed.",
     no_args_is_help=True,
 )
+UNKNOWN = "nothing was known of this id"
+LABELS = {
+    "evidence of nothing": "evidence no consent needs",
+    "came back": "erased ids asked again",
+    "barred wrongly": "barred, but did not object",
+}
+"""What the retention job's counts are called for people, where its own word says too little."""
 Customer = Annotated[str, typer.Argument(help="The customer's pseudonymous id.", show_default=False)]
 
 
@@ -37,6 +46,7 @@ def export(
 
     with opened() as (settings, ledger), stage("Export"):
         home = settings.paths
+        known = _known(ledger, home, customer)
         channels = load_catalog(settings.catalog).channels
         found = document_of(ledger, home, FeatureStore(home), channels, customer)
     try:
@@ -46,6 +56,8 @@ def export(
     with os.fdopen(handle, "wb") as file:
         file.write(found)
     console.print(f"  {output}, {len(found):,} bytes")
+    if not known:
+        console.print(UNKNOWN)
 
 
 @app.command()
@@ -54,6 +66,10 @@ def erase(
     reason: Annotated[
         str, typer.Option(help="no_longer_needed, consent_withdrawn, objection, unlawful or legal_obligation.")
     ] = "no_longer_needed",
+    even_unknown: Annotated[
+        bool,
+        typer.Option("--even-unknown", help="Also an id of which nothing is known: it goes on the suppression list."),
+    ] = False,
 ) -> None:
     """Forget a customer (GDPR Art. 17), in the ledger and in every file; only keyed hashes stay on the suppression list."""  # fmt: skip
     from serving.forgetting import bar_leaving, finish_erasures
@@ -64,9 +80,11 @@ def erase(
         raise InputError(f"must be one of {', '.join(GROUNDS)}", where="--reason")
     with opened() as (settings, ledger), stage("Erasure") as progress:
         if customer is not None:
+            if not even_unknown and not _known(ledger, settings.paths, customer):
+                raise InputError(UNKNOWN, where="dirigent privacy erase", mend="check the id, or give --even-unknown")
             name = ledger.keyring.new_id("x")
             ledger.write(customer, lambda tx: rights.erase(tx, name, customer, reason))
-            progress("the ledger has forgotten")
+            progress(f"the ledger has forgotten ({name})")
         bar_leaving(ledger, settings.paths)
         count = finish_erasures(ledger, settings.paths, progress)
     console.print(f"  {count:,} erased from every file")
@@ -82,11 +100,14 @@ def object_to_marketing(
     from serving.ledger import rights
 
     with opened() as (settings, ledger):
+        known = _known(ledger, settings.paths, customer)
         if lift:
             ledger.write(customer, rights.objection_lifted)
         else:
             ledger.write(customer, rights.objected)
         follow_objection(ledger, settings.paths, customer)
+    if not known:
+        console.print(UNKNOWN)
     console.print("the objection is lifted" if lift else "the objection holds")
 
 
@@ -98,6 +119,8 @@ def suppress(
     from features import suppression
     from serving.ledger import rights
 
+    if not all(map(_is_name, names)):
+        raise InputError("must be pseudonymous ids, or alias_type:alias", where="names", mend="no address, no number")
     with opened() as (settings, ledger):
         new = ledger.write(None, lambda tx: rights.suppress(tx, names, "by_hand"))
         suppression.suppress(settings.paths, names)
@@ -114,7 +137,7 @@ def retain(
     with opened() as (settings, ledger), stage("Retention") as progress:
         found = keep_to(ledger, settings.paths, dry_run=dry_run, progress=progress)
     for name, count in found.items():
-        console.print(f"  {name:<24}{count:>10,}")
+        console.print(f"  {LABELS.get(name, name):<28}{count:>10,}")
 
 
 @app.command("evidence-gaps")
@@ -122,17 +145,41 @@ def show_evidence_gaps(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object per line.")] = False,
 ) -> None:
     """Name every contact that nothing proves to have been allowed at its time. Exit code 1 when there is one."""
-    from serving.ledger.evidence_gaps import evidence_gaps
+    from serving.ledger.evidence_gaps import evidence_gaps, judged
 
     with opened() as (_, ledger), ledger.reading() as reading:
-        gaps = evidence_gaps(reading)
+        count, gaps = judged(reading), evidence_gaps(reading)
     for gap in gaps:
         told = {"reservation_id": gap.reservation_id, "channel": gap.channel, "missing": gap.missing}
         console.print(json.dumps(told) if as_json else f"  {'  '.join(told.values())}", markup=False, soft_wrap=True)
     if gaps:
         raise typer.Exit(1)
     if not as_json:
-        console.print("every contact was allowed at its time")
+        console.print(f"{count:,} contacts: every one was allowed at its time")
+
+
+def _known(ledger: Ledger, home: Home, customer: str) -> bool:
+    """Whether the ledger or a table of the shop holds anything of this id."""
+    from features.tables.contract import TABLES
+    from features.tables.store import open_tables
+
+    with ledger.reading() as reading:
+        if reading.subject_of(customer) is not None:
+            return True
+    if not (home.tables / "customers.parquet").exists():
+        return False
+    names = [table.name for table in TABLES.values() if table.column("customer_id")]
+    with open_tables(home, without=("erasure",)) as tables:
+        asked = (f"SELECT 1 FROM {name} WHERE customer_id = ? LIMIT 1" for name in names)
+        return any(tables.execute(query, [customer]).fetchone() for query in asked)
+
+
+def _is_name(name: str) -> bool:
+    """Whether it can be a customer's id, or an alias with its type before a colon."""
+    from serving.schemas import IDENTIFIER, NAME
+
+    kind, _, alias = name.partition(":")
+    return bool(re.fullmatch(IDENTIFIER, name) or (re.fullmatch(NAME, kind) and re.fullmatch(IDENTIFIER, alias)))
 
 
 @contextmanager

@@ -51,19 +51,32 @@ def relay_events(
         if not once:
             relay.run(ledger, sinks, ending, from_start=from_start)
             return
+        known = _known(ledger)
         told = relay.drain(ledger, sinks, ending, from_start=from_start)
     finally:
         ledger.close()
-    _report(told)
+    _report(told, known, from_start=from_start)
 
 
-def _report(told: dict[str, Told] | None) -> None:
+def _known(ledger: Ledger) -> frozenset[str]:
+    """The sinks that an earlier run told of events, by name."""
+    from serving.outbox.status import standings
+
+    with ledger.reading() as reading:
+        return frozenset(one.sink for one in standings(reading))
+
+
+def _report(told: dict[str, Told] | None, known: frozenset[str], *, from_start: bool) -> None:
     if told is None:
         console.print("another process relays")
         return
     for sink, one in told.items():
         failed = f", {one.failed:,} attempts failed" if one.failed else ""
         console.print(f"{sink}: delivered {one.delivered:,}{failed}", markup=False, soft_wrap=True)
+        if sink not in known and not from_start:
+            console.print("  new sink: it starts from now; --from-start only with its first run")
+        elif sink in known and from_start:
+            console.print("  known sink: --from-start changes nothing")
     if any(one.failed for one in told.values()):
         raise typer.Exit(1)
 

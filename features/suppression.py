@@ -6,10 +6,12 @@ It keeps keyed hashes (HMAC-SHA256) of customer ids and of `alias_type:alias`, n
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import os
 import secrets
+import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,24 +61,20 @@ def secret(home: Home) -> bytes:
 
     Raises StateError when it is damaged, or missing though hashes were made with it.
     """
-    path = home.keys / "suppression"
-    if not path.exists() and _hashes(home):
-        raise StateError(
-            "is missing, and what was made with it exists", where=str(path), mend="restore it from your backup"
-        )
-    home.keys.mkdir(mode=0o700, parents=True, exist_ok=True)
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return _key(path)
-    with os.fdopen(handle, "w") as file:
-        file.write(secrets.token_hex(_BYTES))
-        file.flush()
-        os.fsync(file.fileno())
-    return _key(path)
+    return kept_secret(home.keys / "suppression", expected=bool(_hashes(home)))
 
 
-def _key(path: Path) -> bytes:
+def kept_secret(path: Path, *, expected: bool) -> bytes:
+    """A file's 32 random bytes (64 hex digits, for the owner only), made on first use; on the disk, name and all, when this returns.
+
+    Raises StateError when it is damaged, or missing though it is `expected`: then something was made with it.
+    """
+    if not path.exists():
+        if expected:
+            raise StateError(
+                "is missing, and what was made with it exists", where=str(path), mend="restore it from your backup"
+            )
+        _make(path)
     try:
         found = bytes.fromhex(path.read_text().strip())
     except ValueError:
@@ -84,6 +82,26 @@ def _key(path: Path) -> bytes:
     if len(found) != _BYTES:
         raise StateError(f"does not hold {_BYTES} bytes in hex", where=str(path), mend="restore it from your backup")
     return found
+
+
+def _make(path: Path) -> None:
+    """Written in full before it gets its name; of two processes the first wins and the other reads the first one's."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    handle, fresh = tempfile.mkstemp(dir=path.parent, prefix=".new-")
+    try:
+        with os.fdopen(handle, "w") as file:
+            file.write(secrets.token_hex(_BYTES))
+            file.flush()
+            os.fsync(file.fileno())
+        with contextlib.suppress(FileExistsError):
+            os.link(fresh, path)
+    finally:
+        Path(fresh).unlink()
+    folder = os.open(path.parent, os.O_RDONLY)  # the name, too, must outlive a power cut: what is sealed next does
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 def _path(home: Home) -> Path:

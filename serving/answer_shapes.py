@@ -83,7 +83,9 @@ class Action(Shape):
 
 
 class Step(Shape):
-    """One step of the plan; only step 0 is committed, later ones are decided again when their time comes."""
+    """One step of the plan. Only the first holds a place. At its time-out the next step asks for one and passes every gate anew; if
+    it may not, the customer is arbitrated again.
+    """
 
     step: int
     journey: str
@@ -155,7 +157,9 @@ class Versions(Shape):
 
 
 class Held(Shape):
-    """The place that is held for the first step: confirm it when the contact is handed over for sending, before `lease_until`."""
+    """The place that is held: confirm it when the contact is handed over for sending, before the window closes; the lease ends five
+    minutes later.
+    """
 
     id: str
     epoch: int

@@ -7,18 +7,16 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import os
 import re
 import secrets
-import tempfile
 import time
 from dataclasses import dataclass, field
 from datetime import timedelta
-from pathlib import Path
 from typing import NoReturn
 
-from arbitration.errors import InputError, StateError
+from arbitration.errors import InputError
 from features.home import Home
+from features.suppression import kept_secret
 from serving.access import ALLOWED, Act
 from serving.key_file import KeyFile, StoredKey
 
@@ -46,36 +44,7 @@ def secret(home: Home, name: str, *, expected: bool = False) -> bytes:
 
     `expected`: something was already made with it, so that a new one would silently make that worthless: `StateError`.
     """
-    path = home.keys / name
-    if not path.exists():
-        if expected:
-            raise StateError(
-                "is missing, and what was made with it exists", where=str(path), mend="restore it from your backup"
-            )
-        _make_secret(path)
-    try:
-        found = bytes.fromhex(path.read_text().strip())
-    except ValueError:
-        found = b""
-    if len(found) != 32:
-        raise StateError("does not hold 32 bytes in hex", where=str(path), mend="restore it from your backup")
-    return found
-
-
-def _make_secret(path: Path) -> None:
-    """Written in full before it gets its name; of two processes the first wins and the other reads the first one's."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    handle, fresh = tempfile.mkstemp(dir=path.parent, prefix=".new-")
-    try:
-        with os.fdopen(handle, "w") as file:
-            file.write(secrets.token_hex(32))
-            file.flush()
-            os.fsync(file.fileno())
-        os.link(fresh, path)
-    except FileExistsError:
-        return
-    finally:
-        Path(fresh).unlink()
+    return kept_secret(home.keys / name, expected=expected)
 
 
 def create_key(home: Home, name: str, role: str, *, lifetime: timedelta | None = None, fresh: bool = False) -> str:

@@ -112,7 +112,7 @@ CALLS = (
         rights.ObjectionReport, rights.ObjectionAnswer, problems=("409",),
     ),
     Call(
-        "POST", "/v1/pauses", "No marketing for a while; idempotent by source and id",
+        "POST", "/v1/pauses", "Nothing is sent for a while, until a moment (in the past: the pause ends); idempotent by source and id",
         rights.PauseReport, rights.PauseAnswer, problems=("409",),
     ),
     Call(

@@ -105,7 +105,7 @@ def _refused(policy: Policy, current: str, found: Change | None, approvals: Appr
     if found is None:
         then = "" if approvals == "one" else ", by somebody else if it widens the reach"
         return StateError(what, mend=(
-            "\nsee what changed and propose it:  dirigent change propose CATALOG_FOLDER"
+            "\nsee what changed and propose it:  dirigent change propose NEW_FOLDER --old FOLDER_IN_FORCE"
             f"\napprove it{then}:  dirigent change approve CHANGE --reason WHY"
             "\nor start with the catalog that is in force: set DIRIGENT_CATALOG to its folder"
             "\n(a new program may bring another example catalog; a shop keeps its own in a folder of its own)"

@@ -10,6 +10,8 @@ import time
 from functools import partial
 from itertools import islice
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from arbitration.errors import DirigentError
 from features.home import Home, Progress, silent
 from features.rights import bar, barred, forget, unbar
@@ -17,13 +19,16 @@ from serving.ledger.engine import connection_of
 from serving.ledger.retention import IDEMPOTENCY, Retention, retain
 from serving.ledger.rights import erase, files_done, holds_objection, objectors, returned, unfinished
 from serving.ledger.store import Ledger
+from serving.ledger.transaction import Transaction
 from serving.logs import log
 
 _TRIES, _PAUSE_SECONDS = 20, 0.1
 _AT_ONCE = 500
 RETURNED_AFTER = 2 * IDEMPOTENCY
 """What was answered about somebody erased, who was asked about again, is kept for repeated calls; then it goes, too."""
-_working = threading.Lock()
+_guard = threading.Lock()
+_asked: list[tuple[Ledger, Home]] = []
+_background: list[threading.Thread] = []
 
 
 def reconcile(ledger: Ledger, home: Home) -> int:
@@ -43,13 +48,17 @@ def bar_leaving(ledger: Ledger, home: Home) -> int:
 
     The erasures stay locked meanwhile: none of them can be finished, and its customer let off the list, in between.
     """
-    with ledger.writing() as tx:
-        leaving, listed = frozenset(unfinished(tx).values()), barred(home, "erasure")
+
+    def work(tx: Transaction) -> int:
+        listed = barred(home, "erasure")  # first: who is erased and listed in between is not taken for one who is done
+        leaving = frozenset(unfinished(tx).values())
         for customer_id in sorted(leaving - listed):
             bar(home, customer_id, "erasure")
         for customer_id in sorted(listed - leaving):
             unbar(home, customer_id, "erasure")
-    return len(leaving ^ listed)
+        return len(leaving ^ listed)
+
+    return ledger.write(None, work)
 
 
 def follow_objection(ledger: Ledger, home: Home, customer_id: str) -> None:
@@ -57,9 +66,12 @@ def follow_objection(ledger: Ledger, home: Home, customer_id: str) -> None:
 
     Under the customer's lock: of two reports at once the one that was committed last is the last to reach the files, too.
     """
-    with ledger.writing() as tx:
+
+    def work(tx: Transaction) -> None:
         change = bar if holds_objection(tx, customer_id) else unbar
         change(home, customer_id, "objection")
+
+    ledger.write(None, work)
 
 
 def finish_erasures(ledger: Ledger, home: Home, progress: Progress = silent) -> int:
@@ -81,8 +93,13 @@ def finish_erasures(ledger: Ledger, home: Home, progress: Progress = silent) -> 
 
 
 def finish_in_background(ledger: Ledger, home: Home) -> None:
-    """The same in a thread, once at a time; what fails is left to the retention job."""
-    threading.Thread(target=_finish, args=(ledger, home), name="erasures", daemon=True).start()
+    """The same in one thread for all, which lives as long as there is work; what fails is left to the retention job."""
+    with _guard:
+        if (ledger, home) not in _asked:  # a run that has yet to begin does it for all who asked
+            _asked.append((ledger, home))
+        if not any(thread.is_alive() for thread in _background):  # none, or one that an unforeseen error ended
+            _background[:] = [threading.Thread(target=_work, name="erasures", daemon=True)]
+            _background[0].start()
 
 
 def flush(ledger: Ledger) -> bool:
@@ -123,12 +140,21 @@ def _waiting(ledger: Ledger) -> dict[str, str]:
         return dict(islice(unfinished(reading).items(), _AT_ONCE))
 
 
+def _work() -> None:
+    while True:
+        with _guard:
+            if not _asked:
+                _background.clear()
+                return
+            ledger, home = _asked.pop(0)
+        _finish(ledger, home)
+
+
 def _finish(ledger: Ledger, home: Home) -> None:
-    with _working:
-        try:
-            count = finish_erasures(ledger, home)
-        except (DirigentError, OSError) as error:
-            log.warning("erasure waits", error=type(error).__name__)
-            return
+    try:
+        count = finish_erasures(ledger, home)
+    except (DirigentError, SQLAlchemyError, OSError) as error:
+        log.warning("erasure waits", error=type(error).__name__)
+        return
     if count:
         log.info("erased", customers=count)

@@ -39,7 +39,9 @@ def open_ledger(settings: Settings, clock: Clock | None = None) -> Ledger:
 def address_of(settings: Settings) -> Address:
     """Where the ledger lies and what opens it, for reading alone. Raises `LedgerError` when there is none; nothing is made then."""
     place = Place.of(place_of(settings))
-    if (_lacks_secrets(settings.paths) and not _is_made(settings)) or (place.path is not None and not place.path.exists()):
+    if (_lacks_secrets(settings.paths) and not _is_made(settings)) or (
+        place.path is not None and not place.path.exists()
+    ):
         raise LedgerError("there is no ledger yet", where=place.shown, mend="run: dirigent serve, and ask it something")
     return Address(place, keyring_of(settings.paths, expected=True))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from arbitration.errors import DirigentError
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 def receive_objection(runtime: Runtime, body: bytes) -> Reply:
     """Keep an objection, or that it was lifted: in the ledger first, then in the list of whom no file may be read of.
 
-    Raises `Problem` (400, 409, 422). Should the list not be writable, the ledger holds all the same and the next start mends it.
+    Raises `Problem` (400, 409, 422).
     """
     said, plain = parse(ObjectionReport, body)
     report = report_of(runtime, "objections", said, plain)
@@ -47,7 +48,7 @@ def receive_objection(runtime: Runtime, body: bytes) -> Reply:
         return told(objected(tx), kept=True)
 
     reply = once(runtime, report, work, lambda: told(0, kept=False))
-    follow_objection(runtime.ledger, runtime.settings.paths, report.customer_id)
+    _carry_over(lambda: follow_objection(runtime.ledger, runtime.settings.paths, report.customer_id))
     return reply
 
 
@@ -75,7 +76,7 @@ def receive_erasure(runtime: Runtime, body: bytes) -> Reply:
         return ErasureAnswer(erasure_id=name, state="forgotten", requested_at=tx.now())
 
     reply = erased_once(runtime, report, work)
-    _bar(runtime)
+    _carry_over(lambda: bar_leaving(runtime.ledger, runtime.settings.paths))
     finish_in_background(runtime.ledger, runtime.settings.paths)
     return reply
 
@@ -106,11 +107,11 @@ def _progress_of(found: Erasure) -> ErasureAnswer:
     )  # fmt: skip
 
 
-def _bar(runtime: Runtime) -> None:
-    """From here on nothing reads the files' rows, which go later. The ledger has forgotten already: a failure here is mended by
-    whoever finishes the erasure, and the caller's answer stands.
+def _carry_over(change: Callable[[], object]) -> None:
+    """Make the list of the barred follow the ledger, so that nothing reads the files' rows. The ledger holds already what was said:
+    a failure here is mended by whoever finishes an erasure, by the retention job and by the next start, and the answer stands.
     """
     try:
-        bar_leaving(runtime.ledger, runtime.settings.paths)
+        change()
     except (DirigentError, OSError) as error:
         log.warning("not barred yet", error=type(error).__name__)

@@ -23,8 +23,19 @@ from serving import strict_json
 from serving.problems import FieldError, field_path, invalid
 
 # Pseudonymous ids only: no "@", "+" or space, so that an e-mail address, a phone number or a name cannot stand here.
-Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$")]
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+IDENTIFIER, NAME = r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$", r"^[a-z][a-z0-9_]{0,63}$"
+Identifier = Annotated[str, Field(pattern=IDENTIFIER)]
+Name = Annotated[str, Field(pattern=NAME)]
+SENTENCE = r"^[^@+<>\x00-\x1f]{3,300}$"
+"""What people write about a decision or a switch, not about a person: an address or a phone number does not fit."""
+SHA256 = r"^[0-9a-f]{64}$"
+_CURRENCY = r"^[A-Z]{3}$"
+_PSEUDONYM = "a pseudonymous id or name: letters, digits, and . _ : - (no address, number or name of a person)"
+_MEANT = {
+    SHA256: "64 hexadecimal digits in lower case",
+    SENTENCE: "a sentence of 3 to 300 characters without @ + < >",
+    _CURRENCY: "three capital letters, such as USD",
+}
 
 
 _MOMENT = (
@@ -149,7 +160,7 @@ class Money(Strict):
     """An amount in the shop's currency."""
 
     amount: Annotated[float, Field(ge=-1e9, le=1e9, allow_inf_nan=False)]
-    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
+    currency: Annotated[str, Field(pattern=_CURRENCY)]
 
 
 class OutcomeReport(Strict):
@@ -173,7 +184,7 @@ def parse(model: type[R], body: bytes) -> tuple[R, Any]:
     try:
         return model.model_validate_json(body), plain
     except ValidationError as error:
-        found = error.errors(include_url=False, include_input=False, include_context=False)
+        found = error.errors(include_url=False, include_input=False)
         raise invalid(_wrong(found)[:20]) from None
 
 
@@ -181,7 +192,9 @@ def _wrong(found: Sequence[Any]) -> list[FieldError]:
     """One error per field: a value that fits none of several types is told all of them at once."""
     expected: dict[str, list[str]] = {}
     for one in found:
-        expected.setdefault(field_path(_loc(one["loc"])), []).append(_expected(one))
+        expected.setdefault(field_path(_loc(one["loc"])), []).append(
+            _expected(one, one.get("ctx", {}).get("pattern", ""))
+        )
     return [FieldError(field, " or ".join(dict.fromkeys(texts))) for field, texts in expected.items()]
 
 
@@ -190,9 +203,11 @@ def _loc(parts: tuple[int | str, ...]) -> list[int | str]:
     return [part for part in parts if part not in ("float", "bool", "str")]
 
 
-def _expected(found: Any) -> str:
+def _expected(found: Any, pattern: str) -> str:
     if found["type"] == "extra_forbidden":
         return "no such field"
+    if found["type"] == "missing":
+        return "a value; it is required"
     if found["type"] == "string_pattern_mismatch":
-        return "a pseudonymous id or name: letters, digits, and . _ : - (no address, number or name of a person)"
+        return _MEANT.get(pattern, _PSEUDONYM)
     return str(found["msg"]).removeprefix("Value error, ").removeprefix("Input should be ")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, fields
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -93,9 +93,9 @@ def run(ledger: Ledger, home: Home, ending: threading.Event) -> None:
         swept: Swept | None = None
         with _survived("not swept"):
             swept = sweep(ledger, holder, resting)
-        if swept is not None:
-            if swept != Swept():
+            if swept is not None and swept != Swept():
                 log.info("swept", **{one.name: getattr(swept, one.name) for one in fields(swept)})
+        if swept is not None:
             with _survived("not anchored"):
                 anchor_when_due(ledger, home)
         ending.wait(0 if swept is not None and swept.more else EVERY_SECONDS)
@@ -108,11 +108,17 @@ def _survived(told: str) -> Iterator[None]:
     """Log what goes wrong inside, without a word that could quote a row, and go on."""
     try:
         yield
-    except DirigentError as error:
+    except Exception as error:  # noqa: BLE001 - not even a mistake in our own code may end the thread unnoticed
+        with suppress(OSError, ValueError):  # nobody reads the log any more
+            _tell(told, error)
+
+
+def _tell(told: str, error: Exception) -> None:
+    if isinstance(error, DirigentError):
         log.warning(told, what=str(error))
-    except (OSError, SQLAlchemyError) as error:
+    elif isinstance(error, OSError | SQLAlchemyError):
         log.warning(told, error=type(error).__name__)
-    except Exception as error:  # noqa: BLE001 - a mistake in our own code must not end the thread unnoticed, either
+    else:
         log.error(told, error=type(error).__name__, where=where(error))
 
 
@@ -187,9 +193,10 @@ def _customers(
 
 def _sweep_one(ledger: Ledger, customer: str) -> Swept:
     """Everything of one customer that is due, in one transaction; who is locked for long, or in whose rows something is wrong, waits."""
+    done = [Swept(left=1)]
     with _survived("a customer was not swept"):
-        return ledger.write(customer, _due)
-    return Swept(left=1)
+        done = [ledger.write(customer, _due)]
+    return done[0]
 
 
 def _due(tx: Transaction) -> Swept:

@@ -10,11 +10,11 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any, Literal
 
-from sqlalchemy import Boolean, Connection, Float, Table, bindparam, func, select, text
+from sqlalchemy import Boolean, Connection, Float, Table, bindparam, func, literal_column, select, text, union_all
 
 from serving.ledger.bookkeeping import audit
 from serving.ledger.statements import add_row, first
@@ -32,6 +32,22 @@ _LOCKS = 0x4449_5200  # the first of our advisory locks in PostgreSQL
 
 _LAST = select(func.max(audit.c.number)).where(audit.c.lane == bindparam("lane")).scalar_subquery()
 _NEWEST = select(audit.c.number, audit.c.seal).where(audit.c.lane == bindparam("lane"), audit.c.number == _LAST)
+
+
+def _latest(lanes: Iterable[Any]) -> Any:
+    """The latest moment among the newest entries of some lanes, each of which is one look into the index."""
+    ends = [
+        select(audit.c.at).where(
+            audit.c.lane == lane,
+            audit.c.number == select(func.max(audit.c.number)).where(audit.c.lane == lane).scalar_subquery(),
+        )
+        for lane in lanes
+    ]
+    return select(func.max(union_all(*ends).subquery().c.at).label("at"))
+
+
+_LATEST_OF_TWO = _latest((bindparam("lane"), literal_column(str(SHOP_LANE))))
+_LATEST_OF_ALL = _latest(literal_column(str(lane)) for lane in range(LANES))
 
 
 def lane_of(subject: str | None) -> int:
@@ -93,11 +109,18 @@ def newest(connection: Connection, lane: int) -> tuple[int, str] | None:
 
 
 def append(connection: Connection, key: bytes, lane: int, at: int, entries: list[Entry]) -> None:
-    """Add an entry at the end of a lane; other writers of the lane wait until this transaction ends."""
+    """Add an entry at the end of a lane; other writers of the lane wait until this transaction ends.
+
+    `at` is the shop's clock, which may be set back and, where it was declared, begins anew with the service. An entry is therefore
+    never told to be earlier than those whose rows it may name once more: a customer's lane and the shop's may name the same rows.
+    """
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCKS + lane})
     last, before = newest(connection, lane) or (0, NOTHING_BEFORE)
     number = last + 1
+    latest = first(connection, _LATEST_OF_ALL if lane == SHOP_LANE else _LATEST_OF_TWO, lane=lane)
+    if latest is not None and latest.at is not None and latest.at >= at:
+        at = latest.at + 1
     told = json.dumps(entries, separators=(",", ":"))
     seal = seal_of(key, before, lane=lane, number=number, at=at, entries=told)
     add_row(connection, audit, {"lane": lane, "number": number, "at": at, "entries": told, "seal": seal})

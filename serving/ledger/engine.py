@@ -59,8 +59,9 @@ def open_read_only(place: Place) -> Engine:
 def _sqlite(url: URL, *, writing: bool) -> Engine:
     # AUTOCOMMIT hands BEGIN and COMMIT to `transaction`: Python's driver would otherwise begin late, and never IMMEDIATE.
     engine = create_engine(
-        url, isolation_level="AUTOCOMMIT", pool_size=8, max_overflow=40, connect_args={"timeout": BUSY_SECONDS}
-    )
+        url, isolation_level="AUTOCOMMIT", pool_size=8, max_overflow=40, connect_args={"timeout": BUSY_SECONDS},
+        hide_parameters=True,
+    )  # fmt: skip
     if writing:
         event.listen(engine, "connect", _configure)
     return engine
@@ -81,7 +82,7 @@ def _postgres(place: Place, more: str = "") -> Engine:
         f"-c idle_in_transaction_session_timeout={_IDLE_SECONDS * 1000} {more}"  # whoever sleeps gives up their locks
     )
     engine = create_engine(
-        place.url, isolation_level="AUTOCOMMIT", pool_size=8, max_overflow=16, pool_timeout=BUSY_SECONDS,
+        place.url, isolation_level="AUTOCOMMIT", pool_size=8, max_overflow=16, pool_timeout=BUSY_SECONDS, hide_parameters=True,
         connect_args={"connect_timeout": _CONNECT_SECONDS, "options": options, "application_name": "dirigent",
                       "tcp_user_timeout": limit, **_KEEP_ALIVE},
     )  # fmt: skip
@@ -113,16 +114,28 @@ def _roll_back(connection: Connection) -> None:
 
 @contextmanager
 def connection_of(engine: Engine, place: Place) -> Iterator[Connection]:
-    """A connection whose driver errors become `LedgerError`; only `IntegrityError` goes through as it is."""
+    """A connection whose driver errors become `LedgerError`; only `IntegrityError` stays one, without the row that PostgreSQL quotes."""
     try:
         with engine.connect() as connection:
             yield connection
-    except IntegrityError:
-        raise
+    except IntegrityError as error:
+        raise IntegrityError(None, None, Refused(_constraint(error.orig))) from None
     except DBAPIError as error:
         raise explained(error.orig, place) from None
     except (PoolTimeout, PendingRollbackError, sqlite3.Error) as error:  # sqlite3: raised by `_configure`, not wrapped
         raise explained(error, place) from None
+
+
+class Refused(Exception):
+    """A constraint of the ledger that a row does not meet; its text is the constraint's name."""
+
+
+def _constraint(error: Any) -> str:
+    """What PostgreSQL calls the constraint, or the column that must not be empty; SQLite's own text names no more than that."""
+    told = getattr(error, "diag", None)
+    if told is None:
+        return str(error) if isinstance(error, sqlite3.Error | Refused) else type(error).__name__
+    return str(told.constraint_name or told.column_name or error.sqlstate)
 
 
 class Again(LedgerError):

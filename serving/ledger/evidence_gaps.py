@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, func, select
 
 from arbitration.codec import decode
 from arbitration.domain import Context
@@ -17,6 +17,9 @@ from serving.ledger.reading import Reading
 from serving.ledger.schema import consents, contacts, decisions, evidence, shop_consents, subjects, to_micros
 
 _MADE = ("reserved", "confirmed")
+BY_OUTCOME = "outcome"
+"""Why a contact is confirmed that nobody confirmed before it was sent."""
+_ASKED_OF = contacts.c.state.in_(_MADE), subjects.c.customer_id.is_not(None)
 _AT_ONCE = 1000
 
 
@@ -37,9 +40,16 @@ class Grant:
     until: int | None
 
 
+def judged(reading: Reading) -> int:
+    """How many contacts `evidence_gaps` looks at."""
+    asked = select(func.count()).select_from(contacts).join(subjects, contacts.c.subject == subjects.c.subject)
+    return int(reading.connection.execute(asked.where(*_ASKED_OF)).scalar_one())
+
+
 def evidence_gaps(reading: Reading) -> list[Gap]:
-    """Contacts reserved or confirmed here on a channel that needs consent, without evidence that held when their place was taken,
-    or in spite of a withdrawal that was there by then. The evidence is a consent reported here, one of the shop's tables, or,
+    """Contacts reserved or confirmed here on a channel that needs consent, without evidence that held at their time, or in spite of
+    a withdrawal that was there by then. Their time is when the place was taken while it is reserved, then when it was confirmed; of
+    what was reported as sent without a confirmation, the report: nothing proves that it was sent before. The evidence is a consent reported here, one of the shop's tables, or,
     where those were replaced since, the consent as the decision's own record keeps it.
 
     Contacts of customers who were erased are left out: that they cannot be told apart any more is what erasure is for.
@@ -53,7 +63,7 @@ def _made(reading: Reading) -> Iterator[Row[Any]]:
     asked = select(contacts, subjects.c.customer_id, decisions.c.policy_version, decisions.c.mode)
     asked = asked.join_from(contacts, subjects, contacts.c.subject == subjects.c.subject)
     asked = asked.outerjoin(decisions, contacts.c.decision_id == decisions.c.decision_id)
-    asked = asked.where(contacts.c.state.in_(_MADE), subjects.c.customer_id.is_not(None))
+    asked = asked.where(*_ASKED_OF)
     asked = asked.order_by(contacts.c.reservation_id).limit(_AT_ONCE)
     last = ""
     while rows := reading.connection.execute(asked.where(contacts.c.reservation_id > last)).all():
@@ -87,9 +97,16 @@ def _needs_consent(reading: Reading, row: Row[Any], policies: dict[str, Policy])
     return channel is None or channel.needs_consent
 
 
+def _judged_at(row: Row[Any]) -> int:
+    """The last moment at which the contact could still have been kept back, as far as it is known, in microseconds."""
+    if row.state == "reserved":
+        return int(row.reserved_at)
+    return int(max(row.settled_at, row.sent_at) if row.settled_by == BY_OUTCOME else row.settled_at)
+
+
 def _held(grant: Grant, row: Row[Any]) -> bool:
-    """Whether the consent covered the moment at which the contact is planned, and was there when its place was taken."""
-    return grant.since <= row.reserved_at and (grant.until is None or grant.until > row.sent_at)
+    """Whether the consent covered the moment at which the contact is planned, and was there at the contact's time."""
+    return grant.since <= _judged_at(row) and (grant.until is None or grant.until > row.sent_at)
 
 
 def _grants(reading: Reading, row: Row[Any]) -> Iterator[Grant]:
@@ -127,10 +144,10 @@ def _recorded(reading: Reading, row: Row[Any]) -> Iterator[Grant]:
 
 
 def _withdrawn(reading: Reading, row: Row[Any], since: int) -> bool:
-    """Whether a no was reported here after that consent began and before the contact's place was taken."""
+    """Whether a no was reported here after that consent began and by the contact's time."""
     own = consents.c
     no = (own.subject == row.subject) & (own.channel == row.channel) & (own.purpose == row.purpose)
-    no &= (own.state != "granted") & (own.valid_from >= since) & (own.recorded_at <= row.reserved_at)
+    no &= (own.state != "granted") & (own.valid_from >= since) & (own.recorded_at <= _judged_at(row))
     brand = select(own.brand).where(own.evidence_id == row.evidence_id, own.subject == row.subject)
     of_brand = reading.connection.execute(brand).scalars().first()
     if of_brand is not None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import duckdb
-from sqlalchemy import Connection, Table, delete, insert, select
+from sqlalchemy import Connection, Table, delete, insert, select, text
 
 from arbitration.domain import SILENCE
 from arbitration.errors import StateError
@@ -22,7 +22,8 @@ from features.barred import barred
 from features.home import Home
 from features.tables.store import open_tables
 from serving.ledger import schema
-from serving.ledger.engine import transaction
+from serving.ledger.deadline import patient
+from serving.ledger.engine import connection_of, transaction
 from serving.ledger.schema import to_micros
 from serving.ledger.store import Ledger
 
@@ -30,6 +31,8 @@ LEAST_REACH = timedelta(days=91)
 ENGAGED = ("opened", "clicked", "converted")
 _LONGEST_HOURS = {"day": 24, "week": 7 * 24, "month": 31 * 24}
 _BATCH = 20_000
+_COPY_SECONDS = 600
+_LOCK = 0x4449_5301  # behind the locks of the audit's lanes and of the migrations
 _CUSTOMERS = "SELECT customer_id, time_zone, locale FROM customers"
 _IDENTITIES = "SELECT alias_type, alias, epoch_us(valid_from) AS valid_from, customer_id FROM identities"
 _CONSENTS = """
@@ -88,15 +91,34 @@ def load_history(ledger: Ledger, home: Home, now: datetime, policy: Policy) -> N
     Raises `TableError` when the shop has no customers yet, `StateError` when a table cannot be read.
     """
     purposes = {name: journey.purpose for name, journey in policy.journeys.items()}
-    with transaction(ledger.engine, ledger.place) as connection:
-        for source in _sources(now, reach_of(policy), purposes):
-            _copy(connection, source, home, purposes)
+    sources = _sources(now, reach_of(policy), purposes)
+    with connection_of(ledger.engine, ledger.place) as connection:
+        if all(_is_copied(connection, source, home) for source in sources):
+            return
+    with transaction(ledger.engine, ledger.place) as connection, patient(connection, _COPY_SECONDS):
+        _only_copier(connection)
+        for source in sources:
+            if not _is_copied(connection, source, home):
+                _copy(connection, source, home, purposes)
+
+
+def _only_copier(connection: Connection) -> None:
+    """Hosts that start together copy one after the other: the later one then finds everything in place. SQLite locked its file already."""
+    if connection.dialect.name == "postgresql":
+        for limit in ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"):
+            connection.exec_driver_sql(f"SET LOCAL {limit} = {_COPY_SECONDS * 1000}")
+        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+
+
+def _is_copied(connection: Connection, source: Source, home: Home) -> bool:
+    """Whether the ledger holds a table as the shop's files have it now."""
+    marks = schema.imports
+    found = connection.execute(select(marks.c.fingerprint).where(marks.c.name == source.table.name)).scalar()
+    return found == _fingerprint(home, source)
 
 
 def _copy(connection: Connection, source: Source, home: Home, purposes: Mapping[str, str]) -> None:
     mark, marks, name = _fingerprint(home, source), schema.imports, source.table.name
-    if connection.execute(select(marks.c.fingerprint).where(marks.c.name == name)).scalar() == mark:
-        return
     connection.execute(delete(source.table))
     try:
         with open_tables(home, without=("erasure",)) as reader:  # who objected is still somebody

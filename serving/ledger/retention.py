@@ -90,25 +90,32 @@ def retain(
     gone = {}
     for rule in rules:
         gone[rule.name] = 0
-        while count := ledger.write(None, lambda tx, rule=rule: _remove(tx, rule)):  # type: ignore[misc]
+        while count := _remove(ledger, rule.table, auditing.names_of(rule.table), rule.which):
             gone[rule.name] += count
             progress(f"{rule.name}, {gone[rule.name]:,}")
     gone["delivered events"] = 0
-    while count := ledger.write(None, lambda tx: _remove_events(tx, delivered)):
+    while count := _remove(ledger, outbox, ("number",), delivered):
         gone["delivered events"] += count
         progress(f"delivered events, {gone['delivered events']:,}")
     return gone
 
 
-def _remove(tx: Transaction, rule: Rule) -> int:
-    keys = [rule.table.c[name] for name in auditing.names_of(rule.table)]
-    found = tx.connection.execute(select(*keys).where(rule.which).limit(_AT_ONCE)).all()
-    return tx.remove(rule.table, tuple_(*keys).in_([tuple(row) for row in found])) if found else 0
+def _remove(ledger: Ledger, table: Table, names: tuple[str, ...], which: ColumnElement[bool]) -> int:
+    """Take out some hundred rows. They are looked up before the transaction begins, in which SQLite lets nobody else write; what
+    became different in between stays. Returns how many went.
+    """
+    keys = [table.c[name] for name in names]
+    with ledger.reading() as reading:
+        found = [tuple(row) for row in reading.connection.execute(select(*keys).where(which).limit(_AT_ONCE))]
+    if not found:
+        return 0
+    still = and_(tuple_(*keys).in_(found), which)
+    return ledger.write(None, lambda tx: _remove_events(tx, still) if table is outbox else tx.remove(table, still))
 
 
 def _remove_events(tx: Transaction, which: ColumnElement[bool]) -> int:
     """Events are no part of the audit: it names the rows that they tell of."""
-    numbers = tx.connection.execute(select(outbox.c.number).where(which).limit(_AT_ONCE)).scalars().all()
+    numbers = tx.connection.execute(select(outbox.c.number).where(which)).scalars().all()
     tx.connection.execute(delete(deliveries).where(deliveries.c.number.in_(numbers)))
     tx.connection.execute(delete(outbox).where(outbox.c.number.in_(numbers)))
     return len(numbers)

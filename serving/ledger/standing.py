@@ -47,17 +47,23 @@ def consents_of(
 
 def consents_held(rows: Iterable[Row[Any]], now: datetime) -> tuple[Consent, ...]:
     """Consents, oldest first. A withdrawal that was reported here holds from `now` on even when the clock was set back
-    behind it; then a grant that begins between the two is left out, because the withdrawal came after it.
+    behind it; then a grant that begins between the two is left out, because the withdrawal came after it. A grant of the shop's
+    that is still to begin is left out as well where a no was reported here: nobody knows which of the two was said last.
     """
     found, at = _said(rows), to_micros(now)
     ends: dict[tuple[str, str], int] = {}
     for row in found:
         if _withdrawn_here(row):
             ends[row.channel, row.purpose] = max(row.valid_from, ends.get((row.channel, row.purpose), 0))
+    closed = {(row.channel, row.purpose) for row in found if row.reported and row.state != "granted"}
     held = [
         row
         for row in found
-        if _withdrawn_here(row) or not at < row.valid_from <= ends.get((row.channel, row.purpose), 0)
+        if _withdrawn_here(row)
+        or not (
+            at < row.valid_from <= ends.get((row.channel, row.purpose), 0)
+            or (at < row.valid_from and _granted_by_shop(row) and (row.channel, row.purpose) in closed)
+        )
     ]
     given = [_consent(row, min(row.valid_from, at) if _withdrawn_here(row) else row.valid_from) for row in held]
     return tuple(sorted(given, key=lambda consent: consent.valid_from))
@@ -120,6 +126,10 @@ def _flag(stored: Any) -> bool | None:
 
 def _unproven(row: Row[Any]) -> bool:
     return bool(row.reported and row.state == "granted" and row.evidence_id is None)
+
+
+def _granted_by_shop(row: Row[Any]) -> bool:
+    return bool(not row.reported and row.state == "granted")
 
 
 def _withdrawn_here(row: Row[Any]) -> bool:

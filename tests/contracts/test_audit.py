@@ -8,18 +8,20 @@ import threading
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from features.home import Home
-from serving.ledger import bookkeeping, contacts, retention, schema
+from serving.clock import Clock
+from serving.ledger import bookkeeping, contacts, requests, retention, schema
 from serving.ledger.anchors import anchor, anchor_when_due, anchors_in, path_of
 from serving.ledger.auditing import LEFT_OUT, SHOP_LANE, append
 from serving.ledger.chain import Finding
+from serving.ledger.rows import Answer
 from serving.ledger.schema import METADATA
 from serving.ledger.store import Ledger
 from serving.ledger.verify import AUDITED, NOT_AUDITED, verify
 from tests.contracts.audited import filled
-from tests.contracts.conftest import HOUR, KEYRING, decision, rows_of
+from tests.contracts.conftest import HOUR, KEYRING, NOW, decision, rows_of
 
 DOCUMENT = (Path(__file__).resolve().parents[2] / "docs" / "audit.md").read_text()
 
@@ -51,6 +53,35 @@ def test_what_was_written_verifies_also_of_a_customer_who_was_erased_and_of_what
     retention.retain(full)
     assert rows_of(full, schema.decisions) == []
     assert verify(full.address).holds
+
+
+def test_a_declared_clock_that_begins_anew_breaks_nothing_and_hides_nothing(full, named):
+    full.clock.shift += 30 * 24 * HOUR  # the service ran on; what it writes now is far ahead of its next start
+    with full.writing("c1") as tx:
+        requests.remember(tx, "engine", "/v1/pauses", "p-1", Answer("digest", 200, b"{}"))
+    with full.writing() as tx:
+        tx.add_policy("v2", b"another")
+    again = Ledger(named, KEYRING, Clock(NOW))
+    asked = bookkeeping.requests.c.endpoint == "/v1/pauses"
+    with again.writing() as tx:
+        assert tx.now() < NOW + HOUR
+        row = tx.connection.execute(select(bookkeeping.requests).where(asked)).one()._asdict()
+        assert tx.remove(bookkeeping.requests, asked) == 1, "the shop's lane, after the customer's"
+    assert verify(again.address).holds
+    execute(again, f"INSERT INTO requests ({', '.join(row)}) VALUES ({', '.join(f':{name}' for name in row)})", **row)
+    with again.writing("c1") as tx:
+        tx.change(bookkeeping.requests, asked, {"status": 201})
+    assert verify(again.address).holds, "the customer's lane, after the shop's"
+    with again.writing() as tx:
+        tx.change(bookkeeping.requests, asked, {"status": 202})
+    assert verify(again.address).holds
+    by_lane: dict[int, list[int]] = {}
+    for row in rows_of(again, bookkeeping.audit):
+        by_lane.setdefault(row.lane, []).append(row.at)
+    assert all(moments == sorted(set(moments)) for moments in by_lane.values()), "time does not run back in a lane"
+    execute(again, "UPDATE requests SET status = 500 WHERE endpoint = '/v1/pauses'")
+    assert (first(again).what, first(again).table) == ("altered", "requests")
+    again.close()
 
 
 def test_the_first_altered_row_is_named_with_the_entry_that_says_what_it_was_and_how_many_more(full):

@@ -6,13 +6,17 @@ import sqlite3
 import stat
 import threading
 import time
+import traceback
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from sqlalchemy import insert
+from sqlalchemy.exc import IntegrityError
 
 from arbitration.errors import InputError, LedgerError
 from serving.ledger import engine
 from serving.ledger.place import Place
+from serving.ledger.schema import shop_customers
 from serving.ledger.store import Ledger
 from tests.contracts.conftest import KEYRING, decision, holding, send
 
@@ -49,6 +53,20 @@ def test_a_server_that_does_not_wait_for_its_disk_does_so_for_the_ledger(postgre
     ledger = Ledger(url, KEYRING)
     assert setting(ledger, "SHOW synchronous_commit") == "on"
     ledger.close()
+
+
+def test_what_a_constraint_refuses_is_told_without_the_row(ledger):
+    named = {"customer_id": "anna@example.org", "time_zone": "UTC", "locale": "en"}
+    with pytest.raises(IntegrityError) as caught, ledger.writing() as tx:
+        tx.connection.execute(insert(shop_customers).values([named, named]))
+    told = "".join(traceback.format_exception(caught.value))
+    assert "anna" not in told
+    assert "shop_customers" in str(caught.value), "which constraint it was"
+    with pytest.raises(LedgerError) as caught, ledger.writing() as tx:
+        tx.connection.exec_driver_sql("SELECT nothing FROM shop_customers WHERE customer_id = 'anna@example.org'")
+    assert "anna" not in "".join(traceback.format_exception(caught.value))
+    with pytest.raises(IntegrityError, match="customer_id"), ledger.writing() as tx:
+        tx.connection.execute(insert(shop_customers).values(customer_id=None))
 
 
 def test_no_statement_lasts_for_ever(postgres):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 
@@ -16,6 +17,7 @@ from serving.ledger.evidence_gaps import evidence_gaps
 from serving.ledger.requests import remember
 from serving.ledger.retention import Retention, retain
 from serving.ledger.rows import Answer
+from serving.ledger.store import Ledger
 from tests.contracts.conftest import HOUR, NOW, POLICY, decision, hold, outcome, rows_of, send
 from tests.contracts.test_rights import audited, grant, shop_rows, withdraw
 
@@ -92,6 +94,43 @@ def test_events_go_only_once_every_sink_has_them(ledger):
     assert len(rows_of(ledger, deliveries)) == 2
 
 
+def test_what_is_old_is_looked_for_while_others_may_write(ledger, monkeypatch):
+    filled(ledger)
+    later(ledger, 401)
+    seen, real = list[str](), Ledger.reading
+
+    @contextmanager
+    def reading(self):
+        with real(self) as found:
+            with self.writing("c2") as tx:  # nobody holds the ledger
+                tx.set_subject(paused_until=None)
+            seen.append("looked")
+            yield found
+
+    monkeypatch.setattr(Ledger, "reading", reading)
+    assert retain(ledger) == NOTHING | {"outcomes": 1, "contacts": 1, "decisions": 1, "answers": 1}
+    monkeypatch.undo()
+    assert len(seen) == 1 + len(NOTHING) + 4, "once for each kind, and once more where something went"
+    audited(ledger)
+
+
+def test_what_became_young_between_the_look_and_the_lock_stays(ledger, monkeypatch):
+    filled(ledger)
+    later(ledger, 401)
+    real = Ledger.write
+
+    def write(self, customer, work):
+        monkeypatch.setattr(Ledger, "write", real)
+        with self.writing() as tx:
+            tx.change(schema.outcomes, schema.outcomes.c.id == "o-1", {"received_at": tx.at})
+        return real(self, customer, work)
+
+    monkeypatch.setattr(Ledger, "write", write)
+    assert retain(ledger)["outcomes"] == 0
+    assert len(rows_of(ledger, schema.outcomes)) == 1
+    audited(ledger)
+
+
 def test_nothing_can_be_kept_for_less_than_a_repeated_call_needs():
     with pytest.raises(ValueError, match="more than a day"):
         Retention(answers=1)
@@ -122,6 +161,22 @@ def test_a_contact_with_evidence_that_held_is_no_gap(ledger):
     with ledger.writing("c1") as tx:
         withdraw(tx)
     assert gaps(ledger) == [], "a withdrawal does not reach back"
+
+
+@pytest.mark.parametrize(("by", "found"), [("outcome", ["the consent had been taken back by then"]), ("confirm", [])])
+def test_a_message_reported_only_after_a_withdrawal_is_a_gap_and_one_confirmed_before_is_none(ledger, by, found):
+    with ledger.writing("c1") as tx:
+        grant(tx, requested_at=tx.now(), confirmed_at=tx.now())
+    with ledger.writing("c1") as tx:
+        contact(tx, newest_evidence(ledger))
+        if by == "confirm":
+            contacts.sent(tx, "d-1", 0, by)
+    with ledger.writing("c1") as tx:
+        withdraw(tx)
+    assert gaps(ledger) == [], "what is reserved no longer is no contact"
+    with ledger.writing("c1") as tx:
+        contacts.sent(tx, "d-1", 0, "outcome")
+    assert gaps(ledger) == found
 
 
 @pytest.mark.parametrize("missing", ["none", "unknown", "unconfirmed", "channel", "expired", "withdrawn"])

@@ -7,12 +7,13 @@ from datetime import datetime
 import pytest
 from sqlalchemy import insert
 
+from arbitration.domain import Consent
 from serving.ledger import schema
-from serving.ledger.consents import confirm
+from serving.ledger.consents import add_consent, confirm
 from serving.ledger.schema import to_micros
 from serving.ledger.store import Ledger
-from tests.contracts.conftest import NOW, rows_of
-from tests.contracts.test_rights import asked, grant, withdraw
+from tests.contracts.conftest import HOUR, NOW, rows_of
+from tests.contracts.test_rights import BRAND, asked, grant, withdraw
 
 
 def clicked(ledger: Ledger, consent_id: str) -> str | None:
@@ -69,6 +70,36 @@ def test_a_withdrawal_of_the_shop_overtakes_a_request_and_its_grants_do_not(ledg
     assert clicked(ledger, waiting) is not None
     imported(ledger, "withdrawn", NOW, channel="email")
     assert clicked(ledger, other) is None
+
+
+@pytest.mark.parametrize("state", ["withdrawn", "denied"])
+def test_a_grant_of_the_shop_that_begins_later_opens_nothing_that_was_closed_here_before(ledger, state):
+    with ledger.writing("c1") as tx:
+        add_consent(tx, Consent("push", "marketing", state, "none", "said", tx.now()), BRAND)
+    imported(ledger, "granted", NOW + 5 * HOUR)
+    assert held(ledger, NOW + HOUR) == [state]
+    assert held(ledger, NOW + 6 * HOUR) == [state, "granted"]
+
+
+def test_a_grant_of_the_shop_that_begins_later_stands_where_nothing_was_closed_here(ledger):
+    imported(ledger, "granted", NOW + 5 * HOUR)
+    imported(ledger, "withdrawn", NOW + 6 * HOUR)
+    with ledger.writing("c1") as tx:
+        withdraw(tx, channel="email")
+    assert held(ledger, NOW + HOUR) == ["granted", "withdrawn"]
+
+
+def test_what_the_shop_closes_later_stays_beside_what_was_closed_here(ledger):
+    with ledger.writing("c1") as tx:
+        withdraw(tx)
+    imported(ledger, "withdrawn", NOW + 5 * HOUR)
+    assert held(ledger, NOW + HOUR) == ["withdrawn", "withdrawn"]
+
+
+def held(ledger: Ledger, now: datetime) -> list[str]:
+    """What holds for push, oldest first."""
+    with ledger.reading() as reading:
+        return [one.state for one in reading.standing("c1", now, now, BRAND).consents if one.channel == "push"]
 
 
 def imported(ledger: Ledger, state: str, since: datetime, channel: str = "push") -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
@@ -45,7 +46,7 @@ def test_the_same_outcome_from_many_at_once_is_kept_once_and_answered_alike(runt
     barrier = threading.Barrier(THREADS)
     with ThreadPoolExecutor(THREADS) as pool:
         for number in range(25):
-            answers = set(pool.map(lambda _, body=told(number): tell(runtime, barrier, body), range(THREADS)))
+            answers = set(pool.map(partial(tell, runtime, barrier), [told(number)] * THREADS))
             assert len(answers) == 1
             assert answers.pop()[0] == 202
     assert len(rows_of(runtime.ledger, schema.outcomes)) == 25
@@ -56,7 +57,7 @@ def test_of_different_outcomes_with_one_name_at_once_one_is_kept_and_the_others_
     with ThreadPoolExecutor(THREADS) as pool:
         for number in range(25):
             bodies = [told(number, f"d-{thread}") for thread in range(THREADS)]
-            answers = list(pool.map(lambda body: tell(runtime, barrier, body), bodies))
+            answers = list(pool.map(partial(tell, runtime, barrier), bodies))
             assert sorted(status for status, _ in answers) == [202] + [422] * (THREADS - 1)
             assert {code for status, code in answers if status == 422} == {"id-reused"}
     assert len(rows_of(runtime.ledger, schema.outcomes)) == 25

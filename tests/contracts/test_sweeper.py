@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import pytest
 from sqlalchemy import update
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from structlog.testing import CapturingLogger
 
 from arbitration.decide import decide
 from arbitration.domain import Consent, Contact, Context, CustomerId, Trigger
@@ -23,7 +24,6 @@ from serving.ledger import bookkeeping, postponed, requests, schema
 from serving.ledger.anchors import path_of
 from serving.ledger.postponed import Postponed
 from serving.ledger.rows import Answer
-from serving.logs import configure
 from serving.opening import open_ledger
 from serving.settings import Settings
 from serving.sweeper import Swept, sweep
@@ -131,8 +131,9 @@ WRONG = [
 
 @pytest.mark.parametrize("error", WRONG, ids=lambda error: type(error).__name__)
 @pytest.mark.parametrize("place", ["sweep", "anchor_when_due"])
-def test_the_thread_outlives_whatever_goes_wrong_and_tells_no_row(ledger, monkeypatch, tmp_path, capsys, place, error):
-    configure("info")
+def test_the_thread_outlives_whatever_goes_wrong_and_tells_no_row(ledger, monkeypatch, tmp_path, place, error):
+    log = CapturingLogger()
+    monkeypatch.setattr(sweeper, "log", log)
     monkeypatch.setattr(sweeper, "EVERY_SECONDS", 0.02)
     real, calls = getattr(sweeper, place), list[int]()
 
@@ -148,7 +149,7 @@ def test_the_thread_outlives_whatever_goes_wrong_and_tells_no_row(ledger, monkey
     ledger.clock.shift += DAY
     home = Home(tmp_path / "home")
     swept_in_thread(ledger, home, lambda: rows_of(ledger)[0].state == "expired" and path_of(home).exists())
-    told = capsys.readouterr().err
+    told = str(log.calls)
     assert told.count("not swept" if place == "sweep" else "not anchored") == 2
     assert "c1" not in told
     assert ("fails_twice" in told) == isinstance(error, ValueError), "where it happened is told of what nobody expected"

@@ -66,13 +66,8 @@ def test_many_writers_at_once_take_the_last_place_and_not_one_more(ledger, plan,
     assert {word: said.count(word) for word in set(said)} == {"taken": limit - 1, "stops": 1, "stopped": 48 - limit}
     assert len(rows_of(ledger)) == limit
     (stop,) = rows_of(ledger, bookkeeping.stops)
-    assert (stop.journey, stop.began_by, stop.reason, stop.automatic, stop.ended_at) == (
-        "welcome",
-        "dirigent",
-        "volume",
-        True,
-        None,
-    )
+    said_of_it = (stop.journey, stop.began_by, stop.reason, stop.automatic, stop.ended_at)
+    assert said_of_it == ("welcome", "dirigent", "volume", True, None)
     told = {"journey": "welcome", "by": "dirigent", "automatic": True}
     assert stop_events(ledger) == [told]
     assert verify(ledger.address).holds

@@ -64,6 +64,7 @@ def test_a_wider_catalog_starts_only_after_a_second_person_approved_it(shop):
     assert "limit 1 → 2" in proposed.stdout
     assert "limit raised" in proposed.stdout
     assert "of 20 customers" in proposed.stdout
+    assert proposed.stdout.count(" of 20") <= 2, "one line while they are asked, not one for each"
     assert "It needs somebody else than maria" in proposed.stdout
     name = next(word for word in proposed.stdout.split() if word.startswith("g-"))
 
@@ -79,6 +80,25 @@ def test_a_wider_catalog_starts_only_after_a_second_person_approved_it(shop):
     assert name in call(shop, "change", "list").stdout
     assert "twice is fine" in call(shop, "change", "show", name).stdout
     assert call(shop, "verify").returncode == 0
+
+
+def test_without_a_key_or_counted_against_another_catalog_nothing_is_proposed(shop):
+    with service(shop, "now" if "applied" not in call(shop, "change", "list").stdout else "wider"):
+        pass
+    before = call(shop, "change", "list").stdout
+    other = shutil.copytree(shop[1] / "wider", shop[1] / "other")
+    rules = other / "contact_policy.yaml"
+    rules.write_text(
+        rules.read_text().replace("limit: 2, window_hours: 24, channels", "limit: 3, window_hours: 24, channels")
+    )
+    nobody = call(shop, "change", "propose", str(other), DIRIGENT_API_KEY="")
+    assert (nobody.returncode, nobody.stderr.count("\n")) == (2, 1)
+    assert "no API key" in nobody.stderr
+    refused = call(shop, "change", "propose", str(other), "--old", str(other), key="maria")
+    assert refused.returncode == 2, refused.stderr
+    assert "is not the catalog in force" in refused.stderr
+    assert "--old FOLDER_IN_FORCE" in refused.stderr
+    assert call(shop, "change", "list").stdout == before
 
 
 @pytest.mark.parametrize("key", ["till", "dgt_no_key_of_anybody"])

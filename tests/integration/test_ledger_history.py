@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,6 +21,7 @@ from features.tables.contract import TABLES
 from features.tables.store import canonical, connect
 from serving.clock import Clock
 from serving.context import standing_of
+from serving.ledger import history
 from serving.ledger.consents import add_consent
 from serving.ledger.contacts import not_sent
 from serving.ledger.history import _hours_of, load_history, reach_of
@@ -202,3 +206,28 @@ def test_a_shop_without_customers_is_said_so(tmp_path):
     home = Home(tmp_path / "empty")
     with pytest.raises(TableError, match="import"):
         load_history(Ledger(home.ledger, Keyring.fresh()), home, NOW, POLICY)
+
+
+@pytest.mark.postgres
+def test_hosts_that_start_together_copy_the_shop_once_and_one_after_the_other(home, postgres, monkeypatch):
+    url, keyring, copied = postgres.new_database(), Keyring.fresh(), list[str]()
+    ledgers = [Ledger(url, keyring, Clock(NOW)) for _ in range(3)]
+    real, together = history._copy, threading.Barrier(3)
+
+    def slow(connection, source, *given):
+        copied.append(source.table.name)
+        time.sleep(1)  # four tables take longer than anybody waits for a lock otherwise
+        real(connection, source, *given)
+
+    def start(ledger: Ledger) -> None:
+        together.wait(10)
+        load_history(ledger, home, NOW, POLICY)
+
+    monkeypatch.setattr(history, "_copy", slow)
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(start, ledgers))
+    assert copied == ["shop_customers", "shop_aliases", "shop_consents", "shop_contacts"]
+    with ledgers[0].reading() as reading:
+        assert reading.profile("1").locale == "de"
+    for ledger in ledgers:
+        ledger.close()

@@ -24,6 +24,7 @@ def test_caps_winners_and_repeated_answers_hold_over_http(shop_home, tmp_path):
     assert found.verdict.audit_holds
 
 
+@pytest.mark.long
 @pytest.mark.postgres
 @pytest.mark.usefixtures("needs_postgres")
 def test_what_a_client_was_answered_outlives_every_kill(shop_home, tmp_path):

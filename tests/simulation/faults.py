@@ -179,14 +179,14 @@ def state_of(runtime: Runtime) -> dict[str, Any]:
 
 
 def answers_of(runtime: Runtime) -> set[bytes]:
-    """Every answer that the ledger would give again."""
+    """Every answer that the ledger keeps to give again; those to outcomes are made of the report anew."""
     with runtime.ledger.reading() as reading:
         asked = select(schema.decisions.c.client, schema.decisions.c.request_id).where(schema.decisions.c.answer != b"")
         told = [reading.answer_to(*row) for row in reading.connection.execute(asked).all()]
         kept = {one.body for one in told if one is not None}
         for table in (bookkeeping.requests, schema.outcomes):
             kept |= {bytes(row) for row in reading.connection.execute(select(table.c.answer)).scalars()}
-    return kept
+    return kept - {b""}
 
 
 def hit_at(found: Prepared, kind: str, number: int, fault: Fault, folder: Path) -> str | None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.simulation.faults import FAULTS, Prepared, hit_at, prepare, writes
+from tests.simulation.lengths import short_first
 from tests.simulation.world import VOLATILE, without_files
 
 KINDS = (
@@ -34,7 +35,7 @@ def test_every_kind_of_write_is_tried(prepared):
     assert set(writes(prepared)) == set(KINDS)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", short_first(KINDS, 3))
 def test_a_fault_at_any_call_to_the_store_leaves_one_effect(prepared, folder, kind):
     covered = 0
     with without_files():

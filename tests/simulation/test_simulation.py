@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.simulation.breaks import BREAKS
+from tests.simulation.lengths import short_first
 from tests.simulation.world import Lived, Size, lived
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -28,7 +29,7 @@ def holds(one: Lived) -> None:
     assert not one.found, "\n".join([f"seed {one.seed}", one.again, *one.found[:20]])
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3, 4])
+@pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.long) for seed in (2, 3, 4))])
 def test_a_crowded_world_breaks_no_promise(seed):
     one = lived(seed, CROWDED)
     holds(one)
@@ -36,7 +37,7 @@ def test_a_crowded_world_breaks_no_promise(seed):
     assert one.counted["confirm 200"] > 20
 
 
-@pytest.mark.parametrize("name", BREAKS)
+@pytest.mark.parametrize("name", short_first(BREAKS, 2))
 def test_a_broken_rule_is_noticed(name):
     invariant, broken = BREAKS[name]
     for seed in range(SEEDS):

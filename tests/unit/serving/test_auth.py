@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from datetime import timedelta
 import pytest
 
 from arbitration.errors import InputError, StateError
+from features import suppression
 from features.home import Home
 from serving.access import ALLOWED
 from serving.auth import Keys, create_key, revoke_key, rotate_key, secret, stored_keys
@@ -65,6 +67,27 @@ def test_secrets_are_made_once_and_readable_by_the_owner_only(home):
     create_key(home, "shop", "admin")
     for path in home.keys.iterdir():
         assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
+
+
+@pytest.mark.parametrize("make", [lambda home: secret(home, "suppression"), suppression.secret])
+def test_a_secret_has_its_name_only_when_whole_and_the_folder_reaches_the_disk_after_it(home, monkeypatch, make):
+    steps, real_sync, real_link = list[str](), os.fsync, os.link
+
+    def sync(handle):
+        folder = stat.S_ISDIR(os.fstat(handle).st_mode)
+        steps.append("folder" if folder else f"file of {os.fstat(handle).st_size}")
+        real_sync(handle)
+
+    def link(source, target):
+        steps.append("name")
+        real_link(source, target)
+
+    monkeypatch.setattr(os, "fsync", sync)
+    monkeypatch.setattr(os, "link", link)
+    made = make(home)
+    assert steps == ["file of 64", "name", "folder"]
+    assert make(home) == made
+    assert [path.name for path in home.keys.iterdir()] == ["suppression"]
 
 
 def test_a_damaged_secret_or_key_file_is_said_so(home):

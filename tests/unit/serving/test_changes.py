@@ -88,7 +88,7 @@ def test_a_catalog_that_nobody_agreed_to_keeps_the_service_from_starting_and_say
     told = str(caught.value)
     assert POLICY.version in told
     assert "wider" in told
-    assert "dirigent change propose CATALOG_FOLDER" in told
+    assert "dirigent change propose NEW_FOLDER --old FOLDER_IN_FORCE" in told
     assert "dirigent change approve CHANGE --reason WHY" in told
     assert in_force(ledger) == POLICY.version
     start(ledger, POLICY)

@@ -6,6 +6,7 @@ import hashlib
 import json
 import shutil
 import time
+from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -24,7 +25,7 @@ from serving.in_flight import InFlight
 from serving.ledger import rights as ledger_rights
 from serving.ledger.contacts import sent
 from serving.ledger.history import load_history
-from serving.ledger.schema import METADATA
+from serving.ledger.schema import METADATA, shop_consents, to_micros
 from serving.opening import open_ledger
 from serving.problems import Problem
 from serving.settings import Settings
@@ -114,6 +115,19 @@ def test_a_withdrawal_without_a_channel_is_for_every_channel(runtime):
     assert {one["channel"] for one in answer["consents"]} >= {*POLICY.channels, "email", "push"}
     newest = {one.channel: one.state for one in standing(runtime).consents}
     assert set(newest.values()) == {"withdrawn"}
+
+
+def test_a_withdrawal_without_a_channel_closes_what_is_imported_later_with_an_older_date(runtime):
+    consent_calls.receive_consent(runtime, said(state="withdrawn"))
+    since = to_micros(AS_OF - timedelta(days=9))
+    row = {"customer_id": LEAVING, "purpose": "marketing", "state": "granted", "legal_basis": "consent"}
+    with runtime.ledger.writing() as tx:
+        for channel in POLICY.channels:
+            tx.connection.execute(
+                shop_consents.insert().values(**row, channel=channel, evidence_id="e", valid_from=since)
+            )
+    newest = {one.channel: one.state for one in standing(runtime).consents}
+    assert {newest[channel] for channel in POLICY.channels} == {"withdrawn"}
 
 
 @pytest.mark.parametrize(
@@ -221,7 +235,9 @@ def test_of_the_erased_nothing_is_kept_again(runtime):
             consent_calls.receive_consent(runtime, said(id=str(customer)[2:4], customer=customer, state="withdrawn"))
         )
         assert no["kept"] is False
-        again = consent_calls.receive_consent(runtime, said(id=str(customer)[2:4], customer=customer, state="withdrawn"))
+        again = consent_calls.receive_consent(
+            runtime, said(id=str(customer)[2:4], customer=customer, state="withdrawn")
+        )
         assert told(again) == no
         assert (
             told(calls.receive_objection(runtime, said(id=str(customer)[2:4], customer=customer, state="objected")))[

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import stat
 
@@ -82,13 +83,35 @@ def test_names_come_on_the_list_once(home):
     assert traces(home, "stranger-1") == []
 
 
+def test_a_name_that_can_be_no_pseudonym_is_refused_and_nothing_is_kept(home):
+    for name in ("anna@example.com", "+49 170 1234567", "Card Of:1", ""):
+        with pytest.raises(InputError, match="alias_type:alias"):
+            run("suppress", "stranger-1", name)
+    assert "1 of 1" in run("suppress", "stranger-1")
+
+
+def test_an_id_of_which_nothing_is_known_is_called_so_and_erased_only_when_asked_for(home, tmp_path):
+    unknown = "nothing was known of this id"
+    assert unknown in run("export", "nobody", "-o", str(tmp_path / "nobody.json"))
+    assert unknown not in run("export", NAMES[0], "-o", str(tmp_path / "known.json"))
+    with pytest.raises(InputError, match=unknown):
+        run("erase", "nobody")
+    told = run("erase", "nobody", "--even-unknown")
+    assert re.search(r"forgotten \(x-\w+", told)
+    assert unknown in run("object", "stranger")
+    assert unknown not in run("object", LEAVING)
+
+
 def test_retention_counts_first_and_then_does_it(home):
     for words in (("retain", "--dry-run"), ("retain",)):
-        assert "decisions" in run(*words)
+        told = run(*words)
+        for label in ("decisions", "evidence no consent needs", "erased ids asked again"):
+            assert label in told
+    assert re.search(r"barred, but did not object +0", told)
 
 
 def test_a_contact_that_nothing_proves_ends_with_code_1(home):
     told = run("evidence-gaps", "--json", code=1)
     assert json.loads(told.splitlines()[0])["missing"] == "the contact names no evidence"
     run("erase", LEAVING)
-    assert "every contact was allowed" in run("evidence-gaps")
+    assert "0 contacts: every one was allowed at its time" in run("evidence-gaps")

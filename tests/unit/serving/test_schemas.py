@@ -8,8 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from serving.journeys import StopRequest
 from serving.problems import Problem
 from serving.schemas import DecisionRequest, OutcomeReport, parse
+from serving.schemas_reservations import ReviewRequest
+from serving.schemas_rights import EvidenceGiven
 
 GOOD = {"request_id": "r-1", "customer": {"id": "1"}}
 OUTCOME = {
@@ -86,6 +89,25 @@ def test_a_wrong_outcome_names_the_field(change, field):
     with pytest.raises(Problem) as caught:
         parse(OutcomeReport, json.dumps(OUTCOME | change).encode())
     assert [error.field for error in caught.value.errors] == [field]
+
+
+@pytest.mark.parametrize(
+    ("model", "body", "expected"),
+    [
+        (DecisionRequest, {"customer": {"id": "1"}}, "a value; it is required"),
+        (DecisionRequest, GOOD | {"request_id": SECRET}, "a pseudonymous id or name: letters, digits, and . _ : -"),
+        (OutcomeReport, OUTCOME | {"value": {"amount": 1, "currency": "usd"}}, "three capital letters, such as USD"),
+        (StopRequest, {"reason": SECRET}, "a sentence of 3 to 300 characters without @ + < >"),
+        (ReviewRequest, {"verdict": "approved", "reason": "ok"}, "a sentence of 3 to 300 characters without @ + < >"),
+        (EvidenceGiven, {"text_id": "t", "text_sha256": "A" * 64, "source": "s", "requested_at": OUTCOME["occurred_at"]},
+         "64 hexadecimal digits in lower case"),
+    ],
+)  # fmt: skip
+def test_what_was_expected_fits_the_field(model, body, expected):
+    with pytest.raises(Problem) as caught:
+        parse(model, json.dumps(body).encode())
+    (error,) = caught.value.errors
+    assert error.expected.startswith(expected)
 
 
 def test_a_full_request_fits():
