@@ -121,6 +121,9 @@ def keep_to(
     """The retention job: what is too old goes, erasures are finished, who came back although suppressed is forgotten again, and the
     files follow the ledger. Returns counts by kind; with `dry_run` of what would go.
     """
+    finished = (
+        0 if dry_run else finish_erasures(ledger, home, progress)
+    )  # whatever the rest meets, this is not kept waiting
     found = retain(ledger, kept, dry_run=dry_run, progress=progress)
     with ledger.reading() as reading:
         back, waiting = returned(reading, RETURNED_AFTER), len(unfinished(reading))
@@ -132,7 +135,7 @@ def keep_to(
             partial(erase, erasure_id=ledger.keyring.new_id("x"), customer_id=customer_id, reason="suppressed"),
         )
     found |= {"came back": len(back), "barred wrongly": reconcile(ledger, home)}
-    return found | {"erasures finished": finish_erasures(ledger, home, progress)}
+    return found | {"erasures finished": finished + finish_erasures(ledger, home, progress)}
 
 
 def _waiting(ledger: Ledger) -> dict[str, str]:

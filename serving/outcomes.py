@@ -145,7 +145,7 @@ def _settle(tx: Transaction, outcome: OutcomeReport) -> None:
     if said == {"not_sent"}:
         not_sent(tx, outcome.decision_id, outcome.step, "not_sent")
     else:
-        sent(tx, outcome.decision_id, outcome.step, "outcome")
+        sent(tx, outcome.decision_id, outcome.step, "outcome", outcome.occurred_at)
 
 
 def _withdraw(tx: Transaction, channel: str, outcome: OutcomeReport, brand: str) -> None:

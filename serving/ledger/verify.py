@@ -37,7 +37,7 @@ AUDITED: tuple[Table, ...] = (
     bookkeeping.changes,
 )  # fmt: skip
 NOT_AUDITED: Mapping[str, str] = {
-    "imports": "says which files of the shop were copied; the copies are made again when it is wrong",
+    "imports": "says which files of the shop were copied, and holds check values of the keys; copies are made again when it is wrong, and other keys are refused",
     "shop_customers": "a copy of the shop's own table, keyed by customer id",
     "shop_aliases": "a copy of the shop's own table, keyed by customer id",
     "shop_consents": "a copy of the shop's own table, keyed by customer id",

@@ -46,4 +46,5 @@ def filled(ledger: Ledger) -> None:
         }
         tx.put(bookkeeping.changes, change | {"proposed_by": "maria", "proposed_at": tx.at, "state": "applied"})
     with ledger.writing() as tx:
-        tx.remove(bookkeeping.requests, bookkeeping.requests.c.request_id == "s-1")
+        name = requests.hidden(tx.keyring, "engine", "/v1/reservations", "s-1")
+        tx.remove(bookkeeping.requests, bookkeeping.requests.c.request_id == name)

@@ -118,7 +118,7 @@ import sys
 from pathlib import Path
 from serving.ledger.keyring import Keyring
 from serving.ledger.store import Ledger
-Ledger(Path({str(tmp_path / "ledger.db")!r}), Keyring.fresh()).close()
+Ledger(Path({str(tmp_path / "ledger.db")!r}), Keyring(b"m" * 32, b"a" * 32, b"s" * 32)).close()
 print("alembic" in sys.modules)
 """
     run = [sys.executable, "-c", program]
