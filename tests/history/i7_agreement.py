@@ -27,15 +27,18 @@ def judge(ledger: Ledger, seen: Seen) -> Iterator[Finding]:
         if other is not decision:
             what = f"two decisions have the number {decision.order}"
             yield Finding("I7", decision.subject, what, (other.place, decision.place))
-        yield from _decision(decision, seen)
+        yield from _decision(decision, seen, ledger)
     for contacts in ledger.contacts.values():
         for contact in contacts:
             yield from _contact(contact, ledger, seen)
     yield from _outcomes(ledger, seen)
 
 
-def _decision(decision: Decision, seen: Seen) -> Iterator[Finding]:
-    """A decision that nobody asked for, or of which a client was told something else."""
+def _decision(decision: Decision, seen: Seen, ledger: Ledger) -> Iterator[Finding]:
+    """A decision that nobody asked for, or of which a client was told something else.
+
+    An erasure forgets the keys of idempotency, too: what was answered before it belongs to a decision that is nobody's now.
+    """
     attempts = seen.attempts.get(("decide", decision.client, decision.request_id))
     if attempts is None:
         if decision.client in seen.callers:
@@ -46,6 +49,9 @@ def _decision(decision: Decision, seen: Seen) -> Iterator[Finding]:
         what = f"{decision.decision_id} answers a body that was never sent"
         yield Finding("I7", decision.customer or decision.subject, what, (decision.place, attempts[0].place))
     for attempt in attempts:
+        answered = ledger.decisions.get(attempt.decision_id or "")
+        if answered is not None and answered is not decision and not answered.client:
+            continue
         different = _differences(decision, attempt) if attempt.done else ""
         if different:
             what = f"{decision.decision_id} was answered with another {different}"
