@@ -48,7 +48,7 @@ def _measure(runtime: Runtime, customers: list[str]) -> dict[str, list[float]]:
         question = question_of(runtime, CLIENT, body)
         times["features"].append(_timed(lambda who=customer: runtime.features.online(who, runtime.policy.channels)))
         with runtime.ledger.reading() as reading:
-            record = consider(runtime, reading, question)
+            record, _ = consider(runtime, reading, question)
             times["context to decision"].append(_timed(lambda r=reading, q=question: consider(runtime, r, q)))
         context = record.context
         times["estimates"].append(

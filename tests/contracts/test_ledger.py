@@ -74,7 +74,9 @@ def test_a_transaction_that_fails_leaves_no_trace(ledger):
     with pytest.raises(ZeroDivisionError):
         write_and_fail(ledger)
     for table in schema.METADATA.sorted_tables:
-        left = [row for row in rows_of(ledger, table) if not str(row[0]).startswith("key:")]  # written when it was opened
+        left = [
+            row for row in rows_of(ledger, table) if not str(row[0]).startswith("key:")
+        ]  # written when it was opened
         assert left == [], table.name
     with ledger.writing("c1") as tx:
         assert (tx.epoch, tx.subject.version) == (0, 0)

@@ -9,12 +9,16 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
+import pytest
+
 from serving.ledger import rights
 from serving.ledger.contacts import expire_due
 from serving.ledger.store import Ledger
 from serving.ledger.transaction import Transaction
 from tests.contracts.conftest import HOUR, NOW, hold
 from tests.contracts.test_rights import BRAND, audited, grant, refusals, withdraw
+
+pytestmark = pytest.mark.long
 
 
 def decide(ledger: Ledger, name: str, customer: str = "c1") -> bool:
