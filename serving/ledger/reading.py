@@ -18,7 +18,7 @@ from serving.ledger.keyring import Erased, Keyring
 from serving.ledger.packing import summary_out, unpacked
 from serving.ledger.rows import Answer, DecisionRow, OutcomeRow, Profile, Standing
 from serving.ledger.schema import from_micros, to_micros
-from serving.ledger.standing import consents_of, contacts_of
+from serving.ledger.standing import consents_of, contacts_of, with_refusals
 from serving.ledger.statements import first
 from serving.ledger.stock import uses_of
 from serving.ledger.subjects import Subject
@@ -93,14 +93,16 @@ class Reading:
         """Consents of a brand as they hold `now`, oldest first, and the contacts `since` that were made or are reserved."""
         # Witnesses first, then what they speak of: what changes in between shows as a difference later, never as none.
         subject, marks = self.subject_of(customer_id), self.marks(customer_id)
-        owner = subject.id if subject else None
+        owner, others = subject.id if subject else None, subjects.of_aliases(self.connection, customer_id)
+        known = [*others, subject] if subject else others
+        consents = consents_of(self.connection, customer_id, owner, brand, now)
         return Standing(
-            consents_of(self.connection, customer_id, owner, brand, now),
+            with_refusals(self.connection, consents, [other.id for other in others], brand, now),
             contacts_of(self.connection, customer_id, owner, since, now),
             stopped=self.stopped(),
-            objected=subject.objected if subject else False,
+            objected=any(one.objected for one in known),
             suppressed=bool(marks[-1]),
-            paused_until=subject.paused_until if subject else None,
+            paused_until=max((one.paused_until for one in known if one.paused_until), default=None),
             version=subject.version if subject else 0,
             epoch=subject.epoch if subject else 0,
             marks=marks,

@@ -45,6 +45,14 @@ def consents_of(
     return consents_held(connection.execute(asked), now)
 
 
+def with_refusals(
+    connection: Connection, held: tuple[Consent, ...], others: Iterable[str], brand: str, now: datetime
+) -> tuple[Consent, ...]:
+    """The consents with every no that was said under another name of the customer. A yes under another name opens nothing."""
+    noes = [it for other in others for it in consents_of(connection, "", other, brand, now) if it.state != "granted"]
+    return tuple(sorted((*held, *noes), key=lambda consent: consent.valid_from)) if noes else held
+
+
 def consents_held(rows: Iterable[Row[Any]], now: datetime) -> tuple[Consent, ...]:
     """Consents, oldest first. A withdrawal that was reported here holds from `now` on even when the clock was set back
     behind it; then a grant that begins between the two is left out, because the withdrawal came after it. A grant of the shop's

@@ -12,7 +12,7 @@ from sqlalchemy.dialects import postgresql
 from arbitration.errors import LedgerError
 from serving.clock import Clock
 from serving.ledger.keyring import Keyring
-from serving.ledger.schema import from_micros, subjects, suppressions, to_micros
+from serving.ledger.schema import from_micros, shop_aliases, subjects, suppressions, to_micros
 from serving.ledger.statements import add_row, first
 
 SETBACK_MICROS = 60_000_000
@@ -43,6 +43,14 @@ class Subject:
 def find(connection: Connection, customer_id: str) -> Subject | None:
     """The subject of a customer, or None when nothing was ever written about them."""
     return _subject(first(connection, _OF_CUSTOMER, customer_id=customer_id))
+
+
+def of_aliases(connection: Connection, customer_id: str) -> list[Subject]:
+    """Who spoke under a name of this customer before the shop said whose it is: subjects called `alias_type:alias`."""
+    names = shop_aliases.c.alias_type + ":" + shop_aliases.c.alias
+    asked = select(subjects).join_from(shop_aliases, subjects, subjects.c.customer_id == names)
+    rows = connection.execute(asked.where(shop_aliases.c.customer_id == customer_id).distinct())
+    return [found for found in map(_subject, rows) if found is not None]
 
 
 def is_suppressed(connection: Connection, hashed: str) -> bool:
