@@ -17,11 +17,19 @@ from tests.simulation.shop import process
 Break = Callable[[], AbstractContextManager[object]]
 
 
-def _nothing_is_looked_at_again() -> AbstractContextManager[object]:
-    """A decision is written although somebody withdrew while it was made; that a place was taken meanwhile is still seen."""
-    return patch.object(
-        decisions, "_still_holds", lambda _runtime, tx, _question, _ready, known: tx.epoch == known.epoch
-    )
+@contextmanager
+def _nothing_is_looked_at_again() -> Iterator[None]:
+    """A decision is written although somebody withdrew while it was made; that a place was taken meanwhile is still seen.
+    Somebody always comes in between, so that few worlds are needed to notice it.
+    """
+    with ExitStack() as stack:
+        stack.enter_context(patch.dict(machine.COMES_BETWEEN, dict.fromkeys(machine.COMES_BETWEEN, 1.0)))
+        stack.enter_context(
+            patch.object(
+                decisions, "_still_holds", lambda _runtime, tx, _question, _ready, known: tx.epoch == known.epoch
+            )
+        )
+        yield
 
 
 @contextmanager

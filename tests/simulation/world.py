@@ -151,9 +151,9 @@ class World:
         while self._scheduler.tick < self.size.days * DAY:
             self._scheduler.wait(int(self._dice.expovariate(self.size.customers * self.size.visits / (10 * DAY))) + 1)
             customer = self._dice.choice(self._outspoken)
-            asked = self._dice.random() < 0.6
-            self._ask(customer, 2 if asked else 0)
-            after = self._dice.choice((4 * TICKS, HOUR)) if asked else 1
+            asked = self._dice.random() < 0.8
+            self._ask(customer, 4 if asked else 0)
+            after = self._dice.choice((4 * TICKS, 4 * TICKS, HOUR)) if asked else 1
             self._scheduler.start(self._people.withdraw, customer, after=self._dice.randrange(after))
 
     def _wishing(self, wish: str, customer: str) -> None:
