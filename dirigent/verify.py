@@ -31,17 +31,14 @@ def verify_ledger(
     """Check every row of the ledger against its sealed audit, also while the service runs. Exit code 1 when one was altered."""
     from serving.ledger.anchors import anchor as write_anchor
     from serving.ledger.anchors import path_of
-    from serving.ledger.place import Address, Place
     from serving.ledger.verify import verify
-    from serving.opening import keyring_of, open_ledger, place_of
+    from serving.opening import address_of, open_ledger
     from serving.settings import Settings
 
     settings = Settings.from_environment()
-    place = Place.of(place_of(settings))
-    # Keys that were made now would fit nothing that was written.
-    keyring = keyring_of(settings.paths, expected=place.path is None or place.path.exists())
+    address = address_of(settings)
     with _progress(shown=not as_json) as step:
-        verdict = verify(Address(place, keyring), anchors or path_of(settings.paths), step)
+        verdict = verify(address, anchors or path_of(settings.paths), step)
     if as_json:
         typer.echo(json.dumps(_plain(verdict)))
     else:

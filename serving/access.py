@@ -52,9 +52,11 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint("POST", "/v1/decisions/{decision_id}/replay", "read"),
     Endpoint("POST", "/v1/outcomes", "report"),
     Endpoint("POST", "/v1/reservations", "decide"),
+    Endpoint("GET", "/v1/reservations/{reservation_id}", "read"),
     Endpoint("POST", "/v1/reservations/{reservation_id}/confirm", "decide"),
     Endpoint("POST", "/v1/reservations/{reservation_id}/release", "decide"),
     Endpoint("POST", "/v1/reservations/{reservation_id}/review", "review"),
+    Endpoint("GET", "/v1/reviews", "read"),
     Endpoint("POST", "/v1/consents", "consent"),
     Endpoint("POST", "/v1/objections", "consent"),
     Endpoint("POST", "/v1/pauses", "consent"),
@@ -74,6 +76,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint("GET", "/ui/", "read"),
     Endpoint("GET", "/ui/decisions", "read"),
     Endpoint("GET", "/ui/decisions/{decision_id}", "read"),
+    Endpoint("GET", "/ui/reviews", "read"),
     Endpoint("GET", "/ui/static/{name}", "read"),
 )
 OPEN = frozenset(endpoint.path for endpoint in ENDPOINTS if endpoint.act is None)
@@ -81,6 +84,7 @@ _EXACT = {(endpoint.method, endpoint.path): endpoint for endpoint in ENDPOINTS}
 _PATTERNS: tuple[tuple[re.Pattern[str], Endpoint], ...] = tuple(
     (compile_path(endpoint.path)[0], endpoint) for endpoint in ENDPOINTS if "{" in endpoint.path
 )
+_METHODS = tuple(sorted({endpoint.method for endpoint in ENDPOINTS}))
 
 
 def act_of(method: str, path: str) -> Act | None:
@@ -95,3 +99,9 @@ def endpoint_of(method: str, path: str) -> Endpoint | None:
     if exact is not None:
         return exact
     return next((row for pattern, row in _PATTERNS if row.method == method and pattern.match(path)), None)
+
+
+def methods_of(path: str) -> tuple[str, ...]:
+    """The methods that a path answers to, in order; none where nothing is served. Whoever may GET may ask for the HEAD alone."""
+    found = [method for method in _METHODS if endpoint_of(method, path) is not None]
+    return tuple(sorted({*found, "HEAD"})) if "GET" in found else tuple(found)

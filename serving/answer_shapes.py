@@ -10,13 +10,14 @@ from pydantic import BaseModel, ConfigDict, PlainSerializer, WithJsonSchema
 from arbitration.domain import Kind
 
 
-def _utc(moment: datetime) -> str:
+def utc(moment: datetime) -> str:
+    """A moment in UTC as every answer writes it: to the millisecond, with a Z."""
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 Moment = Annotated[
     datetime,
-    PlainSerializer(_utc, when_used="json"),
+    PlainSerializer(utc, when_used="json"),
     WithJsonSchema({"type": "string", "format": "date-time"}, mode="serialization"),
 ]
 

@@ -18,7 +18,7 @@ from arbitration.errors import DirigentError
 from serving import handlers, login, openapi
 from serving.access import act_of
 from serving.bootstrap import readiness
-from serving.gate import forbidden
+from serving.gate import forbidden, unserved
 from serving.handlers import HANDLERS, Call
 from serving.limits import Lanes
 from serving.logs import log, where
@@ -110,13 +110,9 @@ async def _readyz(request: Request) -> Response:
 
 
 async def _not_served(request: Request, error: Exception) -> Response:
-    """404 and 405 of the router."""
-    status = error.status_code if isinstance(error, HTTPException) else 500
-    headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
-    if status == 405:
-        detail = f"This path answers to {headers.get('Allow', 'other methods')}."
-        return Problem(405, "method", "Method not allowed", detail, headers=headers).response(request.state.instance)
-    return not_found("path").response(request.state.instance)
+    """404 and 405 of the router, said as the gate says them, which sees such requests first."""
+    wrong_method = isinstance(error, HTTPException) and error.status_code == 405
+    return (unserved(request.scope["path"]) if wrong_method else not_found("path")).response(request.state.instance)
 
 
 class Faults:

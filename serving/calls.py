@@ -91,6 +91,7 @@ CALLS = (
         "POST", "/v1/reservations", "Take the place of a later step of a plan, judged as things are now; idempotent by request_id",
         held.StepRequest, held.StepAnswer, ("201",), ("404", "409", "410"),
     ),
+    Call("GET", _HELD, "A reservation as it is now", None, held.ReservationAnswer, problems=("410",)),
     Call(
         "POST", f"{_HELD}/confirm", "The contact is being sent now",
         held.ConfirmRequest, held.ReservationAnswer, problems=("409", "410"),
@@ -103,6 +104,7 @@ CALLS = (
         "POST", f"{_HELD}/review", "A person allows or refuses the contact",
         held.ReviewRequest, held.ReservationAnswer, problems=("409", "410"),
     ),
+    Call("GET", "/v1/reviews", "The reservations that wait for a person, the most urgent first", None, held.ReviewsAnswer),
     Call(
         "POST", "/v1/consents", "Consent with its evidence, refusal or withdrawal; idempotent by source and id",
         rights.ConsentReport, rights.ConsentAnswer, problems=("409",),

@@ -15,7 +15,7 @@ from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from arbitration.errors import DirigentError
-from serving.access import ACTS, OPEN, Act, endpoint_of
+from serving.access import ACTS, OPEN, Act, endpoint_of, methods_of
 from serving.auth import Client, Keys
 from serving.bodies import check_type, read_body, replayed
 from serving.heads import check_head, secured
@@ -23,7 +23,7 @@ from serving.limits import Limits
 from serving.login import COOKIE, login_page
 from serving.logs import log
 from serving.metrics import Metrics
-from serving.problems import MEDIA_TYPE, Problem, from_error
+from serving.problems import MEDIA_TYPE, Problem, from_error, not_found
 from serving.settings import Settings
 
 _PASSED_ON = (MEDIA_TYPE, "text/html", "text/plain; version")
@@ -88,9 +88,9 @@ class Gate:
             self._limits().caller(client, act)
             if act is not None and not client.may(act):
                 raise forbidden(act)
-        # Where only GET is answered, the router says 405, whatever the body would have been.
-        answered = row is not None or endpoint_of("GET", path) is None
-        check_type(caller.headers, wants_json=answered and method == "POST" and path.startswith("/v1/"))
+        if row is None:  # whatever its body would have been
+            raise unserved(path)
+        check_type(caller.headers, wants_json=method == "POST" and path.startswith("/v1/"))
         return act
 
     def _client(self, path: str, method: str, caller: HTTPConnection) -> Client | None:
@@ -126,6 +126,14 @@ class Gate:
 def forbidden(act: Act) -> Problem:
     """403: the role does not allow what the endpoint is."""
     return Problem(403, "forbidden", "Not allowed", f"The role of this key does not allow it to {ACTS[act]}.")
+
+
+def unserved(path: str) -> Problem:
+    """404 for a path that nothing answers, 405 for one that answers to other methods, which `Allow` names."""
+    allowed = ", ".join(methods_of(path))
+    if not allowed:
+        return not_found("path")
+    return Problem(405, "method", "Method not allowed", f"This path answers to {allowed}.", headers={"Allow": allowed})
 
 
 class _Answer:

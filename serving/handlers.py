@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from serving import changes, journeys, reservations, rights
+from serving import changes, journeys, reservations, reserved, rights
 from serving.auth import Client
 from serving.consents import receive_consent
 from serving.decisions import Reply, decide_for
@@ -44,6 +44,7 @@ HANDLERS: tuple[tuple[str, str, Handler], ...] = (
     ("POST", f"{_DECISION}/replay", lambda it: (200, replay_of(it.runtime, it.path["decision_id"], it.body))),
     ("POST", "/v1/outcomes", lambda it: report(it.runtime, it.body)),
     ("POST", "/v1/reservations", lambda it: reserve_step(it.runtime, it.client, it.body)),
+    ("GET", _HELD, lambda it: reserved.show(it.runtime, it.path["reservation_id"])),
     (
         "POST", f"{_HELD}/confirm",
         lambda it: reservations.confirm(it.runtime, it.client, it.path["reservation_id"], it.body),
@@ -56,6 +57,7 @@ HANDLERS: tuple[tuple[str, str, Handler], ...] = (
         "POST", f"{_HELD}/review",
         lambda it: reservations.review(it.runtime, it.client, it.path["reservation_id"], it.body),
     ),
+    ("GET", "/v1/reviews", lambda it: reserved.reviews(it.runtime)),
     ("POST", "/v1/consents", lambda it: receive_consent(it.runtime, it.body)),
     ("POST", "/v1/objections", lambda it: rights.receive_objection(it.runtime, it.body)),
     ("POST", "/v1/pauses", lambda it: rights.receive_pause(it.runtime, it.body)),

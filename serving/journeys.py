@@ -12,7 +12,7 @@ from serving.ledger import volume
 from serving.ledger.volume import Stop
 from serving.logs import log
 from serving.problems import not_found
-from serving.schemas import Strict, parse
+from serving.schemas import SENTENCE, Strict, parse
 
 if TYPE_CHECKING:
     from serving.bootstrap import Runtime
@@ -23,7 +23,7 @@ Reply = tuple[int, bytes]
 class StopRequest(Strict):
     """Why a journey is stopped, or may speak again, for whoever asks later. No address and no number of a person fits."""
 
-    reason: Annotated[str, Field(pattern=r"^[^@+<>\x00-\x1f]{3,300}$")]
+    reason: Annotated[str, Field(pattern=SENTENCE)]
 
 
 class StopAnswer(Shape):

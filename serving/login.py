@@ -15,7 +15,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 COOKIE = "dirigent_session"
 # The console's own pages and no other path: what a stranger typed is not repeated to them.
-_PAGE = re.compile(r"/ui/(decisions(/d-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})?)?")
+_PAGE = re.compile(r"/ui/(reviews|decisions(/d-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})?)?")
 _LONGEST_FORM = 4096  # bytes; anybody may send one, and a mebibyte of escapes takes a tenth of a second to read
 _STYLE = (
     "body{font:16px/1.5 system-ui,sans-serif;margin:15vh auto;max-width:22rem;padding:0 1rem}"

@@ -13,7 +13,7 @@ from serving.calls import ANYWHERE, CALLS, LANGUAGES, PROBLEMS, QUERIES, READERS
 
 __all__ = ["INTERFACE", "LANGUAGES", "READERS", "document"]
 
-INTERFACE = "1.2.0"
+INTERFACE = "1.3.0"
 _WAIT = {"description": "Seconds after which to ask again", "schema": {"type": "string", "pattern": "^[0-9]+$"}}
 _HEADERS: dict[str, dict[str, Any]] = {
     "401": {"WWW-Authenticate": {"required": True, "schema": {"type": "string"}}},

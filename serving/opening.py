@@ -9,6 +9,7 @@ from features.home import Home
 from serving.auth import secret
 from serving.clock import Clock
 from serving.ledger.keyring import Keyring
+from serving.ledger.layout import check_layout
 from serving.ledger.migrate import holds_keys
 from serving.ledger.place import Address, Place
 from serving.ledger.store import Ledger
@@ -32,6 +33,7 @@ def keyring_of(home: Home, *, expected: bool = False) -> Keyring:
 
 def open_ledger(settings: Settings, clock: Clock | None = None) -> Ledger:
     """The ledger, for reading and writing. Raises `LedgerError` or `StateError`."""
+    _check_layout(settings)
     keyring = keyring_of(settings.paths, expected=_is_made(settings))
     return Ledger(place_of(settings), keyring, clock or clock_of(settings))
 
@@ -39,11 +41,20 @@ def open_ledger(settings: Settings, clock: Clock | None = None) -> Ledger:
 def address_of(settings: Settings) -> Address:
     """Where the ledger lies and what opens it, for reading alone. Raises `LedgerError` when there is none; nothing is made then."""
     place = Place.of(place_of(settings))
+    _check_layout(settings)
     if (_lacks_secrets(settings.paths) and not _is_made(settings)) or (
         place.path is not None and not place.path.exists()
     ):
         raise LedgerError("there is no ledger yet", where=place.shown, mend="run: dirigent serve, and ask it something")
     return Address(place, keyring_of(settings.paths, expected=True))
+
+
+def _check_layout(settings: Settings) -> None:
+    """An earlier program's ledger has none of the keys that this one's has: what is wrong then is the ledger, not that they are missing.
+    With all keys there, opening the ledger says so itself.
+    """
+    if _lacks_secrets(settings.paths):
+        check_layout(Place.of(place_of(settings)))
 
 
 def _is_made(settings: Settings) -> bool:

@@ -17,6 +17,7 @@ from serving.context import barred
 from serving.openapi import LANGUAGES, READERS
 from serving.problems import FieldError, Problem, field_path, not_found
 from serving.records import Record, plain_record
+from serving.reserved import aftermath
 from serving.weighing import UNWEIGHED, Weighed, weigh
 
 if TYPE_CHECKING:
@@ -40,20 +41,22 @@ def load(runtime: Runtime, decision_id: str) -> tuple[Record, Policy]:
 
 
 def record_of(runtime: Runtime, decision_id: str) -> bytes:
-    """The record with the answer that was given and the outcomes since, as JSON without nulls."""
+    """The record with the answer that was given, and what came of it since (places, postponed journeys, outcomes), as JSON without nulls."""
     with runtime.ledger.reading() as reading:
         row = reading.decision(decision_id)
         if row is None:
             raise not_found("decision")
-        outcomes = reading.outcomes_of(decision_id)
+        outcomes, answer = reading.outcomes_of(decision_id), json.loads(row.answer.body)
+        since = aftermath(reading, decision_id, [step["treatment"] for step in answer["plan"]])
     seen = [
         {"source": one.source, "step": one.step, "type": one.type, "occurred_at": encode(one.occurred_at)}
         | ({"value": one.value} if one.value is not None else {})
         for one in outcomes
     ]
-    return canonical_json(
-        _without_nulls({"answer": json.loads(row.answer.body), "record": plain_record(row), "outcomes": seen})
-    )
+    told = {"answer": answer, "record": plain_record(row), "outcomes": seen}
+    told["reservations"] = [one.model_dump(mode="json") for one in since.reservations]
+    told["postponed"] = [one.model_dump(mode="json") for one in since.postponed]
+    return canonical_json(_without_nulls(told))
 
 
 def explanation_of(runtime: Runtime, decision_id: str, query: Mapping[str, str]) -> bytes:

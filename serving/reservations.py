@@ -20,6 +20,7 @@ from arbitration.gates.case import Case
 from arbitration.gates.eligibility import unknown_journey
 from arbitration.plan import STOP_IF
 from arbitration.policy import Policy
+from serving.answer_shapes import utc
 from serving.auth import Client
 from serving.decisions import Reply
 from serving.ledger.contacts import BY_CLIENT, customer_with, expire_due, held_by, settle, told
@@ -28,8 +29,9 @@ from serving.ledger.keyring import Erased
 from serving.ledger.schema import contacts, decisions, from_micros
 from serving.ledger.transaction import Transaction
 from serving.problems import MEDIA_TYPE, Problem, not_found
+from serving.reserved import answer_of_place
 from serving.schemas import parse
-from serving.schemas_reservations import ConfirmRequest, ReleaseRequest, ReservationAnswer, ReviewRequest
+from serving.schemas_reservations import ConfirmRequest, ReleaseRequest, ReviewRequest
 
 if TYPE_CHECKING:
     from serving.bootstrap import Runtime
@@ -53,7 +55,7 @@ class Refused(Problem):
         self, code: str, detail: str, *, reason: str | None = None, stage: str | None = None, free_at: datetime | None = None
     ) -> None:  # fmt: skip
         super().__init__(409, code, "Not possible with this reservation", detail)
-        told = {"stage": stage, "reason": reason, "free_at": free_at.isoformat() if free_at else None}
+        told = {"stage": stage, "reason": reason, "free_at": utc(free_at) if free_at else None}
         self.more = {name: text for name, text in told.items() if text is not None}
 
     def response(self, instance: str) -> Response:
@@ -114,7 +116,7 @@ def _moved(runtime: Runtime, reservation_id: str, judge: Callable[[Transaction, 
     found = runtime.ledger.write(customer, work)
     if isinstance(found, Problem):
         raise found
-    return 200, _answer(found).body()
+    return 200, answer_of_place(found).body()
 
 
 def _confirmed(runtime: Runtime, tx: Transaction, row: Row, customer: str, epoch: int) -> Row | Problem:
@@ -234,13 +236,3 @@ def _stopped(tx: Transaction, row: Row, candidate: Candidate) -> Rejection | Non
 def _proof(case: Case, candidate: Candidate) -> Consent | None:
     """The consent that the contact rests on, None where none is needed."""
     return case.consent(candidate) if case.channel(candidate).needs_consent else None
-
-
-def _answer(row: Row) -> ReservationAnswer:
-    settled = row["settled_at"]
-    return ReservationAnswer(
-        reservation_id=row["reservation_id"], decision_id=row["decision_id"], step=row["step"], epoch=row["epoch"],
-        state=row["state"], journey=row["journey"], channel=row["channel"], send_at=from_micros(row["sent_at"]),
-        lease_until=from_micros(row["lease_until"]), settled_at=None if settled is None else from_micros(settled),
-        settled_by=row["settled_by"], review=row["review"],
-    )  # fmt: skip

@@ -6,7 +6,8 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict
 
-from serving.answer_shapes import DecisionAnswer, Moment, Shape
+from serving.answer_shapes import DecisionAnswer, Moment, PostponedJourney, Shape
+from serving.schemas_reservations import HeldStep
 
 
 class SeenOutcome(Shape):
@@ -19,12 +20,22 @@ class SeenOutcome(Shape):
     value: float | None = None
 
 
+class WaitingJourney(PostponedJourney):
+    """A journey that was postponed: it waits, is due (the event went out), or is done, because another decision or the customer ended it."""
+
+    state: Literal["waiting", "due", "done"]
+
+
 class RecordAnswer(Shape):
-    """The answer that was given, all that went into it (`record`, version and decision included), and what was observed since."""
+    """The answer that was given, all that went into it (`record`, version and decision included), and what came of it since: every
+    place that was taken for a step of its plan, the journeys that it postponed, and what was observed.
+    """
 
     answer: DecisionAnswer
     record: dict[str, Any]
     outcomes: list[SeenOutcome]
+    reservations: list[HeldStep]
+    postponed: list[WaitingJourney]
 
 
 class _Explanation(Shape):

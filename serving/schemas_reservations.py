@@ -8,11 +8,9 @@ from pydantic import Field
 
 from arbitration.domain import Kind
 from serving.answer_shapes import ConsentEvidence, Held, Moment, Shape, Window
-from serving.schemas import WHOLE, Identifier, Name, Situation, Strict
+from serving.schemas import SENTENCE, WHOLE, Identifier, Name, Situation, Strict
 
 Epoch = Annotated[int, Field(ge=1, le=2**53), WHOLE]
-# A sentence of a reviewer about the decision, not about the person: an address or a phone number does not fit.
-Sentence = Annotated[str, Field(pattern=r"^[^@+<>\x00-\x1f]{3,300}$")]
 
 
 class ConfirmRequest(Strict):
@@ -32,7 +30,7 @@ class ReviewRequest(Strict):
     """A person's verdict on a contact that must not become final on a model's word alone."""
 
     verdict: Literal["approved", "rejected"]
-    reason: Sentence
+    reason: Annotated[str, Field(pattern=SENTENCE)]
 
 
 class StepRequest(Strict):
@@ -45,7 +43,9 @@ class StepRequest(Strict):
 
 
 class ReservationAnswer(Shape):
-    """A reservation as it is now. `send_at` is the moment for which it counts, `settled_by` why it is no longer reserved, as a code."""
+    """A reservation as it is now. `send_at` is the moment for which it counts; it is confirmed before `closes_at`, the end of its send
+    window. `settled_by` is why it is no longer reserved, as a code. One that is reserved after `lease_until` counts nowhere any more.
+    """
 
     reservation_id: str
     decision_id: str
@@ -55,10 +55,25 @@ class ReservationAnswer(Shape):
     journey: str
     channel: str
     send_at: Moment
+    closes_at: Moment
     lease_until: Moment
     settled_at: Moment | None = None
     settled_by: str | None = None
     review: Literal["required", "approved", "rejected"] | None = None
+    reviewer: str | None = None
+    review_reason: str | None = None
+
+
+class HeldStep(ReservationAnswer):
+    """A reservation of a decision's plan, with the treatment of its step."""
+
+    treatment: str
+
+
+class ReviewsAnswer(Shape):
+    """The reservations that wait for a person, the one whose lease ends first at the top; at most a hundred."""
+
+    reservations: list[ReservationAnswer]
 
 
 class StepAnswer(Shape):

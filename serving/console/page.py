@@ -15,12 +15,16 @@ from serving.console.doubts import Altered, Distance, alterations, distance
 from serving.console.evidence import Permission, Version, permissions, versions
 from serving.console.formats import LANGS, Lang
 from serving.console.influences import Influences, influences
+from serving.console.reserved import Became, became
 from serving.console.rivals import Rivals, rivals
 from serving.console.steps import Course, course
 from serving.console.voice import Voice
 from serving.console.waterfall import Waterfall, waterfall
 from serving.records import Record
+from serving.reserved import Aftermath
 from serving.weighing import UNWEIGHED, Weighed
+
+NOTHING = Aftermath()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,17 +65,23 @@ class DecisionPage:
     models: tuple[Influences, ...]
     rivals: Rivals
     plan: Course
+    became: Became
     permissions: tuple[Permission, ...]
     degraded: tuple[str, ...]
     versions: tuple[Version, ...]
 
 
-def page_of(record: Record, policy: Policy, lang: Lang, weighed: Weighed = UNWEIGHED) -> DecisionPage:
-    """The page of a record in one language; `policy` is the one that decided, `weighed` what would change the decision."""
+def page_of(
+    record: Record, policy: Policy, lang: Lang, weighed: Weighed = UNWEIGHED, after: Aftermath = NOTHING
+) -> DecisionPage:
+    """The page of a record in one language; `policy` is the one that decided, `weighed` what would change the decision, `after` what
+    became of it.
+    """
     decision = record.decision
     voice = Voice.of(policy, lang, decision.time_zone)
     told = explanation(record, policy, lang, weighed)
     naming = Naming(decision, policy, NAMES, record.context.features, lang)
+    since = became(after, decision, naming, voice)
     shown = decision.winner or (decision.ranked[0] if decision.ranked else None)
     return DecisionPage(
         lang=lang,
@@ -89,7 +99,8 @@ def page_of(record: Record, policy: Policy, lang: Lang, weighed: Weighed = UNWEI
         alterations=alterations(told, voice),
         models=tuple(influences(given, voice) for given in record.attributions if _moved(given, shown)),
         rivals=rivals(decision, told, voice),
-        plan=course(decision, naming, voice),
+        plan=course(decision, naming, voice, since.states(after.reservations)),
+        became=since,
         permissions=permissions(record, voice),
         degraded=tuple(voice.degraded(code) for code in decision.degraded),
         versions=versions(record, voice),

@@ -14,8 +14,10 @@ from serving.console.formats import LANGS, Lang
 from serving.console.listing import list_page, newest
 from serving.console.page import languages, page_of
 from serving.console.rendering import FOLDER, SECURITY, answer, html
+from serving.console.reviews import reviews_page
 from serving.problems import Problem, not_found
 from serving.reading import load
+from serving.reserved import aftermath, waiting
 from serving.weighing import weigh
 
 STATIC = {"console.css": "text/css", "icon.svg": "image/svg+xml"}
@@ -27,6 +29,7 @@ def routes() -> list[Route]:
         _route("/ui/", _home),
         _route("/ui/decisions", _list),
         _route("/ui/decisions/{decision_id}", _decision),
+        _route("/ui/reviews", _reviews),
         _route("/ui/static/{name}", _static),
     ]
 
@@ -76,8 +79,17 @@ def _decision(request: Request) -> Response:
             raise
         links = languages("/ui/decisions", lang)
         return answer(html("missing.html", lang, languages=links), lang, 404)
-    page = page_of(record, policy, lang, weigh(record, policy, runtime.bundle))
+    steps = [step.candidate.treatment.id for step in record.decision.plan.steps]
+    with runtime.ledger.reading() as reading:
+        after = aftermath(reading, decision_id, steps)
+    page = page_of(record, policy, lang, weigh(record, policy, runtime.bundle), after)
     return answer(html("decision.html", lang, page=page), lang)
+
+
+def _reviews(request: Request) -> Response:
+    lang, runtime = language_of(request), request.app.state.runtime
+    page = reviews_page(waiting(runtime), runtime.policy, lang, simulated=runtime.simulated)
+    return answer(html("reviews.html", lang, page=page), lang)
 
 
 def _static(request: Request) -> Response:

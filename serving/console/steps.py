@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from arbitration.domain import Decision, PlanStep
@@ -34,14 +35,16 @@ class Course:
     rules: tuple[str, ...]
 
 
-def course(decision: Decision, naming: Naming, voice: Voice) -> Course:
-    """The view of a decision's plan."""
+def course(decision: Decision, naming: Naming, voice: Voice, states: Mapping[int, str]) -> Course:
+    """The view of a decision's plan; `states` says of the steps that ever had a place how it stands."""
     steps = decision.plan.steps
     if not steps:
         return Course(voice.words("plan_none", moment=voice.formats.short(decision.valid_until)), (), ())
     digits = decimals([decision.plan.expected_value, *(step.expected_value for step in steps)])
     shown = tuple(
-        _step(step, number, last=number + 1 == len(steps), digits=digits, naming=naming, voice=voice)
+        _step(
+            step, number, states.get(number), last=number + 1 == len(steps), digits=digits, naming=naming, voice=voice
+        )
         for number, step in enumerate(steps)
     )
     if len(steps) == 1:
@@ -50,12 +53,14 @@ def course(decision: Decision, naming: Naming, voice: Voice) -> Course:
     return Course(intro, shown, _rules(steps, voice))
 
 
-def _step(step: PlanStep, number: int, *, last: bool, digits: int, naming: Naming, voice: Voice) -> Step:
+def _step(
+    step: PlanStep, number: int, state: str | None, *, last: bool, digits: int, naming: Naming, voice: Voice
+) -> Step:
     window = step.candidate.window
     opens, closes = voice.formats.clock(window.opens_at), voice.formats.clock(window.closes_at)
     return Step(
         title=voice.words("step", number=number + 1),
-        state=voice.words("tentative" if number else "committed"),
+        state=state or voice.words("tentative" if number else "committed"),
         channel=capital(naming.way(step.candidate.treatment)),
         moment_iso=step.send_at.isoformat(),
         moment=voice.formats.short(step.send_at),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from arbitration.frames import PARTS_NAMED
 from arbitration.policy import BusinessName
 from serving.console.formats import Lang
+from serving.console.reserved_texts import RESERVED
 from serving.console.weighing_texts import WEIGHING
 
 
@@ -208,9 +209,9 @@ RIVALS: Mapping[str, BusinessName] = {
 PLAN: Mapping[str, BusinessName] = {
     "plan_title": _both("What follows", "Was folgt"),
     "plan_intro": _both(
-        "Only the first step is fixed. Before each later step everything is checked and decided again. "
+        "Only the first step has a place from the start. Each later one is checked anew at its time and takes its place only then. "
         "The whole plan is worth {value}; later steps count only with the chance that they are needed.",
-        "Nur der erste Schritt steht fest. Vor jedem weiteren wird alles neu geprüft und entschieden. "
+        "Nur der erste Schritt hat von Anfang an einen Platz. Jeder weitere wird zu seiner Zeit neu geprüft und bekommt ihn erst dann. "
         "Der ganze Plan ist {value} wert; spätere Schritte zählen nur mit der Wahrscheinlichkeit, dass sie nötig werden.",
     ),
     "plan_single": _both("Nothing follows after this.", "Danach folgt nichts."),
@@ -275,7 +276,7 @@ LIST: Mapping[str, BusinessName] = {
 }
 
 TEXTS: Mapping[str, BusinessName] = {
-    **FRAME, **HEAD, **WORTH, **WEIGHING, **INFLUENCE, **RIVALS, **PLAN, **EVIDENCE, **LIST
+    **FRAME, **HEAD, **WORTH, **WEIGHING, **INFLUENCE, **RIVALS, **PLAN, **RESERVED, **EVIDENCE, **LIST
 }  # fmt: skip
 
 

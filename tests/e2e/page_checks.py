@@ -1,10 +1,21 @@
-"""What the browser is asked about an open page: contrasts, crossings, and what it complained about."""
+"""A browser that visits the console as somebody who has just entered a key, and what it is asked about an open page."""
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from playwright.sync_api import Page, Request
+from playwright.sync_api import Browser, Page, Request, sync_playwright
+
+from tests.e2e.service_process import Server
+
+CHROMIUM = shutil.which("chromium")
+QUIET = [
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
 
 # Text against the surface behind it (WCAG 2.2, 1.4.3): every element that holds text of its own.
 CONTRASTS = """() => {
@@ -58,3 +69,30 @@ class Visit:
         assert self.complaints == []
         assert self.requests
         assert [url for url in self.requests if not url.startswith(self.root)] == []
+
+
+@contextmanager
+def launched() -> Iterator[Browser]:
+    """Headless Chromium that asks nobody but the page."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        yield browser
+        browser.close()
+
+
+@contextmanager
+def visiting(browser: Browser, server: Server, key: str, width: int = 1280, scheme: str = "light") -> Iterator[Visit]:
+    """The console as the holder of `key` has it after signing in, with a window's width and color scheme."""
+    context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme, locale="en-US")
+    page, root = context.new_page(), f"http://127.0.0.1:{server.port}"
+    page.goto(f"{root}/ui/login")
+    page.fill("input[name=key]", key)
+    page.click("button")
+    page.wait_for_url("**/ui/decisions")
+    seen = Visit(page, root)
+    page.on("console", lambda message: seen.complaints.append(message.text))
+    page.on("pageerror", lambda error: seen.complaints.append(str(error)))
+    page.on("requestfailed", seen.failed)
+    page.on("request", lambda request: seen.requests.append(request.url))
+    yield seen
+    context.close()

@@ -75,6 +75,8 @@ CASES = {
         422,
         "value.currency",
     ),
+    "an unknown path without a type": ("/v1/decision", b"x", {}, 404, None),
+    "a wrong method without a type": ("/v1/decisions/d-1", b"x", {}, 405, None),
     "an unknown path": ("/v1/decision", body(), JSON, 404, None),
     "a path of the framework": ("/schema.json", b"{}", JSON, 404, None),
     "a wrong method": ("/v1/decisions/d-1", body(), JSON, 405, None),

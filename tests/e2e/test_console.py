@@ -3,34 +3,26 @@
 from __future__ import annotations
 
 import re
-import shutil
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from functools import partial
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
 from serving.auth import create_key
-from tests.e2e.page_checks import CONTRASTS, CROSSINGS, Visit
+from tests.e2e.page_checks import CHROMIUM, CONTRASTS, CROSSINGS, launched, visiting
 
-CHROMIUM = shutil.which("chromium")
 pytestmark = pytest.mark.browser
 if CHROMIUM is None:
     pytest.skip("no chromium on PATH; on Debian: apt-get install chromium", allow_module_level=True)
-QUIET = [
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
 HOUSEHOLDS = [str(number) for number in range(1, 120)]
 
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+    with launched() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
@@ -54,23 +46,7 @@ def key(server) -> str:
 def visit(chromium, server, key):
     """Opens a page as a marketer who has just entered the key, with a window's width and color scheme."""
 
-    @contextmanager
-    def opened(width: int = 1280, scheme: str = "light") -> Iterator[Visit]:
-        context = chromium.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme, locale="en-US")
-        page, root = context.new_page(), f"http://127.0.0.1:{server.port}"
-        page.goto(f"{root}/ui/login")
-        page.fill("input[name=key]", key)
-        page.click("button")
-        page.wait_for_url("**/ui/decisions")
-        seen = Visit(page, root)
-        page.on("console", lambda message: seen.complaints.append(message.text))
-        page.on("pageerror", lambda error: seen.complaints.append(str(error)))
-        page.on("requestfailed", seen.failed)
-        page.on("request", lambda request: seen.requests.append(request.url))
-        yield seen
-        context.close()
-
-    return opened
+    return partial(visiting, chromium, server, key)
 
 
 def test_a_stranger_meets_the_door_and_the_key_leads_back_to_the_page(chromium, server, key, decisions):
@@ -172,6 +148,20 @@ def test_the_language_switch_keeps_the_page(visit, decisions):
             assert german in text
         for english in ("Why", "Simulated", "Margin", "Send times", "worth"):
             assert english not in text
+        seen.check()
+
+
+def test_the_page_says_how_its_places_stand_and_what_waits(visit, decisions):
+    answer = decisions["act"]
+    with visit() as seen:
+        seen.go(f"/ui/decisions/{answer['decision_id']}?lang=en")
+        row = seen.page.locator(f"tr[data-reservation='{answer['reservation']['id']}']")
+        assert row.get_attribute("data-state") == "reserved"
+        assert "It waits to be confirmed." in row.inner_text()
+        assert seen.page.locator("ol.plan li .state").first.inner_text() == "reserved"
+        seen.go(f"/ui/decisions/{decisions['silence']['decision_id']}?lang=en")
+        told = seen.page.locator("section[aria-labelledby=became]").inner_text()
+        assert "No place was taken" in told or seen.page.locator("tr[data-wait]").count()
         seen.check()
 
 

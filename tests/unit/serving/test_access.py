@@ -7,7 +7,7 @@ from typing import get_args
 
 import pytest
 
-from serving.access import ACTS, ALLOWED, ENDPOINTS, OPEN, URGENT, Act, Role, act_of, endpoint_of
+from serving.access import ACTS, ALLOWED, ENDPOINTS, OPEN, URGENT, Act, Role, act_of, endpoint_of, methods_of
 from serving.app import application
 from serving.console.pages import routes as console_routes
 from serving.openapi import document
@@ -68,6 +68,13 @@ def test_a_request_is_found_by_its_path(endpoint):
     assert endpoint_of(endpoint.method, path) == endpoint
     assert endpoint_of("DELETE", path) is None
     assert endpoint_of(endpoint.method, path + "/more/of/it") is None
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS, ids=str)
+def test_a_path_names_every_method_that_it_answers_to(endpoint):
+    same = {one.method for one in ENDPOINTS if one.path == endpoint.path}
+    assert methods_of(endpoint.path) == tuple(sorted(same | ({"HEAD"} if "GET" in same else set())))
+    assert methods_of(endpoint.path + "/more/of/it") == ()
 
 
 def test_a_question_about_the_head_is_a_question():

@@ -14,9 +14,12 @@ import serving.console
 from arbitration.counterfactual import KINDS
 from arbitration.domain import PARTS, Kind
 from arbitration.gates import GATES
+from arbitration.plan import STOP_IF
 from arbitration.wording import money, share
 from features.registry import FEATURES, VIEWS
 from serving.console.formats import LANGS, Formats
+from serving.console.reserved_texts import RESERVED
+from serving.console.rivals import CLAUSES
 from serving.console.texts import EVIDENCE, FRAME, HEAD, INFLUENCE, LIST, PLAN, RIVALS, TEXTS, WORTH, Words
 from serving.console.voice import UNITS, VIEW_NAMES
 from serving.console.weighing_texts import WEIGHING
@@ -25,11 +28,11 @@ FOLDER = Path(serving.console.__file__).parent
 SOURCES = "\n".join(
     path.read_text()
     for path in sorted(FOLDER.rglob("*"))
-    if path.suffix in (".py", ".html") and path.name != "texts.py"
+    if path.suffix in (".py", ".html") and path.name not in ("texts.py", "reserved_texts.py")
 )
 FORMED = (
     "arm_", "tier_", "mode_", "model_", "group_", "stop_", "basis_", "purpose_", "goes_on_", "headline_", "change_", "evidence_",
-    "effect_note_", "worth_intro_",
+    "effect_note_", "worth_intro_", "state_", "review_", "by_", "wait_",
 )  # fmt: skip
 """Keys that are made from a code of the decision."""
 
@@ -45,7 +48,7 @@ def test_both_languages_say_it_with_the_same_facts(key):
 
 
 def test_no_key_stands_in_two_groups():
-    groups = (FRAME, HEAD, WORTH, WEIGHING, INFLUENCE, RIVALS, PLAN, EVIDENCE, LIST)
+    groups = (FRAME, HEAD, WORTH, WEIGHING, INFLUENCE, RIVALS, PLAN, RESERVED, EVIDENCE, LIST)
     assert sum(map(len, groups)) == len(TEXTS)
 
 
@@ -89,6 +92,14 @@ def test_every_kind_of_treatment_and_of_change_has_its_words(lang):
     for kind in get_args(Kind):
         assert Words(lang)("headline_act" if kind == "message" else f"headline_{kind}", **facts)
     assert all(Words(lang)(f"change_{kind}") for kind in KINDS)
+
+
+def test_every_reason_that_settles_a_reservation_has_words():
+    document = (Path(__file__).resolve().parents[3] / "docs" / "reservations.md").read_text()
+    [line] = [line for line in document.splitlines() if line.startswith("| why it ended |")]
+    codes = {*re.findall(r"`([a-z_]+)`", line.split("`settled_by`:")[1]), *STOP_IF}
+    assert {"confirm", "lease_over", "review_rejected", "converted"} <= codes
+    assert {code for code in codes if code not in CLAUSES and f"by_{code}" not in TEXTS} == set()
 
 
 def test_numbers_and_moments_follow_the_language():

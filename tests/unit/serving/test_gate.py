@@ -45,11 +45,11 @@ def call(home):
     key = create_key(home, "shop", "orchestrator")
     inner = Starlette(
         routes=[
-            Route("/v1/size", size, methods=["POST"]),
-            Route("/v1/overload", overload),
+            Route("/v1/decisions", size, methods=["POST"]),
+            Route("/v1/changes", overload),
             Route("/livez", page),
-            Route("/ui/page", page, methods=["GET", "POST"]),
-            Route("/ui/login", lambda request: RedirectResponse("/ui/page", 303)),
+            Route("/ui/reviews", page),
+            Route("/ui/login", lambda request: RedirectResponse("/ui/reviews", 303)),
         ]
     )
     keys, metrics = Keys(home), Metrics()
@@ -70,11 +70,13 @@ def call(home):
 
 
 def test_the_body_and_the_client_reach_the_application(call):
-    answer = call("POST", "/v1/size", headers=JSON, content=b"x" * 1000)
+    answer = call("POST", "/v1/decisions", headers=JSON, content=b"x" * 1000)
     assert answer.json() == {"size": 1000, "client": "shop"}
 
 
-@pytest.mark.parametrize("path", ["/v1/size", "/", "/docs.json", "/metrics", "/nowhere", "/livez/", "//livez", "/ui"])
+@pytest.mark.parametrize(
+    "path", ["/v1/decisions", "/", "/docs.json", "/metrics", "/nowhere", "/livez/", "//livez", "/ui"]
+)
 @pytest.mark.parametrize("header", [None, "Bearer ", "Bearer wrong", "Basic c2hvcDpzaG9w", "dgt_x"])
 def test_without_a_key_nothing_answers(call, path, header):
     headers = {"Authorization": header} if header else {}
@@ -90,7 +92,7 @@ def test_health_is_open(call):
 
 @pytest.mark.parametrize("more", [0, 1])
 def test_one_mebibyte_is_the_limit(call, more):
-    answer = call("POST", "/v1/size", headers=JSON, content=b"x" * (MAX_BODY + more))
+    answer = call("POST", "/v1/decisions", headers=JSON, content=b"x" * (MAX_BODY + more))
     assert answer.status_code == (413 if more else 200)
 
 
@@ -99,11 +101,11 @@ def test_a_body_in_pieces_is_counted_too(call):
         for _ in range(20):
             yield b"x" * 100_000
 
-    assert call("POST", "/v1/size", headers=JSON, content=pieces()).status_code == 413
+    assert call("POST", "/v1/decisions", headers=JSON, content=pieces()).status_code == 413
 
 
 def test_a_body_that_says_it_is_huge_is_refused_unread(call):
-    answer = call("POST", "/v1/size", headers=JSON | {"Content-Length": "99999999999"}, content=b"x")
+    answer = call("POST", "/v1/decisions", headers=JSON | {"Content-Length": "99999999999"}, content=b"x")
     assert answer.status_code == 413
 
 
@@ -111,16 +113,55 @@ def test_a_body_that_says_it_is_huge_is_refused_unread(call):
     "kind", ["text/plain", "", "application/json; charset=latin-1", "application/x-www-form-urlencoded"]
 )
 def test_only_json_is_accepted(call, kind):
-    assert call("POST", "/v1/size", headers={"Content-Type": kind}, content=b"{}").status_code == 415
+    assert call("POST", "/v1/decisions", headers={"Content-Type": kind}, content=b"{}").status_code == 415
+
+
+BODIES = {
+    "JSON": (JSON, b"{}"),
+    "text": ({"Content-Type": "text/plain"}, b"hello"),
+    "nothing": ({}, b""),
+    "a pickle": ({"Content-Type": "application/x-python-pickle"}, b"x"),
+    "compressed": (JSON | {"Content-Encoding": "gzip"}, b"x"),
+    "too much": (JSON, b"x" * (MAX_BODY + 1)),
+}
+
+
+@pytest.mark.parametrize("body", BODIES)
+@pytest.mark.parametrize("path", ["/v1/nowhere", "/v1/decisions/", "/v1/journeys/welcome", "/nowhere", "/ui/nowhere"])
+def test_a_path_that_is_not_served_is_not_found_whatever_is_sent_there(call, path, body):
+    headers, content = BODIES[body]
+    answer = call("POST", path, headers=headers, content=content)
+    assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
+    assert answer.json()["type"] == "urn:dirigent:problem:not-found"
+
+
+@pytest.mark.parametrize("body", BODIES)
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("POST", "/v1/journeys", "GET, HEAD"),
+        ("POST", "/v1/decisions/d-1", "GET, HEAD"),
+        ("POST", "/v1/reservations/r-1", "GET, HEAD"),
+        ("PUT", "/v1/decisions", "POST"),
+        ("DELETE", "/v1/reservations/r-1/confirm", "POST"),
+        ("PUT", "/ui/login", "GET, HEAD, POST"),
+        ("POST", "/livez", "GET, HEAD"),
+    ],
+)
+def test_a_wrong_method_is_told_the_right_ones_whatever_is_sent(call, method, path, allowed, body):
+    headers, content = BODIES[body]
+    answer = call(method, path, headers=headers, content=content)
+    assert (answer.status_code, answer.headers["content-type"]) == (405, "application/problem+json")
+    assert answer.headers["allow"] == allowed
 
 
 @pytest.mark.parametrize("kind", ["application/json", "Application/JSON; charset=UTF-8"])
 def test_json_is_accepted_however_it_is_written(call, kind):
-    assert call("POST", "/v1/size", headers={"Content-Type": kind}, content=b"{}").status_code == 200
+    assert call("POST", "/v1/decisions", headers={"Content-Type": kind}, content=b"{}").status_code == 200
 
 
 def test_what_inner_layers_answer_becomes_a_problem(call):
-    answer = call("GET", "/v1/overload")
+    answer = call("GET", "/v1/changes")
     assert answer.status_code == 503
     assert answer.headers["retry-after"] == "1"
     assert answer.json()["type"] == "urn:dirigent:problem:overloaded"
@@ -133,13 +174,13 @@ def test_a_page_asks_for_the_key_in_a_form_and_a_session_opens_it(call):
     assert 'value="/ui/"' in door.text, "a path that is no page of the console is not repeated"
     assert 'value="/ui/decisions"' in call("GET", "/ui/decisions", authorized=False).text
     cookie = {"Cookie": f"{COOKIE}={call.session}"}
-    assert call("GET", "/ui/page", authorized=False, headers=cookie).text == "page"
+    assert call("GET", "/ui/reviews", authorized=False, headers=cookie).text == "page"
 
 
 def test_a_session_opens_pages_only_and_only_for_reading(call):
     cookie = {"Cookie": f"{COOKIE}={call.session}"}
-    assert call("POST", "/v1/size", authorized=False, headers=cookie | JSON, content=b"{}").status_code == 401
-    assert call("POST", "/ui/page", authorized=False, headers=cookie).status_code == 401
+    assert call("POST", "/v1/decisions", authorized=False, headers=cookie | JSON, content=b"{}").status_code == 401
+    assert call("POST", "/ui/reviews", authorized=False, headers=cookie).status_code == 401
 
 
 def test_a_path_is_never_put_into_the_form_unchecked(call):
@@ -149,7 +190,7 @@ def test_a_path_is_never_put_into_the_form_unchecked(call):
 
 @pytest.mark.parametrize("coding", ["gzip", "br", "deflate", "x", "gzip, identity"])
 def test_a_compressed_body_is_refused_and_not_unpacked(call, coding):
-    answer = call("POST", "/v1/size", headers=JSON | {"Content-Encoding": coding}, content=b"{}")
+    answer = call("POST", "/v1/decisions", headers=JSON | {"Content-Encoding": coding}, content=b"{}")
     assert answer.status_code == 415
     assert answer.json()["detail"] == "Send the body without Content-Encoding."
 
@@ -173,7 +214,7 @@ def test_strangers_are_limited_and_neither_keys_nor_health_suffer_from_it(call):
     assert answers[:10] == [401] * 10
     assert answers[-1] == 429
     assert call("GET", "/livez", authorized=False).status_code == 200
-    assert call("POST", "/v1/size", headers=JSON, content=b"{}").status_code == 200
+    assert call("POST", "/v1/decisions", headers=JSON, content=b"{}").status_code == 200
 
 
 def test_every_answer_says_to_browsers_what_they_may_not_do(call):

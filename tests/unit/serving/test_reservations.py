@@ -73,7 +73,7 @@ def test_a_refusal_says_why_and_leaves_out_what_it_does_not_know():
     assert (body["reason"], body["stage"], body["free_at"]) == (
         "channel_cap",
         "contact_policy",
-        "2018-01-02T15:00:00+00:00",
+        "2018-01-02T15:00:00.000Z",
     )
     assert set(json.loads(bytes(Refused("x", "No.").response("i").body))) == {
         "type",

@@ -1,0 +1,115 @@
+"""What a person must see first, over HTTP and on the console's page: it waits in a list, is answered by somebody else, and leaves it."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from functools import partial
+
+import pytest
+
+from catalog.loading import EXAMPLE
+from serving.auth import create_key
+from tests.e2e.page_checks import CHROMIUM, CONTRASTS, launched, visiting
+from tests.e2e.service_process import private_home, running
+
+HOUSEHOLDS = [str(number) for number in range(1, 200)]
+
+
+@pytest.fixture(scope="module")
+def server(shop_home, tmp_path_factory):
+    """A service whose catalog says of every message that it sets a price."""
+    folder = tmp_path_factory.mktemp("reviews")
+    home = private_home(shop_home, folder / "home")
+    shutil.copytree(EXAMPLE, folder / "catalog")
+    file = folder / "catalog" / "journeys.yaml"
+    marked, count = re.subn(r"\{channel: (\w+), template: (\w+)\}", r"{channel: \1, template: \2, consequence: price}", file.read_text())  # fmt: skip
+    assert count > 10
+    file.write_text(marked)
+    with running(home, create_key(home, "engine", "orchestrator"), DIRIGENT_CATALOG=str(folder / "catalog")) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def key(server) -> str:
+    return create_key(server.home, "maria", "marketer")
+
+
+@pytest.fixture(scope="module")
+def maria(server, key):
+    with server.client(key) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def held(server):
+    """Decisions whose reservation waits for a person, each of another customer."""
+    found = (server.decide(f"review-{number}", number).json() for number in HOUSEHOLDS)
+    return (one for one in found if one.get("reservation", {}).get("review") == "required")
+
+
+def waiting(client) -> list[str]:
+    return [one["reservation_id"] for one in client.get("/v1/reviews").json()["reservations"]]
+
+
+def review(client, reservation_id: str, verdict: str, reason: str = "The price is fair."):
+    return client.post(f"/v1/reservations/{reservation_id}/review", json={"verdict": verdict, "reason": reason})
+
+
+def test_what_waits_is_listed_with_its_decision_until_somebody_else_answers(server, maria, held):
+    answer = next(held)
+    place = answer["reservation"]
+    assert place["id"] in waiting(maria)
+    [listed] = [one for one in maria.get("/v1/reviews").json()["reservations"] if one["reservation_id"] == place["id"]]
+    assert listed == maria.get(f"/v1/reservations/{place['id']}").json()
+    assert (listed["decision_id"], listed["closes_at"]) == (
+        answer["decision_id"],
+        answer["action"]["window"]["closes_at"],
+    )
+    assert review(server.http, place["id"], "approved").status_code == 403
+    approved = review(maria, place["id"], "approved")
+    assert (approved.json()["reviewer"], approved.json()["review_reason"]) == ("maria", "The price is fair.")
+    assert place["id"] not in waiting(maria)
+    confirmed = server.http.post(f"/v1/reservations/{place['id']}/confirm", json={"epoch": place["epoch"]})
+    assert confirmed.json()["state"] == "confirmed"
+    second = next(held)["reservation"]["id"]
+    assert review(maria, second, "rejected", "Too dear for this customer.").json()["state"] == "released"
+    assert second not in waiting(maria)
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(CHROMIUM is None, reason="no chromium on PATH; on Debian: apt-get install chromium")
+@pytest.mark.parametrize("lang", ["en", "de"])
+def test_the_page_leads_from_the_list_to_the_decision_and_says_how_to_answer(server, maria, held, key, lang):
+    answer = next(held)
+    place = answer["reservation"]["id"]
+    with launched() as browser:
+        visit = partial(visiting, browser, server, key)
+        with visit() as seen:
+            seen.go(f"/ui/decisions?lang={lang}")
+            seen.page.get_by_role("link", name={"en": "Reviews", "de": "Freigaben"}[lang]).click()
+            assert seen.page.url == f"{seen.root}/ui/reviews?lang={lang}"
+            assert seen.page.locator("nav.pages a[aria-current=page]").count() == 1
+            row = seen.page.locator("tbody tr").filter(has_text=place)
+            assert "engine" in row.inner_text()
+            row.locator("a").click()
+            assert answer["decision_id"] in seen.page.locator(".versions").inner_text()
+            state = seen.page.locator(f"tr[data-reservation='{place}']")
+            assert {"en": "A person must approve it", "de": "Ein Mensch muss zustimmen"}[lang] in state.inner_text()
+            assert f"POST /v1/reservations/{place}/review" in state.inner_text()
+            seen.check()
+        for scheme in ("light", "dark"):
+            with visit(360, scheme) as seen:
+                for path in ("/ui/reviews", f"/ui/decisions/{answer['decision_id']}"):
+                    seen.go(f"{path}?lang={lang}")
+                    assert seen.page.evaluate("document.documentElement.scrollWidth") == 360
+                    contrasts = seen.page.evaluate(CONTRASTS)
+                    assert [text for ratio, text in contrasts if ratio < 4.5] == []
+                seen.check()
+    review(maria, place, "rejected", "This was only to look at.")
+
+
+def test_the_page_of_reviews_asks_for_a_key_and_leads_back(server):
+    with server.client(None) as stranger:
+        door = stranger.get("/ui/reviews")
+    assert (door.status_code, 'value="/ui/reviews"' in door.text) == (401, True)
