@@ -10,6 +10,7 @@ from arbitration.answer import PARTS, Arm, Decision, Plan, PlanStep, Ranked, Rea
 from arbitration.estimate import Attribution, Contribution, Estimate, Estimates
 from arbitration.explanation import Explanation
 from arbitration.situation import (
+    EVERY_CHANNEL,
     SILENCE,
     Candidate,
     Consent,
@@ -29,6 +30,7 @@ from arbitration.situation import (
 )
 
 __all__ = [
+    "EVERY_CHANNEL",
     "PARTS",
     "SILENCE",
     "Arm",

@@ -19,6 +19,8 @@ Consequence = Literal["none", "price", "benefit_loss", "denial"]
 """What a treatment does to the customer that must not become final on a model's word alone: it sets a price, takes a benefit away,
 or denies something; a person looks at it first."""
 SILENCE = "silence"
+EVERY_CHANNEL = "*"
+"""The channel of a refusal or withdrawal that is for all of them, also for those that come later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Consent:
-    """Permission for channel and purpose, with its legal basis, evidence and validity."""
+    """Permission for channel and purpose, with its legal basis, evidence and validity. A no may be for `EVERY_CHANNEL`."""
 
     channel: str
     purpose: Purpose

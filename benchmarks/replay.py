@@ -14,7 +14,6 @@ import sqlite3
 import sys
 import tempfile
 import time
-import zlib
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
@@ -31,6 +30,7 @@ from serving.auth import Client
 from serving.bootstrap import build
 from serving.decisions import decide_for
 from serving.ledger.keyring import Keyring
+from serving.ledger.packing import packed, unpacked
 from serving.ledger.place import Address
 from serving.ledger.schema import decisions
 from serving.replay_many import PROCESSES, check_many, compare_many
@@ -90,7 +90,7 @@ def _file(address: Address) -> Path:
 
 def _opened(row: dict[str, Any], keyring: Keyring) -> dict[str, bytes]:
     """The sealed parts of a row, still compressed."""
-    key = keyring.unwrapped(row["sealing_key"])
+    key = keyring.unwrapped(row["sealing_key"], row["subject"])
     return {part: keyring.open(key, row[part], f"{row['decision_id']}.{part}") for part in PARTS}
 
 
@@ -98,7 +98,7 @@ def _again(
     real: dict[str, Any], opened: dict[str, bytes], number: int, dice: random.Random, keyring: Keyring
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """A new customer's row, and the record of a decision about them."""
-    inputs = zlib.decompress(opened["inputs"])
+    inputs = unpacked(opened["inputs"]) or b""
     told = json.loads(inputs)
     moment = datetime.fromisoformat(told["now"]) + timedelta(minutes=dice.randrange(6 * 24 * 60))
     for name, was, is_now in (
@@ -107,9 +107,10 @@ def _again(
         ("customer_id", real["customer_id"], f"synthetic-{number}"),
     ):
         inputs = inputs.replace(canonical_text({name: was})[1:-1], canonical_text({name: is_now})[1:-1], 1)
-    wrapped, name = keyring.new_key(), f"d-synthetic-{number}"
-    key, parts = keyring.unwrapped(wrapped), opened | {"inputs": zlib.compress(inputs, 1)}
-    subject = {"subject": keyring.new_id("s"), "customer_id": f"synthetic-{number}", "sealing_key": wrapped}
+    owner, name = keyring.new_id("s"), f"d-synthetic-{number}"
+    wrapped = keyring.new_key(owner)
+    key, parts = keyring.unwrapped(wrapped, owner), opened | {"inputs": packed(inputs)}
+    subject = {"subject": owner, "customer_id": f"synthetic-{number}", "sealing_key": wrapped}
     subject |= {"version": 1, "epoch": 0, "last_at": real["decided_at"]}
     row = {it.name: real[it.name] for it in decisions.columns if it.name != "number"}
     row |= {"decision_id": name, "request_id": f"synthetic-{number}", "subject": subject["subject"]}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from arbitration.domain import Consent
+from arbitration.domain import EVERY_CHANNEL, Consent
 from serving.decisions import Reply
 from serving.ledger.consents import CONFIRMED_OPT_IN, Evidence, add_consent, add_evidence, channels_known, confirm
 from serving.ledger.requests import hidden
@@ -43,7 +43,8 @@ def _write(tx: Transaction, said: ConsentReport, customer_id: str, known: set[st
         return [name]
     if said.state == "granted":
         return [_grant(tx, said, brand)]
-    channels = [said.channel] if said.channel else sorted(known | channels_known(tx, customer_id, said.purpose))
+    everywhere = {EVERY_CHANNEL} | known | channels_known(tx, customer_id, said.purpose)
+    channels = [said.channel] if said.channel else sorted(everywhere)
     given, proof = _evidence(said), f"consent:{said.source}:{hidden(tx.keyring, said.source, 'consents', said.id)}"
     if given is not None:
         proof = add_evidence(tx, given, channels[0], "none")

@@ -74,7 +74,7 @@ def build_context(
     """All that is known of the customer now, and what of it the ledger may change. A stranger gets a context that knows nothing, not an
     error.
     """
-    customer_id = _customer_id(reading, request.customer, now)
+    customer_id = customer_of(reading, request.customer, now)
     profile = reading.profile(customer_id)
     standing = standing_of(reading, runtime, customer_id, now)
     context = Context(
@@ -101,7 +101,8 @@ def barred(context: Context) -> bool:
     return context.objected or context.suppressed
 
 
-def _customer_id(reading: Reading, customer: CustomerRef, now: datetime) -> str:
+def customer_of(reading: Reading, customer: CustomerRef, now: datetime) -> str:
+    """The customer's id. An alias that nobody has is a customer of its own, named `alias_type:alias`."""
     if customer.alias is None:
         return str(customer.id)  # the schema asks for exactly one of the two
     if known := reading.customer_of(customer.alias.type, customer.alias.value, now):

@@ -21,7 +21,7 @@ from arbitration.policy import Policy
 from arbitration.selection import draw_of
 from serving.answers import answer_of
 from serving.auth import Client
-from serving.context import barred, build_context, check, standing_of
+from serving.context import barred, build_context, check, customer_of, standing_of
 from serving.estimates import attributions, estimates
 from serving.ledger.contacts import Place, expire_due, place_for, take
 from serving.ledger.postponed import follow
@@ -46,7 +46,7 @@ LATE = timedelta(seconds=1)
 
 
 class Afresh(LedgerError):
-    """What was not looked at, because the customer was barred, may be looked at now: the request must be considered once more."""
+    """What was not looked at, for a bar or under another name, may be looked at now: the request must be considered once more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,10 +154,11 @@ def _commit(runtime: Runtime, question: Question, record: Record, standing: Stan
     def work(tx: Transaction) -> tuple[Written, Stop | None]:
         if not (_unmoved(tx, standing) and (standing.next_lease is None or standing.next_lease > tx.now())):
             expire_due(tx)
-        found = ready
+        found, waits = ready, standing.waits
         if not _still_holds(runtime, tx, question, ready, standing):
             found = _written(runtime, question, _decided_anew(runtime, tx, question, record), tx.epoch + 1)
-        return found, _keep(runtime, tx, found)
+            waits = True  # perhaps: nobody looked again
+        return found, _keep(runtime, tx, found, waits=waits)
 
     try:
         found, stopped = write(runtime, record.context.customer_id, work)
@@ -171,7 +172,7 @@ def _commit(runtime: Runtime, question: Question, record: Record, standing: Stan
     return 200, found.row.answer.body
 
 
-def _keep(runtime: Runtime, tx: Transaction, found: Written) -> Stop | None:
+def _keep(runtime: Runtime, tx: Transaction, found: Written, *, waits: bool) -> Stop | None:
     """Write the decision, take its place, and all that goes along. Returns the stop of a journey whose volume is used up by it."""
     decision, stopped = found.record.decision, None
     tx.add_decision(found.row)
@@ -180,7 +181,7 @@ def _keep(runtime: Runtime, tx: Transaction, found: Written) -> Stop | None:
         stopped = count(tx, treatment.journey, runtime.policy)
         claim(tx.connection, (it for it in runtime.policy.resources.values() if it.used_by(treatment)), tx.now())
         take(tx, found.place)
-    follow(tx, decision, found.record.context, found.record.mode)
+    follow(tx, decision, found.record.context, found.record.mode, waits=waits)
     tx.add_policy(runtime.policy.version, runtime.policy_bytes)
     tx.emit("dirigent.decision.made.v1", _told(found.record))
     return stopped
@@ -236,13 +237,17 @@ def _still_holds(runtime: Runtime, tx: Transaction, question: Question, ready: W
 
 
 def _unmoved(tx: Transaction, standing: Standing) -> bool:
-    """Whether nothing was written about the customer since their standing was read."""
-    return tx.subject is not None and tx.subject.version == standing.version
+    """Whether nothing was written about the customer, by any of their names, since their standing was read."""
+    return tx.is_at(standing.version, standing.others)
 
 
 def _decided_anew(runtime: Runtime, tx: Transaction, question: Question, record: Record) -> Record:
-    """The decision on what the ledger holds under the lock, for this moment."""
+    """The decision on what the ledger holds under the lock, for this moment. Raises `Afresh` where the shop said meanwhile whose the
+    alias is that was asked for.
+    """
     now = tx.now()
+    if customer_of(tx, question.request.customer, now) != record.context.customer_id:
+        raise Afresh("the customer got another name at this moment", mend="ask again")
     context = standing_of(tx, runtime, record.context.customer_id, now).put_into(record.context)
     unbarred(record.context, context)
     if barred(context):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.exc import IntegrityError
@@ -12,13 +11,12 @@ from sqlalchemy.exc import IntegrityError
 from arbitration.codec import canonical_json
 from arbitration.errors import LedgerError
 from serving.answer_shapes import Shape
+from serving.context import customer_of
 from serving.decisions import Reply, used_before
 from serving.ledger.contacts import expire_due
-from serving.ledger.reading import Reading
 from serving.ledger.requests import earlier, remember
 from serving.ledger.rows import Answer
 from serving.ledger.transaction import Transaction
-from serving.schemas import CustomerRef
 from serving.schemas_rights import Said
 
 if TYPE_CHECKING:
@@ -54,14 +52,6 @@ class Report:
     def name(self) -> tuple[str, str, str]:
         """What names it: source, endpoint, id."""
         return self.said.source, self.endpoint, self.said.id
-
-
-def customer_of(reading: Reading, customer: CustomerRef, now: datetime) -> str:
-    """The customer's id. An alias that nobody has is a customer of its own, named `alias_type:alias`."""
-    if customer.alias is None:
-        return str(customer.id)  # the schema asks for exactly one of the two
-    found = reading.customer_of(customer.alias.type, customer.alias.value, now)
-    return found or f"{customer.alias.type}:{customer.alias.value}"
 
 
 def report_of(runtime: Runtime, endpoint: str, said: Said, plain: Any, status: int = 200) -> Report:

@@ -16,7 +16,8 @@ from serving.ledger.consents import add_consent
 from serving.ledger.contacts import expire_due, not_sent, note_reaction, sent
 from serving.ledger.history import ENGAGED
 from serving.ledger.keyring import Keyring
-from serving.ledger.requests import hidden
+from serving.ledger.reading import Reading
+from serving.ledger.requests import hidden, veiled
 from serving.ledger.rows import Answer, DecisionRow, OutcomeRow
 from serving.ledger.transaction import Transaction
 from serving.problems import FieldError, invalid
@@ -48,14 +49,14 @@ def report(runtime: Runtime, body: bytes) -> Reply:
         found = reading.subject_of_decision(outcome.decision_id)
 
     def work(tx: Transaction) -> OutcomeRow | Reply:
-        earlier = tx.answer_to_outcome(outcome.source, _name(tx.keyring, outcome))
+        earlier = _earlier(tx, outcome)
         if earlier is not None:
             return _again(earlier, outcome, digest)
         decision = tx.decision(outcome.decision_id) if found else None
         if decision is not None:
             expire_due(tx)
             _follow(tx, runtime.policy, decision, outcome, runtime.settings.brand)
-        row = _row(_name(tx.keyring, outcome), outcome, digest, tx.now(), matched=decision is not None)
+        row = _row(tx.keyring, outcome, digest, tx.now(), matched=decision is not None)
         tx.add_outcome(row)
         tx.emit("dirigent.outcome.recorded.v1", _told(row))
         return row
@@ -75,6 +76,13 @@ def _name(keyring: Keyring, outcome: OutcomeReport) -> str:
     return hidden(keyring, outcome.source, "outcomes", outcome.id)
 
 
+def _earlier(reading: Reading, outcome: OutcomeReport) -> Answer | None:
+    """What was answered to the same source and id before, whether their decision was known then or not."""
+    name = _name(reading.keyring, outcome)
+    known = reading.answer_to_outcome(outcome.source, name)
+    return known or reading.answer_to_outcome(veiled(reading.keyring, "sources", outcome.source), name)
+
+
 def _answer(outcome: OutcomeReport, status: int) -> bytes:
     """The answer, made of the report each time: the ledger keeps neither it nor the names in it."""
     told = OutcomeAnswer(
@@ -92,7 +100,7 @@ def _again(earlier: Answer, outcome: OutcomeReport, digest: str) -> Reply:
 
 def _said_meanwhile(runtime: Runtime, outcome: OutcomeReport, digest: str) -> Reply:
     with runtime.ledger.reading() as reading:
-        earlier = reading.answer_to_outcome(outcome.source, _name(reading.keyring, outcome))
+        earlier = _earlier(reading, outcome)
     if earlier is None:
         raise LedgerError("an outcome could not be kept: what it met is gone again", mend="report it again")
     return _again(earlier, outcome, digest)
@@ -104,9 +112,15 @@ def _told(row: OutcomeRow) -> dict[str, object]:
     return {"decision_id": row.decision_id} | told if row.matched else told
 
 
-def _row(name: str, outcome: OutcomeReport, digest: str, now: datetime, *, matched: bool) -> OutcomeRow:
+def _row(keyring: Keyring, outcome: OutcomeReport, digest: str, now: datetime, *, matched: bool) -> OutcomeRow:
+    """The outcome as it is kept. One without a decision belongs to nobody, so that no erasure would find the names in it: they are hidden
+    from the beginning.
+    """
+    source, decision_id = outcome.source, outcome.decision_id
+    if not matched:
+        source, decision_id = veiled(keyring, "sources", source), veiled(keyring, "decisions", decision_id)
     return OutcomeRow(
-        outcome.source, name, outcome.decision_id, outcome.step, outcome.type, outcome.occurred_at, now,
+        source, _name(keyring, outcome), decision_id, outcome.step, outcome.type, outcome.occurred_at, now,
         outcome.value.amount if outcome.value else None, matched, Answer(digest, MATCHED if matched else UNMATCHED, b""),
     )  # fmt: skip
 

@@ -14,17 +14,16 @@ from typing import Any
 from pydantic_core import to_json
 
 from arbitration.codec import canonical_json, decode, encode
-from arbitration.compact import compact, expand
 from arbitration.decide import decide
 from arbitration.domain import Attribution, Context, Decision, Estimates
 from arbitration.errors import InputError, LedgerError
 from arbitration.policy import Policy
+from serving.compact import compact, expand
 from serving.favorites import summary_of
 from serving.ledger.rows import Answer, DecisionRow, Reservation
 
-VERSION = (
-    4  # 2: eleven parts, inputs and decision apart; 3: another rule of the plan; 4: reservations, live winners, stops
-)
+# 2: eleven parts, inputs and decision apart; 3: another rule of the plan; 4: reservations, live winners, stops; 5: MessagePack
+VERSION = 5
 """It rises when the shape of a record changes, the rules that decide, or what an answer says: replay proves records of this version."""
 
 
@@ -52,7 +51,7 @@ class Record:
     reservation: Reservation | None = None
 
     def to_parts(self) -> tuple[bytes, bytes]:
-        """Inputs as JSON, by name; the decision in its short form (`arbitration.compact`)."""
+        """Inputs as JSON, by name; the decision in its short form (`serving.compact`)."""
         return _inputs({"version": VERSION, **{name: getattr(self, name) for name in _INPUTS}}), compact(self.decision)
 
     @classmethod

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from pydantic_core import from_json
 
 from arbitration.codec import canonical_text, decode, encode
-from arbitration.compact import compact, expand
 from arbitration.decide import decide
 from arbitration.domain import Decision
 from arbitration.errors import DirigentError, InputError
@@ -22,6 +21,7 @@ from catalog.loading import version_of
 from serving import strict_json
 from serving.answer_shapes import Shape
 from serving.answers import answer_of
+from serving.compact import compact, expand
 from serving.favorites import summary_of
 from serving.ledger.archive import Archive, Damaged, Kept
 from serving.problems import FieldError, Problem, invalid, not_found
@@ -172,7 +172,8 @@ def _where(recorded: bytes, again: Decision) -> str:
         was = expand(Decision, recorded)
     except (IndexError, *DAMAGE):
         return BYTES
-    return first_difference(canonical_text(encode(was)), canonical_text(encode(again)))
+    read = expand(Decision, compact(again))  # a whole number in a field of numbers comes back as 0.0
+    return first_difference(canonical_text(encode(was)), canonical_text(encode(read)))
 
 
 def first_difference(recorded: bytes, fresh: bytes) -> str:

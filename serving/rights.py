@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from arbitration.errors import DirigentError
 from serving.auth import Client
+from serving.context import customer_of
 from serving.decisions import Reply
 from serving.exporting import document_of
 from serving.forgetting import bar_leaving, finish_in_background, follow_objection
-from serving.ledger.rights import Erasure, erase, erasure, objected, objection_lifted, paused
+from serving.ledger.rights import Erasure, aliases_of, erase, erasure, objected, objection_lifted, paused
 from serving.ledger.transaction import Transaction
 from serving.logs import log, pseudonym
-from serving.once import customer_of, erased_once, once, report_of
+from serving.once import erased_once, once, report_of
 from serving.problems import not_found
 from serving.schemas import parse
 from serving.schemas_rights import (
@@ -66,16 +68,25 @@ def receive_pause(runtime: Runtime, body: bytes) -> Reply:
 
 
 def receive_erasure(runtime: Runtime, body: bytes) -> Reply:
-    """Forget a customer: 202 once the ledger has, with the id under which to ask how far the files are. Raises `Problem`."""
+    """Forget a customer: 202 once the ledger has, with the id under which to ask how far the files are. Raises `Problem`.
+
+    Whoever spoke under one of the customer's aliases is forgotten behind that; what a crash in between leaves, the retention job takes.
+    """
     said, plain = parse(ErasureRequest, body)
     report = report_of(runtime, "erasures", said, plain, status=202)
+    aliases: set[str] = set()
 
     def work(tx: Transaction) -> ErasureAnswer:
         name = tx.keyring.new_id("x")
+        aliases.update(other.customer_id for other in tx.others_of(report.customer_id) if other.subject)
+        aliases.intersection_update(aliases_of(tx, report.customer_id))
         erase(tx, name, report.customer_id, said.reason)
         return ErasureAnswer(erasure_id=name, state="forgotten", requested_at=tx.now())
 
     reply = erased_once(runtime, report, work)
+    for alias in sorted(aliases):
+        erasing = partial(erase, erasure_id=runtime.ledger.keyring.new_id("x"), customer_id=alias, reason=said.reason)
+        _carry_over(partial(runtime.ledger.write, alias, erasing))
     _carry_over(lambda: bar_leaving(runtime.ledger, runtime.settings.paths))
     finish_in_background(runtime.ledger, runtime.settings.paths)
     return reply
@@ -108,8 +119,8 @@ def _progress_of(found: Erasure) -> ErasureAnswer:
 
 
 def _carry_over(change: Callable[[], object]) -> None:
-    """Make the list of the barred follow the ledger, so that nothing reads the files' rows. The ledger holds already what was said:
-    a failure here is mended by whoever finishes an erasure, by the retention job and by the next start, and the answer stands.
+    """Make what lies behind follow the ledger: the list of the barred, so that nothing reads the files' rows, and whom an alias named.
+    The ledger holds already what was said: a failure here is mended by whoever finishes an erasure, by the retention job and by the next start, and the answer stands.
     """
     try:
         change()

@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field, model_validator
 from serving.answer_shapes import Moment as ToldMoment
 from serving.answer_shapes import Shape
 from serving.ledger.consents import CONDITIONS
-from serving.schemas import CustomerRef, Identifier, Moment, Name, Strict
+from serving.schemas import SHA256, CustomerRef, Identifier, Moment, Name, Strict
 
 State = Literal["granted", "denied", "withdrawn"]
 Basis = Literal["consent", "existing_customer_7_3", "contract"]
@@ -40,7 +40,7 @@ class EvidenceGiven(Strict):
     """What proves a consent: the text (its id and SHA-256), where it was asked, when, and when it was confirmed."""
 
     text_id: Identifier
-    text_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    text_sha256: Annotated[str, Field(pattern=SHA256)]
     source: Identifier
     requested_at: Moment
     confirmed_at: Moment | None = None

@@ -12,10 +12,10 @@ import numpy.typing as npt
 from arbitration.batch.clock import NEVER, Windows
 from arbitration.batch.layout import CODES, PASSED
 from arbitration.batch.people import People, instants
-from arbitration.batch.tables import BASES, STATES, begins, counts, ragged
+from arbitration.batch.tables import BASES, EVERYWHERE, STATES, begins, counts, ragged
 
 Array = npt.NDArray[Any]
-_DENIED, _WITHDRAWN = STATES.index("denied"), STATES.index("withdrawn")
+_GRANTED, _DENIED, _WITHDRAWN = (STATES.index(state) for state in ("granted", "denied", "withdrawn"))
 _FITS = np.array(
     [
         [basis in ("consent", "existing_customer_7_3") for basis in BASES],
@@ -57,7 +57,9 @@ class Permission:
         """The records for channel and purpose; a channel that needs no consent still heeds a no."""
         consents = self._people.audience.consents
         where, row, key = self._sorted
-        keep = key == channel * 2 + service
+        keep = (key == channel * 2 + service) | (
+            (key == EVERYWHERE * 2 + service) & (consents.state[where] != _GRANTED)
+        )
         where, row = where[keep], row[keep]
         state, basis = consents.state[where], consents.basis[where]
         refuses = np.full(len(where), PASSED)

@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from arbitration.batch.layout import Layout
-from arbitration.batch.tables import BASES, STATES, Believed, Consents, Contacts, Triggers
+from arbitration.batch.tables import BASES, EVERYWHERE, STATES, Believed, Consents, Contacts, Triggers
+from arbitration.domain import EVERY_CHANNEL
 from arbitration.gates.calendar import EARLIEST, LATEST
 from arbitration.windows import BLOCKS_A_DAY, zone_of
 
@@ -127,9 +128,10 @@ def _whole(values: Iterable[int]) -> Array:
 
 def _consents(contexts: Sequence[Plain], layout: Layout) -> Consents:
     flat, offsets = _flat(contexts, "consents")
+    places = layout.channel_at | {EVERY_CHANNEL: EVERYWHERE}
     return Consents(
         offsets,
-        _whole(layout.channel_at.get(it["channel"], -1) for it in flat),
+        _whole(places.get(it["channel"], -1) for it in flat),
         np.array([it["purpose"] == "service" for it in flat], dtype=bool),
         _whole(_STATE[it["state"]] for it in flat),
         _whole(_BASIS[it["legal_basis"]] for it in flat),

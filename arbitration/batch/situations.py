@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from arbitration.batch.clock import NEVER, moment_of
 from arbitration.batch.layout import Layout
 from arbitration.batch.people import instants
-from arbitration.batch.tables import BASES, STATES
-from arbitration.domain import Consent, Contact, Context, CustomerId, Estimate, Estimates, Trigger
+from arbitration.batch.tables import BASES, EVERYWHERE, STATES
+from arbitration.domain import EVERY_CHANNEL, Consent, Contact, Context, CustomerId, Estimate, Estimates, Trigger
 
 if TYPE_CHECKING:
     from arbitration.audience import Audience
@@ -84,7 +84,7 @@ def _moment(column: Any, at: int) -> datetime | None:
 def _consent(audience: Audience, layout: Layout, at: int) -> Consent:
     given = audience.consents
     return Consent(
-        _name(layout.channels, given.channel[at]),
+        EVERY_CHANNEL if given.channel[at] == EVERYWHERE else _name(layout.channels, given.channel[at]),
         "service" if given.service[at] else "marketing",
         STATES[given.state[at]],  # type: ignore[arg-type]
         BASES[given.basis[at]],  # type: ignore[arg-type]

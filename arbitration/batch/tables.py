@@ -15,11 +15,15 @@ import numpy.typing as npt
 Array = npt.NDArray[Any]
 STATES = ("granted", "denied", "withdrawn")
 BASES = ("consent", "existing_customer_7_3", "contract", "none")
+EVERYWHERE = -2
+"""Stands for `arbitration.domain.EVERY_CHANNEL`; -1 is a channel that the catalog does not know."""
 
 
 @dataclass(frozen=True, slots=True)
 class Consents:
-    """Records of consent: `state` and `basis` are positions in `STATES` and `BASES`, `evidence` says whether there is any."""
+    """Records of consent: `state` and `basis` are positions in `STATES` and `BASES`, `evidence` says whether there is any; `channel` may
+    be `EVERYWHERE`.
+    """
 
     offsets: Array
     channel: Array

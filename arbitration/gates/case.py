@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import cached_property
 from zoneinfo import ZoneInfo
 
-from arbitration.domain import Candidate, Consent, Contact, Context, Purpose, Trigger
+from arbitration.domain import EVERY_CHANNEL, Candidate, Consent, Contact, Context, Purpose, Trigger
 from arbitration.errors import ExpressionError
 from arbitration.expression import Unknown, compile_expression
 from arbitration.gates.ageing import aged, ages, stays
@@ -92,8 +92,15 @@ class Case:
     def _records(self) -> dict[tuple[str, str], list[Consent]]:
         records: dict[tuple[str, str], list[Consent]] = {}
         for record in sorted(self.context.consents, key=lambda it: (it.valid_from, _STRICTNESS[it.state])):
-            records.setdefault((record.channel, record.purpose), []).append(record)
+            for channel in self._spoken_of(record):
+                records.setdefault((channel, record.purpose), []).append(record)
         return records
+
+    def _spoken_of(self, record: Consent) -> Iterable[str]:
+        """The channels that a record is for. Only a no can be for every channel: a yes for one opens no other."""
+        if record.channel != EVERY_CHANNEL:
+            return (record.channel,)
+        return () if record.state == "granted" else self.policy.channels
 
     def consents(self, candidate: Candidate) -> Sequence[Consent]:
         """All records for the candidate's channel and purpose, oldest first, at equal times the stricter one last."""

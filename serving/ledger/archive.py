@@ -22,7 +22,7 @@ from serving.ledger.rows import Summary
 from serving.ledger.schema import from_micros, to_micros
 
 _COLUMNS = (
-    "decision_id", "policy_version", "client", "mode", "decided_at",
+    "decision_id", "subject", "policy_version", "client", "mode", "decided_at",
     "favorite", "opens_at", "net", "decided_on", "stopped", "inputs",
 )  # fmt: skip
 _AT_ONCE = 500
@@ -162,7 +162,8 @@ def _kept(row: Row[Any], keyring: Keyring) -> Kept | Damaged:
 def _part(row: Row[Any], name: str, part: str, keyring: Keyring) -> bytes | None:
     """What was sealed, or None where it cannot be opened."""
     try:
-        return unpacked(keyring.open(keyring.unwrapped(row.sealing_key), getattr(row, part), f"{name}.{part}"))
+        key = keyring.unwrapped(row.sealing_key, _text(row.subject))
+        return unpacked(keyring.open(key, getattr(row, part), f"{name}.{part}"))
     except LedgerError:
         return None
 

@@ -10,14 +10,15 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal
 
-from sqlalchemy import Boolean, Connection, Float, Table, bindparam, func, literal_column, select, text, union_all
+from sqlalchemy import Boolean, Connection, Dialect, Float, Table, bindparam, func, literal_column, select, union_all
 
 from serving.ledger.bookkeeping import audit
-from serving.ledger.statements import add_row, first
+from serving.ledger.statements import first, question
 
 LANES = 17
 SHOP_LANE = 16
@@ -31,7 +32,15 @@ LEFT_OUT: Mapping[str, tuple[str, ...]] = {"decisions": ("number",), "subjects":
 _LOCKS = 0x4449_5200  # the first of our advisory locks in PostgreSQL
 
 _LAST = select(func.max(audit.c.number)).where(audit.c.lane == bindparam("lane")).scalar_subquery()
-_NEWEST = select(audit.c.number, audit.c.seal).where(audit.c.lane == bindparam("lane"), audit.c.number == _LAST)
+_IS_LAST = (audit.c.lane == bindparam("lane")) & (audit.c.number == _LAST)
+_NEWEST = select(audit.c.number, audit.c.seal).where(_IS_LAST)
+_LOCK = select(func.pg_advisory_xact_lock(bindparam("lock")))
+
+
+def _end(lanes: Iterable[Any]) -> Any:
+    """One row: the latest moment of the lanes, number and seal of the newest entry of this one; NULL where there is none."""
+    one = select(_latest(lanes).scalar_subquery().label("latest")).subquery()
+    return select(one.c.latest, audit.c.number, audit.c.seal).select_from(one.outerjoin(audit, _IS_LAST))
 
 
 def _latest(lanes: Iterable[Any]) -> Any:
@@ -46,8 +55,8 @@ def _latest(lanes: Iterable[Any]) -> Any:
     return select(func.max(union_all(*ends).subquery().c.at).label("at"))
 
 
-_LATEST_OF_TWO = _latest((bindparam("lane"), literal_column(str(SHOP_LANE))))
-_LATEST_OF_ALL = _latest(literal_column(str(lane)) for lane in range(LANES))
+_END = _end((bindparam("lane"), literal_column(str(SHOP_LANE))))
+_END_OF_SHOP = _end([literal_column(str(lane)) for lane in range(LANES)])
 
 
 def lane_of(subject: str | None) -> int:
@@ -71,6 +80,12 @@ def digest_of(table: Table, row: Mapping[str, Any]) -> str:
     """
     told = {name: _plain(row[name], kind) for name, kind in _told_of(table)}
     return hashlib.sha256(json.dumps(told, separators=(",", ":")).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+@lru_cache(maxsize=64)
+def columns_of(table: Table) -> tuple[str, ...]:
+    """The names of a table's columns."""
+    return tuple(column.name for column in table.columns)
 
 
 @lru_cache(maxsize=64)
@@ -108,19 +123,33 @@ def newest(connection: Connection, lane: int) -> tuple[int, str] | None:
     return (last.number, last.seal) if last else None
 
 
-def append(connection: Connection, key: bytes, lane: int, at: int, entries: list[Entry]) -> None:
-    """Add an entry at the end of a lane; other writers of the lane wait until this transaction ends.
+@dataclass(frozen=True, slots=True)
+class End:
+    """The last entry of a lane; `latest` is the latest moment of all entries that may name the same rows."""
+
+    number: int
+    seal: str
+    latest: int | None
+
+
+def end_of(dialect: Dialect, run: Callable[..., list[Any]], lane: int) -> End:
+    """Where the next entry of a lane goes; other writers of the lane wait until this transaction ends."""
+    asked = _END_OF_SHOP if lane == SHOP_LANE else _END
+    steps = [question(dialect, asked, {"lane": lane})]
+    if dialect.name == "postgresql":
+        steps.insert(0, question(dialect, _LOCK, {"lock": _LOCKS + lane}))
+    latest, number, seal = run(*steps)[-1].fetchone()
+    return End(number or 0, seal or NOTHING_BEFORE, latest)
+
+
+def entry_after(end: End, key: bytes, lane: int, at: int, entries: list[Entry]) -> dict[str, Any]:
+    """The next entry of a lane.
 
     `at` is the shop's clock, which may be set back and, where it was declared, begins anew with the service. An entry is therefore
     never told to be earlier than those whose rows it may name once more: a customer's lane and the shop's may name the same rows.
     """
-    if connection.dialect.name == "postgresql":
-        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCKS + lane})
-    last, before = newest(connection, lane) or (0, NOTHING_BEFORE)
-    number = last + 1
-    latest = first(connection, _LATEST_OF_ALL if lane == SHOP_LANE else _LATEST_OF_TWO, lane=lane)
-    if latest is not None and latest.at is not None and latest.at >= at:
-        at = latest.at + 1
-    told = json.dumps(entries, separators=(",", ":"))
-    seal = seal_of(key, before, lane=lane, number=number, at=at, entries=told)
-    add_row(connection, audit, {"lane": lane, "number": number, "at": at, "entries": told, "seal": seal})
+    if end.latest is not None and end.latest >= at:
+        at = end.latest + 1
+    told, number = json.dumps(entries, separators=(",", ":")), end.number + 1
+    seal = seal_of(key, end.seal, lane=lane, number=number, at=at, entries=told)
+    return {"lane": lane, "number": number, "at": at, "entries": told, "seal": seal}

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Row, select
 
-from arbitration.domain import Consent, Purpose
+from arbitration.domain import EVERY_CHANNEL, Consent, Purpose
 from serving.ledger.contacts import settle
 from serving.ledger.reading import Reading, damaged
 from serving.ledger.schema import consents, contacts, evidence, from_micros, shop_consents, to_micros
@@ -63,7 +63,7 @@ def add_evidence(tx: Transaction, given: Evidence, channel: str, legal_basis: st
 
 def opened(reading: Reading, row: Row[Any], wrapped: bytes | None) -> Evidence:
     """Evidence from its row and its customer's wrapped key. Raises `Erased`, or `LedgerError` when it is damaged."""
-    body = reading.keyring.open(reading.keyring.unwrapped(wrapped), row.body, row.evidence_id)
+    body = reading.keyring.open(reading.keyring.unwrapped(wrapped, row.subject), row.body, row.evidence_id)
     try:
         told = Evidence(**json.loads(body), requested_at=from_micros(row.requested_at))
     except (TypeError, ValueError):
@@ -75,7 +75,7 @@ def unconfirmed(tx: Transaction, consent_id: str) -> tuple[Row[Any], Evidence] |
     """A consent of the locked customer that waits for its confirmation, with its evidence; None when there is no such one.
 
     It waits no longer once anything else was said about its channel, purpose and brand: an old link to confirm must not grant
-    again what was taken back.
+    again what was taken back, be it for every channel.
     """
     table, mine = consents.c, consents.c.subject == tx.owner
     row = tx.first(select(consents).where(mine, table.consent_id == consent_id, table.state == "granted"))
@@ -91,16 +91,17 @@ def _overtaken(tx: Transaction, request: Row[Any]) -> bool:
     What was recorded in the request's own microsecond counts as later, because nothing tells which of the two came first.
     """
     own, shop = consents.c, shop_consents.c
+    named = (request.channel, EVERY_CHANNEL)
     waits = select(evidence.c.evidence_id).where(
         evidence.c.evidence_id == own.evidence_id, evidence.c.missing.is_not(None)
     )
     said = select(own.consent_id).where(
-        own.subject == request.subject, own.channel == request.channel, own.purpose == request.purpose,
+        own.subject == request.subject, own.channel.in_(named), own.purpose == request.purpose,
         own.brand == request.brand, own.recorded_at >= request.recorded_at, own.consent_id != request.consent_id,
         (own.state != "granted") | ~waits.exists(),
     )  # fmt: skip
     told = select(shop.number).where(
-        shop.customer_id == (tx.subject.customer_id if tx.subject else None), shop.channel == request.channel,
+        shop.customer_id == (tx.subject.customer_id if tx.subject else None), shop.channel.in_(named),
         shop.purpose == request.purpose, shop.state != "granted", shop.valid_from >= request.valid_from,
     )  # fmt: skip
     return tx.first(said) is not None or tx.first(told) is not None
@@ -123,7 +124,7 @@ def add_consent(tx: Transaction, consent: Consent, brand: str) -> str:
     """Keep a consent, a refusal or a withdrawal; the newest of a channel and purpose holds. Returns its id.
 
     A refusal or withdrawal releases every reservation of the customer on that channel for that purpose, so that none of them can be
-    confirmed any more.
+    confirmed any more. One for `EVERY_CHANNEL` holds on those, too, that nobody knows yet.
     """
     name = tx.keyring.new_id("c")
     tx.put(consents, {
@@ -134,15 +135,21 @@ def add_consent(tx: Transaction, consent: Consent, brand: str) -> str:
     })  # fmt: skip
     if consent.state != "granted":
         table = contacts.c
-        rests = (table.channel == consent.channel) & (table.purpose == consent.purpose) & (table.state == "reserved")
-        settle(tx, (table.subject == tx.owner) & rests, "released", f"consent_{consent.state}")
+        rests = (table.subject == tx.owner) & (table.purpose == consent.purpose) & (table.state == "reserved")
+        everywhere = consent.channel == EVERY_CHANNEL
+        settle(
+            tx,
+            rests if everywhere else rests & (table.channel == consent.channel),
+            "released",
+            f"consent_{consent.state}",
+        )
     told = {"channel": consent.channel, "purpose": consent.purpose, "state": consent.state, "consent_id": name}
     tx.emit("dirigent.consent.changed.v1", told)
     return name
 
 
 def channels_known(tx: Transaction, customer_id: str, purpose: Purpose) -> frozenset[str]:
-    """Channels of which anything was ever said or reserved for a purpose: what "all channels" means beside those of the catalog."""
+    """Channels of which anything was ever said or reserved for a purpose: those that a no for all of them is told for one by one."""
     asked = (
         select(consents.c.channel).where(consents.c.subject == tx.owner, consents.c.purpose == purpose),
         select(shop_consents.c.channel).where(

@@ -18,6 +18,7 @@ from sqlalchemy import select
 
 from arbitration.domain import Candidate, Purpose
 from arbitration.policy import Policy
+from serving.ledger.keyring import erased
 from serving.ledger.reading import Reading
 from serving.ledger.rows import Reservation
 from serving.ledger.schema import contacts, from_micros, subjects, to_micros
@@ -70,7 +71,7 @@ def customer_with(reading: Reading, reservation_id: str) -> str | None:
     asked = select(subjects.c.customer_id).join_from(contacts, subjects, contacts.c.subject == subjects.c.subject)
     row = reading.first(asked.where(contacts.c.reservation_id == reservation_id))
     if row is not None and row.customer_id is None:
-        reading.keyring.unwrapped(None)
+        raise erased()
     return str(row.customer_id) if row else None
 
 

@@ -6,9 +6,11 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
+import psycopg
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError, IntegrityError, PendingRollbackError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -16,6 +18,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from arbitration.errors import LedgerError
 from serving.ledger.deadline import DEADLINE_SECONDS, bound
 from serving.ledger.place import Place
+from serving.ledger.statements import NOTHING, Step, run
 
 BUSY_SECONDS = 2.0
 _CONNECT_SECONDS = 2
@@ -59,7 +62,8 @@ def open_read_only(place: Place) -> Engine:
 def _sqlite(url: URL, *, writing: bool) -> Engine:
     # AUTOCOMMIT hands BEGIN and COMMIT to `transaction`: Python's driver would otherwise begin late, and never IMMEDIATE.
     engine = create_engine(
-        url, isolation_level="AUTOCOMMIT", pool_size=8, max_overflow=40, connect_args={"timeout": BUSY_SECONDS},
+        url, isolation_level="AUTOCOMMIT", pool_size=8, max_overflow=40, pool_use_lifo=True,
+        connect_args={"timeout": BUSY_SECONDS},
         hide_parameters=True,
     )  # fmt: skip
     if writing:
@@ -82,7 +86,7 @@ def _postgres(place: Place, more: str = "") -> Engine:
         f"-c idle_in_transaction_session_timeout={_IDLE_SECONDS * 1000} {more}"  # whoever sleeps gives up their locks
     )
     engine = create_engine(
-        place.url, isolation_level="AUTOCOMMIT", pool_size=8, max_overflow=16, pool_timeout=BUSY_SECONDS, hide_parameters=True,
+        place.url, isolation_level="AUTOCOMMIT", pool_size=8, max_overflow=16, pool_timeout=BUSY_SECONDS, pool_use_lifo=True, hide_parameters=True,
         connect_args={"connect_timeout": _CONNECT_SECONDS, "options": options, "application_name": "dirigent",
                       "tcp_user_timeout": limit, **_KEEP_ALIVE},
     )  # fmt: skip
@@ -90,22 +94,45 @@ def _postgres(place: Place, more: str = "") -> Engine:
     return engine
 
 
+@dataclass(slots=True)
+class Open:
+    """A write transaction that begins with `begin`, together with the first statements, and ends with those that were left in `last`."""
+
+    connection: Connection
+    last: list[Step] = field(default_factory=list)
+
+    def begin(self, *steps: Step) -> list[Any]:
+        """Begin, and carry out the first statements. In SQLite the lock is taken at once, so what is read inside cannot change before the
+        commit; in PostgreSQL `serving.ledger.subjects` locks the customer's row first (isolation: read committed).
+        """
+        word = "BEGIN IMMEDIATE" if self.connection.dialect.name == "sqlite" else "BEGIN"
+        return run(self.connection, (word, NOTHING), *steps)[1:]
+
+
 @contextmanager
 def transaction(engine: Engine, place: Place) -> Iterator[Connection]:
-    """One write transaction. In SQLite the lock is taken at once, so what is read inside cannot change before the commit;
-    in PostgreSQL `serving.ledger.subjects` locks the customer's row first (isolation: read committed).
-    """
+    """One write transaction. It commits at the end of the block, or leaves no trace when the block raises."""
+    with opened(engine, place) as found:
+        found.begin()
+        yield found.connection
+
+
+@contextmanager
+def opened(engine: Engine, place: Place) -> Iterator[Open]:
+    """A transaction that the caller begins."""
     with connection_of(engine, place) as connection:
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if place.is_sqlite else "BEGIN")
+        found = Open(connection)
         try:
-            yield connection
-            connection.exec_driver_sql("COMMIT")
+            yield found
+            run(connection, *found.last, ("COMMIT", NOTHING))
         except BaseException:  # a commit that failed may have left the transaction open, too
             _roll_back(connection)
             raise
 
 
 def _roll_back(connection: Connection) -> None:
+    if connection.invalidated:
+        return
     try:
         connection.exec_driver_sql("ROLLBACK")
     except SQLAlchemyError:  # the connection is gone, and with it the transaction
@@ -120,9 +147,16 @@ def connection_of(engine: Engine, place: Place) -> Iterator[Connection]:
             yield connection
     except IntegrityError as error:
         raise IntegrityError(None, None, Refused(_constraint(error.orig))) from None
+    except (sqlite3.IntegrityError, psycopg.IntegrityError) as error:
+        raise IntegrityError(None, None, Refused(_constraint(error))) from None
     except DBAPIError as error:
         raise explained(error.orig, place) from None
-    except (PoolTimeout, PendingRollbackError, sqlite3.Error) as error:  # sqlite3: raised by `_configure`, not wrapped
+    except (
+        PoolTimeout,
+        PendingRollbackError,
+        sqlite3.Error,
+        psycopg.Error,
+    ) as error:  # the drivers' own come from `run`
         raise explained(error, place) from None
 
 

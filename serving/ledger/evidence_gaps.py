@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Row, func, select
 
 from arbitration.codec import decode
-from arbitration.domain import Context
+from arbitration.domain import EVERY_CHANNEL, Context
 from arbitration.errors import DirigentError
 from arbitration.policy import Policy
 from serving.ledger.reading import Reading
@@ -146,7 +146,7 @@ def _recorded(reading: Reading, row: Row[Any]) -> Iterator[Grant]:
 def _withdrawn(reading: Reading, row: Row[Any], since: int) -> bool:
     """Whether a no was reported here after that consent began and by the contact's time."""
     own = consents.c
-    no = (own.subject == row.subject) & (own.channel == row.channel) & (own.purpose == row.purpose)
+    no = (own.subject == row.subject) & own.channel.in_((row.channel, EVERY_CHANNEL)) & (own.purpose == row.purpose)
     no &= (own.state != "granted") & (own.valid_from >= since) & (own.recorded_at <= _judged_at(row))
     brand = select(own.brand).where(own.evidence_id == row.evidence_id, own.subject == row.subject)
     of_brand = reading.connection.execute(brand).scalars().first()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 from sqlalchemy import BigInteger, Row, Table, select
@@ -25,7 +26,7 @@ _UNREADABLE = {"damaged": True}
 def known_of(reading: Reading, customer_id: str) -> dict[str, Any]:
     """Everything of a customer as plain JSON values, by kind; moments as ISO 8601 in UTC. Empty lists for somebody unknown.
 
-    Decisions come with the answer that was given and all that went into them; the list of rivals that lost is left out.
+    What was said and done under an alias of theirs is among it, and `other_names` tells of those. Decisions come with the answer that was given and all that went into them; the list of rivals that lost is left out.
     """
     told: dict[str, Any] = {
         "profile": _of_shop(reading, schema.shop_customers, customer_id),
@@ -35,14 +36,25 @@ def known_of(reading: Reading, customer_id: str) -> dict[str, Any]:
         "rights": {"suppressed": reading.is_suppressed(customer_id)},
     }
     subject = reading.subject_of(customer_id)
+    names = [subject, *(other.subject for other in reading.others_of(customer_id))]
     own = (schema.consents, schema.contacts, schema.outcomes, postponed, requests, outbox)
-    told |= {table.name: _rows(reading, table, subject) for table in own}
-    told["evidence"] = _rows(reading, schema.evidence, subject, lambda row: _evidence(reading, row, subject))
-    told["decisions"] = _rows(reading, schema.decisions, subject, lambda row: _decision(reading, row, subject))
+    told |= {table.name: _of_all(names, partial(_rows, reading, table)) for table in own}
+    told["evidence"] = _of_all(
+        names, lambda one: _rows(reading, schema.evidence, one, lambda row: _evidence(reading, row, one))
+    )
+    told["decisions"] = _of_all(
+        names, lambda one: _rows(reading, schema.decisions, one, lambda row: _decision(reading, row, one))
+    )
     if subject is not None:
         row = reading.first(select(schema.subjects).where(schema.subjects.c.subject == subject.id))
         told["rights"] |= _plain(schema.subjects, row) if row else {}
+    told["other_names"] = _of_all(names[1:], partial(_rows, reading, schema.subjects))
     return told
+
+
+def _of_all(names: Iterable[Subject | None], rows: Callable[[Subject], list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    """Rows of the same person under all their names, in order of the names."""
+    return [row for one in names if one is not None for row in rows(one)]
 
 
 def _of_shop(reading: Reading, table: Table, customer_id: str) -> list[dict[str, Any]]:
@@ -51,10 +63,8 @@ def _of_shop(reading: Reading, table: Table, customer_id: str) -> list[dict[str,
 
 
 def _rows(
-    reading: Reading, table: Table, subject: Subject | None, more: Callable[[Row[Any]], dict[str, Any]] | None = None
+    reading: Reading, table: Table, subject: Subject, more: Callable[[Row[Any]], dict[str, Any]] | None = None
 ) -> list[dict[str, Any]]:
-    if subject is None:
-        return []
     found = reading.connection.execute(select(table).where(table.c.subject == subject.id))
     return [_plain(table, row) | (more(row) if more else {}) for row in found]
 
@@ -71,21 +81,21 @@ def _plain(table: Table, row: Row[Any]) -> dict[str, Any]:
     return told
 
 
-def _evidence(reading: Reading, row: Row[Any], subject: Subject | None) -> dict[str, Any]:
+def _evidence(reading: Reading, row: Row[Any], subject: Subject) -> dict[str, Any]:
     try:
-        found = opened(reading, row, subject.wrapped if subject else None)
+        found = opened(reading, row, subject.wrapped)
     except LedgerError:
         return _UNREADABLE
     names = ("text_id", "text_sha256", "source", "reference", "conditions")
     return {name: value for name in names if (value := getattr(found, name)) is not None}
 
 
-def _decision(reading: Reading, row: Row[Any], subject: Subject | None) -> dict[str, Any]:
+def _decision(reading: Reading, row: Row[Any], subject: Subject) -> dict[str, Any]:
     """The sealed parts that were told to the caller or came from the customer, opened."""
     told: dict[str, Any] = {}
     for name in _SEALED:
         try:
-            key = reading.keyring.unwrapped(subject.wrapped if subject else None)
+            key = reading.keyring.unwrapped(subject.wrapped, row.subject)
             part = unpacked(reading.keyring.open(key, getattr(row, name), f"{row.decision_id}.{name}"))
             told[name] = json.loads(part) if part is not None else _UNREADABLE
         except (LedgerError, ValueError):

@@ -1,7 +1,8 @@
 """The ledger's secrets, and what is done with them: sealing a customer's records, sealing the audit, hashing the suppressed.
 
 Every customer has a key of their own (AES-256-GCM), kept in the ledger wrapped by the master key, which lies in the home
-folder and not in the database. Erasing a customer destroys the key: what it sealed stays where it is and says nothing any more.
+folder and not in the database; the wrapping names the customer's pseudonym, so that a key in another customer's row opens nothing.
+Erasing a customer destroys the key: what it sealed stays where it is and says nothing any more.
 """
 
 from __future__ import annotations
@@ -26,6 +27,16 @@ class Erased(LedgerError):
     """What was asked for belonged to a customer who has been erased."""
 
 
+def erased() -> Erased:
+    """The error for what nobody can open any more."""
+    return Erased("belonged to a customer who has been erased")
+
+
+def _about_key(subject: str) -> bytes:
+    """What the wrapping of a customer's key is tied to. No row is called like this, so that no sealed record passes for a key."""
+    return b"key\n" + subject.encode()
+
+
 @dataclass(frozen=True, slots=True)
 class Keyring:
     """Three secrets of 32 bytes, and the dice that new keys and nonces are drawn from (a simulation brings its own)."""
@@ -44,15 +55,17 @@ class Keyring:
         """A random name: the prefix and 96 bits."""
         return f"{prefix}-{self.dice(12).hex()}"
 
-    def new_key(self) -> bytes:
-        """A customer's key, wrapped."""
-        return self._seal(self.master, self.dice(_KEY), b"key")
+    def new_key(self, subject: str) -> bytes:
+        """A key for the customer of this pseudonym, wrapped."""
+        return self._seal(self.master, self.dice(_KEY), _about_key(subject))
 
-    def unwrapped(self, wrapped: bytes | None) -> bytes:
-        """A customer's key. Raises `Erased` when it was destroyed, `LedgerError` when the master key is another one."""
+    def unwrapped(self, wrapped: bytes | None, subject: str) -> bytes:
+        """The key of the customer of this pseudonym. Raises `Erased` when it was destroyed, `LedgerError` when it was wrapped for another
+        customer or by another master key.
+        """
         if wrapped is None:
-            raise Erased("belonged to a customer who has been erased")
-        return self._open(self.master, wrapped, b"key")
+            raise erased()
+        return self._open(self.master, wrapped, _about_key(subject), "the key of a customer")
 
     def seal(self, key: bytes, plain: bytes, about: str) -> bytes:
         """`plain` under a customer's key, tied to the row it is `about`, so that it cannot be moved to another."""
@@ -60,7 +73,7 @@ class Keyring:
 
     def open(self, key: bytes, sealed: bytes, about: str) -> bytes:
         """What was sealed. Raises `LedgerError` when a byte was altered or it was sealed for another row."""
-        return self._open(key, sealed, about.encode())
+        return self._open(key, sealed, about.encode(), "a sealed record of the ledger")
 
     def suppressed_hash(self, name: str) -> str:
         """The keyed hash that stands for a customer_id, or for `alias_type:alias`, on the suppression list."""
@@ -71,11 +84,11 @@ class Keyring:
         return nonce + AESGCM(key).encrypt(nonce, plain, about)
 
     @staticmethod
-    def _open(key: bytes, sealed: bytes, about: bytes) -> bytes:
+    def _open(key: bytes, sealed: bytes, about: bytes, what: str) -> bytes:
         try:
             return AESGCM(key).decrypt(sealed[:_NONCE], sealed[_NONCE:], about)
         except (InvalidTag, ValueError, TypeError):
             raise LedgerError(
-                "a sealed record of the ledger cannot be opened: it was altered, or sealed with another master key",
+                f"{what} cannot be opened: it was altered or moved to another row, or sealed with another master key",
                 mend="restore ledger and keys from the same backup",
             ) from None

@@ -3,24 +3,34 @@
 from __future__ import annotations
 
 import json
-import zlib
 from math import isfinite
 from typing import Any
+
+import pyarrow as pa
 
 from serving.ledger.rows import Summary
 from serving.ledger.schema import from_micros, to_micros
 
+_LENGTH = 4
+_LONGEST = 1 << 28
+_LZ4 = pa.Codec("lz4_raw")
+
 
 def packed(part: bytes) -> bytes:
-    """A part of a record, compressed: it names hundreds of candidates or features and shrinks to a tenth."""
-    return zlib.compress(part, 1)  # the lowest level is three times as fast and leaves a fourth more
+    """A part of a record, compressed, behind its length: it names hundreds of candidates or features and shrinks to a tenth.
+
+    LZ4 leaves a seventh more than zlib's lowest level, which takes ten times as long while a live decision waits.
+    """
+    return len(part).to_bytes(_LENGTH) + bytes(_LZ4.compress(part, asbytes=True))
 
 
 def unpacked(part: Any) -> bytes | None:
     """What was packed, or None when the bytes are damaged."""
     try:
-        return zlib.decompress(part)
-    except (zlib.error, TypeError):
+        length = int.from_bytes(part[:_LENGTH])
+        whole = _LZ4.decompress(part[_LENGTH:], length, asbytes=True) if length <= _LONGEST else b""
+        return bytes(whole) if len(whole) == length else None
+    except (pa.ArrowException, OSError, TypeError, ValueError):
         return None
 
 

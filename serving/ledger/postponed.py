@@ -14,7 +14,7 @@ from typing import Any
 from arbitration.domain import Context, Decision, Rejection
 from arbitration.reasons import furthest
 from serving.ledger.bookkeeping import postponed
-from serving.ledger.schema import from_micros, to_micros
+from serving.ledger.schema import to_micros
 from serving.ledger.transaction import Transaction
 
 
@@ -56,9 +56,11 @@ def _free_at(no: Rejection) -> float:
     return no.free_at.timestamp() if no.free_at else float("inf")
 
 
-def follow(tx: Transaction, decision: Decision, context: Context, mode: str) -> None:
-    """What a decision does to what waits: the journey that it acts for waits no longer, those that it keeps back wait anew."""
-    if mode == "live" and decision.winner is not None:
+def follow(tx: Transaction, decision: Decision, context: Context, mode: str, *, waits: bool) -> None:
+    """What a decision does to what waits: the journey that it acts for waits no longer, those that it keeps back wait anew. `waits` is
+    False where it is known that nothing of the customer does.
+    """
+    if mode == "live" and decision.winner is not None and waits:
         finish(tx, decision.winner.candidate.treatment.journey)
     postpone(tx, decision.decision_id, postponed_in(decision, context, mode))
 
@@ -73,7 +75,7 @@ def postpone(tx: Transaction, decision_id: str, journeys: Iterable[Postponed]) -
         })  # fmt: skip
         tx.emit("dirigent.decision.postponed.v1", {
             "decision_id": decision_id, "journey": one.journey, "reason": one.reason,
-            "free_at": from_micros(to_micros(one.free_at)).isoformat(),
+            "free_at": one.free_at.isoformat().replace("+00:00", "Z"),
         })  # fmt: skip
 
 

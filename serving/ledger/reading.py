@@ -7,38 +7,70 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, exists, func, select
+from sqlalchemy import Connection, Dialect, Row, bindparam, exists, func, select
 
 from arbitration.errors import LedgerError
 from arbitration.policy import Resource
 from serving.clock import Clock
 from serving.ledger import schema, subjects
-from serving.ledger.bookkeeping import stops
-from serving.ledger.keyring import Erased, Keyring
+from serving.ledger.bookkeeping import postponed, stops
+from serving.ledger.keyring import Erased, Keyring, erased
 from serving.ledger.packing import summary_out, unpacked
 from serving.ledger.rows import Answer, DecisionRow, OutcomeRow, Profile, Standing
 from serving.ledger.schema import from_micros, to_micros
 from serving.ledger.standing import consents_of, contacts_of, with_refusals
-from serving.ledger.statements import first
+from serving.ledger.statements import Step, first, question, run
 from serving.ledger.stock import uses_of
-from serving.ledger.subjects import Subject
+from serving.ledger.subjects import Other, Subject, versions_of
 
 _STOPS = select(func.count()).select_from(stops)
+_IMPORTED = select(func.max(schema.imports.c.fingerprint))
 _MARKS = select(
     _STOPS.scalar_subquery(),
     _STOPS.where(stops.c.ended_at.is_(None)).scalar_subquery(),
-    select(func.max(schema.imports.c.fingerprint))
-    .where(schema.imports.c.name == bindparam("consents"))
-    .scalar_subquery(),
+    _IMPORTED.where(schema.imports.c.name == bindparam("consents")).scalar_subquery(),
+    _IMPORTED.where(schema.imports.c.name == bindparam("aliases")).scalar_subquery(),
     exists(select(1).where(schema.suppressions.c.hash == bindparam("hashed"))),
 )
 
 
+_RESERVED = (schema.contacts.c.subject == bindparam("owner")) & (schema.contacts.c.state == "reserved")
+_WAITING = (postponed.c.subject == bindparam("owner")) & (postponed.c.state != "done")
+_PENDING = select(
+    select(func.min(schema.contacts.c.lease_until)).where(_RESERVED).scalar_subquery().label("lease"),
+    exists(select(1).where(_WAITING)).label("waits"),
+)
+_PROFILE = select(schema.shop_customers).where(schema.shop_customers.c.customer_id == bindparam("customer_id"))
+_ANSWERED = (
+    select(*(schema.decisions.c[name] for name in ("decision_id", "body_digest", "status", "answer", "subject")))
+    .add_columns(schema.subjects.c.sealing_key)
+    .join_from(schema.decisions, schema.subjects, schema.decisions.c.subject == schema.subjects.c.subject)
+    .where(schema.decisions.c.client == bindparam("client"), schema.decisions.c.request_id == bindparam("request_id"))
+)
+STOPPED = select(stops.c.journey).where(stops.c.ended_at.is_(None)).order_by(stops.c.journey)
+
+
+def asked_marks(dialect: Dialect, keyring: Keyring, customer_id: str) -> Step:
+    """The question for a customer's `marks`."""
+    hashed = keyring.suppressed_hash(customer_id)
+    return question(dialect, _MARKS, {"consents": "shop_consents", "aliases": "shop_aliases", "hashed": hashed})
+
+
 class Reading:
-    """Reads through one connection. `connection` is there for the modules of this package."""
+    """Reads through one connection. `connection` and `run` are there for the modules of this package."""
 
     def __init__(self, connection: Connection, keyring: Keyring, clock: Clock) -> None:
-        self.connection, self.keyring, self._clock = connection, keyring, clock
+        self._connection, self.keyring, self._clock = connection, keyring, clock
+
+    @property
+    def connection(self) -> Connection:
+        """What questions are put to."""
+        return self._connection
+
+    @property
+    def dialect(self) -> Dialect:
+        """The language of the database."""
+        return self._connection.dialect
 
     def now(self) -> datetime:
         """The present moment by the clock that decides: the database's own in PostgreSQL, else this machine's."""
@@ -46,8 +78,7 @@ class Reading:
 
     def profile(self, customer_id: str) -> Profile | None:
         """The customer's row of the shop's tables, or None for a stranger."""
-        table = schema.shop_customers
-        row = self.first(select(table).where(table.c.customer_id == customer_id))
+        row = first(self.connection, _PROFILE, customer_id=customer_id)
         return Profile(row.customer_id, row.time_zone, row.locale or "en") if row else None
 
     def customers(self, limit: int) -> list[str]:
@@ -66,6 +97,10 @@ class Reading:
         """The customer as the ledger knows them, or None when nothing was ever written about them."""
         return subjects.find(self.connection, customer_id)
 
+    def others_of(self, customer_id: str) -> tuple[Other, ...]:
+        """Who else is the same person, under other names; in a transaction their rows are locked, too."""
+        return subjects.others_of(self.connection, customer_id)
+
     def is_suppressed(self, *names: str) -> bool:
         """Whether one of these stands on the suppression list: a customer_id, or `alias_type:alias`."""
         return any(subjects.is_suppressed(self.connection, self.keyring.suppressed_hash(name)) for name in names)
@@ -80,41 +115,45 @@ class Reading:
 
     def stopped(self) -> tuple[str, ...]:
         """Journeys that a person or their own volume stopped, in order of name."""
-        asked = select(stops.c.journey).where(stops.c.ended_at.is_(None)).order_by(stops.c.journey)
-        return tuple(self.connection.execute(asked).scalars())
+        return tuple(str(row[0]) for row in self.run(question(self.dialect, STOPPED))[0])
+
+    def run(self, *steps: Step) -> list[Any]:
+        """Carry out statements, in PostgreSQL in one round trip; the driver's cursor of each."""
+        return run(self._connection, *steps)
 
     def marks(self, customer_id: str) -> tuple[object, ...]:
-        """Changes whenever a journey is stopped or resumed, the shop's consents are imported anew, or the customer is suppressed."""
-        hashed = self.keyring.suppressed_hash(customer_id)
-        found = first(self.connection, _MARKS, consents="shop_consents", hashed=hashed)
-        return tuple(found or ())
+        """Changes whenever a journey is stopped or resumed, the shop's consents or aliases are imported anew, or the customer is suppressed."""
+        return tuple(self.run(asked_marks(self.dialect, self.keyring, customer_id))[0].fetchone() or ())
 
     def standing(self, customer_id: str, since: datetime, now: datetime, brand: str) -> Standing:
         """Consents of a brand as they hold `now`, oldest first, and the contacts `since` that were made or are reserved."""
         # Witnesses first, then what they speak of: what changes in between shows as a difference later, never as none.
         subject, marks = self.subject_of(customer_id), self.marks(customer_id)
-        owner, others = subject.id if subject else None, subjects.of_aliases(self.connection, customer_id)
-        known = [*others, subject] if subject else others
+        owner, others = subject.id if subject else None, self.others_of(customer_id)
+        known = [one for one in (subject, *(other.subject for other in others)) if one]
         consents = consents_of(self.connection, customer_id, owner, brand, now)
+        next_lease, waits = self._pending(owner)
         return Standing(
-            with_refusals(self.connection, consents, [other.id for other in others], brand, now),
-            contacts_of(self.connection, customer_id, owner, since, now),
+            with_refusals(self.connection, consents, others, brand, now) if others else consents,
+            contacts_of(self.connection, customer_id, owner, since, now, others=others),
             stopped=self.stopped(),
             objected=any(one.objected for one in known),
             suppressed=bool(marks[-1]),
             paused_until=max((one.paused_until for one in known if one.paused_until), default=None),
             version=subject.version if subject else 0,
+            others=versions_of(others),
             epoch=subject.epoch if subject else 0,
             marks=marks,
-            next_lease=self._next_lease(owner),
+            next_lease=next_lease,
+            waits=waits,
         )
 
-    def _next_lease(self, owner: str | None) -> datetime | None:
-        """When the first of a customer's reservations is over, or was; None when there is none."""
-        table = schema.contacts.c
-        asked = select(func.min(table.lease_until)).where(table.subject == owner, table.state == "reserved")
-        found = self.connection.execute(asked).scalar() if owner else None
-        return from_micros(found) if found is not None else None
+    def _pending(self, owner: str | None) -> tuple[datetime | None, bool]:
+        """When the first of a customer's reservations is over, or was, None when there is none; and whether a postponed journey waits."""
+        found = first(self.connection, _PENDING, owner=owner) if owner else None
+        if found is None:
+            return None, False
+        return (None if found.lease is None else from_micros(found.lease)), bool(found.waits)
 
     def holds_decisions(self) -> bool:
         """Whether anything was ever decided and kept here."""
@@ -122,16 +161,7 @@ class Reading:
 
     def answer_to(self, client: str, request_id: str) -> Answer | None:
         """What this client was answered for this request id. Raises `Erased`."""
-        table = schema.decisions
-        columns = (
-            table.c.decision_id,
-            table.c.body_digest,
-            table.c.status,
-            table.c.answer,
-            schema.subjects.c.sealing_key,
-        )
-        mine = (table.c.client == client) & (table.c.request_id == request_id)
-        row = self.first(select(*columns).join_from(table, schema.subjects, _owned(table)).where(mine))
+        row = first(self.connection, _ANSWERED, client=client, request_id=request_id)
         return self._answer(row) if row else None
 
     def subject_of_decision(self, decision_id: str) -> tuple[str, str] | None:
@@ -144,7 +174,7 @@ class Reading:
         if row is None:
             return None
         if row.customer_id is None:
-            self.keyring.unwrapped(None)
+            raise erased()
         return row.subject, row.customer_id
 
     def decision(self, decision_id: str) -> DecisionRow | None:
@@ -198,7 +228,7 @@ class Reading:
 
     def _part(self, row: Row[Any], name: str) -> bytes:
         """A sealed part of a decision's row."""
-        key = self.keyring.unwrapped(row.sealing_key)
+        key = self.keyring.unwrapped(row.sealing_key, row.subject)
         part = unpacked(self.keyring.open(key, getattr(row, name), f"{row.decision_id}.{name}"))
         if part is None:
             raise damaged(f"the record of {row.decision_id}")

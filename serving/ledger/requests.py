@@ -21,6 +21,11 @@ def hidden(keyring: Keyring, *names: str) -> str:
     return keyring.suppressed_hash("named\n" + "\n".join(names))[:32]
 
 
+def veiled(keyring: Keyring, kind: str, name: str) -> str:
+    """What stands for one name that a caller chose where the name itself would stand: no identifier begins like this."""
+    return "!" + hidden(keyring, kind, name)
+
+
 def earlier(reading: Reading, client: str, endpoint: str, request_id: str) -> Answer | None:
     """What was answered when this call came first; the caller compares the digest of its body."""
     table = requests.c

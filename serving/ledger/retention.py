@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
-from sqlalchemy import ColumnElement, Table, and_, delete, exists, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Table, and_, delete, exists, func, or_, select, tuple_
 from sqlalchemy.orm import aliased
 
 from features.home import Progress, silent
 from serving.ledger import auditing, schema
 from serving.ledger.bookkeeping import deliveries, outbox, postponed, requests
+from serving.ledger.deadline import patient
 from serving.ledger.reading import Reading
 from serving.ledger.schema import consents, contacts, evidence, to_micros
 from serving.ledger.store import Ledger
@@ -19,14 +23,15 @@ from serving.ledger.transaction import Transaction
 
 IDEMPOTENCY = timedelta(hours=24)
 """For as long as this, at least, a repeated call must find what was answered to the first."""
-_AT_ONCE = 500
+_AT_ONCE, _LOOKED_UP, _LOOK_SECONDS = 500, 20_000, 600
 
 
 @dataclass(frozen=True, slots=True)
 class Retention:
     """Days to keep things for. Decisions and contacts must outlast the longest cap, cool-down and horizon of the catalog (91 days,
     or what `serving.ledger.history.reach_of` says) and the check that every contact was allowed; consents that were replaced stay
-    for three years, within which somebody may ask for proof of an old contact.
+    for three years, within which somebody may ask for proof of an old contact. Decisions stay as long as contacts at least, and each
+    until the last contact that it led to has gone. Raises `ValueError` for days that break this.
     """
 
     decisions: int = 400
@@ -40,6 +45,11 @@ class Retention:
         shortest = min(self.decisions, self.contacts, self.outcomes, self.replaced_consents, self.answers, self.events)
         if timedelta(days=shortest) <= IDEMPOTENCY:
             raise ValueError("everything is kept for more than a day, within which a call may be repeated")
+        if self.decisions < self.contacts:
+            raise ValueError(
+                f"decisions are kept for {self.decisions} days and contacts for {self.contacts}: keep decisions as long as contacts, because"
+                " what a contact was allowed on may stand in its decision's record alone"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +67,12 @@ def rules_of(kept: Retention, now: datetime) -> tuple[Rule, ...]:
     def before(days: int) -> int:
         return to_micros(now - timedelta(days=days))
 
-    made = contacts.c.sent_at < before(kept.contacts)
+    over = (contacts.c.sent_at < before(kept.contacts)) & (contacts.c.state != "reserved")
+    led_to = exists(select(contacts.c.step).where(contacts.c.decision_id == schema.decisions.c.decision_id, ~over))
     return (
         Rule("outcomes", schema.outcomes, schema.outcomes.c.received_at < before(kept.outcomes)),
-        Rule("contacts", contacts, made & (contacts.c.state != "reserved")),
-        Rule("decisions", schema.decisions, schema.decisions.c.decided_at < before(kept.decisions)),
+        Rule("contacts", contacts, over),
+        Rule("decisions", schema.decisions, (schema.decisions.c.decided_at < before(kept.decisions)) & ~led_to),
         Rule("replaced consents", consents, _replaced(before(kept.replaced_consents))),
         Rule("evidence of nothing", evidence, _idle(before(kept.replaced_consents))),
         Rule("answers", requests, requests.c.answered_at < before(kept.answers)),
@@ -84,33 +95,58 @@ def retain(
     with ledger.reading() as reading:
         rules = rules_of(kept or Retention(), reading.now())
         delivered = _delivered(reading.now() - timedelta(days=(kept or Retention()).events))
-        if dry_run:
+    if dry_run:
+        with ledger.reading() as reading, _unhurried(reading.connection):
             found = {rule.name: _count(reading, rule.table, rule.which) for rule in rules}
             return found | {"delivered events": _count(reading, outbox, delivered)}
     gone = {}
     for rule in rules:
         gone[rule.name] = 0
-        while count := _remove(ledger, rule.table, auditing.names_of(rule.table), rule.which):
+        for count in _removed(ledger, rule.table, auditing.names_of(rule.table), rule.which):
             gone[rule.name] += count
             progress(f"{rule.name}, {gone[rule.name]:,}")
     gone["delivered events"] = 0
-    while count := _remove(ledger, outbox, ("number",), delivered):
+    for count in _removed(ledger, outbox, ("number",), delivered):
         gone["delivered events"] += count
         progress(f"delivered events, {gone['delivered events']:,}")
     return gone
 
 
-def _remove(ledger: Ledger, table: Table, names: tuple[str, ...], which: ColumnElement[bool]) -> int:
-    """Take out some hundred rows. They are looked up before the transaction begins, in which SQLite lets nobody else write; what
-    became different in between stays. Returns how many went.
+def _removed(ledger: Ledger, table: Table, names: tuple[str, ...], which: ColumnElement[bool]) -> Iterator[int]:
+    """Take rows out, some hundred at a time; gives how many each time. Many are looked up at once, before the transactions begin, in
+    which SQLite lets nobody else write: looking may mean going through the whole table. What became different in between stays.
     """
     keys = [table.c[name] for name in names]
-    with ledger.reading() as reading:
-        found = [tuple(row) for row in reading.connection.execute(select(*keys).where(which).limit(_AT_ONCE))]
-    if not found:
-        return 0
-    still = and_(tuple_(*keys).in_(found), which)
-    return ledger.write(None, lambda tx: _remove_events(tx, still) if table is outbox else tx.remove(table, still))
+    went = True
+    while went:  # where nothing went all that was found became different, and is left to the next time
+        with ledger.reading() as reading, _unhurried(reading.connection):
+            found = [tuple(row) for row in reading.connection.execute(select(*keys).where(which).limit(_LOOKED_UP))]
+        went = False
+        for at in range(0, len(found), _AT_ONCE):
+            still = and_(tuple_(*keys).in_(found[at : at + _AT_ONCE]), which)
+            remove = partial(_remove_events, which=still) if table is outbox else partial(_remove, table, still)
+            count = ledger.write(None, remove)
+            went = went or count > 0
+            yield count
+
+
+@contextmanager
+def _unhurried(connection: Connection) -> Iterator[None]:
+    """Looking through a whole table may take longer than a caller of the service waits. Nobody waits for this, and it locks nothing."""
+    if connection.dialect.name != "postgresql":
+        yield
+        return
+    with patient(connection, _LOOK_SECONDS):
+        connection.exec_driver_sql("BEGIN READ ONLY")
+        try:
+            connection.exec_driver_sql(f"SET LOCAL statement_timeout = {_LOOK_SECONDS * 1000}")
+            yield
+        finally:
+            connection.exec_driver_sql("ROLLBACK")
+
+
+def _remove(table: Table, which: ColumnElement[bool], tx: Transaction) -> int:
+    return tx.remove(table, which)
 
 
 def _remove_events(tx: Transaction, which: ColumnElement[bool]) -> int:
@@ -144,18 +180,19 @@ def _whole(newer: Any) -> Any:
 
 
 def _idle(before: int) -> ColumnElement[bool]:
-    """Evidence on which neither a consent nor a contact rests any more."""
-    named = evidence.c.evidence_id
+    """Evidence on which neither a consent nor a contact of its customer rests any more."""
+    named, whose = evidence.c.evidence_id, evidence.c.subject
     rests = or_(
-        exists(select(consents.c.consent_id).where(consents.c.evidence_id == named)),
-        exists(select(contacts.c.reservation_id).where(contacts.c.evidence_id == named)),
+        exists(select(consents.c.consent_id).where(consents.c.subject == whose, consents.c.evidence_id == named)),
+        exists(select(contacts.c.reservation_id).where(contacts.c.subject == whose, contacts.c.evidence_id == named)),
     )
     return and_(evidence.c.recorded_at < before, ~rests)
 
 
 def _delivered(before: datetime) -> ColumnElement[bool]:
     """Old events that every sink which took note of them has got; one that no sink has seen yet stays."""
-    of_it = deliveries.c.number == outbox.c.number
+    told = deliveries.alias("told")  # the few sinks are named, because deliveries are found by sink and number
+    of_it = deliveries.c.sink.in_(select(told.c.sink).distinct()) & (deliveries.c.number == outbox.c.number)
     got = exists(select(deliveries.c.sink).where(of_it, deliveries.c.delivered_at.is_not(None)))
     waits = exists(select(deliveries.c.sink).where(of_it, deliveries.c.delivered_at.is_(None)))
     return and_(outbox.c.at < to_micros(before), got, ~waits)

@@ -22,8 +22,10 @@ class Profile:
 class Standing:
     """What may have changed since a decision was computed, and is therefore read again under the lock.
 
-    `stopped` names the journeys that are stopped; `version` and `epoch` are the customer's (`serving.ledger.subjects`), `marks` tell whether
-    anything changed that concerns all customers, `next_lease` is when the first of the customer's reservations is given back.
+    `stopped` names the journeys that are stopped; `version` and `epoch` are the customer's (`serving.ledger.subjects`), `others` the
+    versions of those whom the shop knows to be the same person, `marks` tell whether
+    anything changed that concerns all customers, `next_lease` is when the first of the customer's reservations is given back, `waits` whether a postponed journey
+    of theirs does.
     """
 
     consents: tuple[Consent, ...] = ()
@@ -34,9 +36,11 @@ class Standing:
     suppressed: bool = False
     paused_until: datetime | None = None
     version: int = 0
+    others: tuple[tuple[str, int], ...] = ()
     epoch: int = 0
     marks: tuple[object, ...] = ()
     next_lease: datetime | None = None
+    waits: bool = False
 
     def holds_in(self, context: Context) -> bool:
         """Whether a decision on this context still stands. Of a stock it matters alone whether anything is left: a unit that

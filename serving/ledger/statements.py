@@ -1,36 +1,91 @@
-"""Statements that every write needs, compiled once: SQLAlchemy takes longer to look one up than SQLite to carry it out."""
+"""Statements that every decision needs, compiled once and handed to the driver: SQLAlchemy takes longer for one than SQLite to carry it out.
+
+Several at once are one round trip in PostgreSQL (its pipeline mode), which is most of what a statement costs there.
+"""
 
 from __future__ import annotations
 
+import sqlite3
+from collections import namedtuple
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Dialect, Row, Select, Table, bindparam, insert, update
+import psycopg
+from sqlalchemy import Connection, Dialect, Select, Table, bindparam, insert, update
 from sqlalchemy.dialects import sqlite
 
 _SQLITE = sqlite.dialect(paramstyle="named")  # both drivers then take values by name
+Step = tuple[str, Mapping[str, Any]]
+"""A statement in the dialect of the connection that it is for, and its values by name."""
+NOTHING: Mapping[str, Any] = {}
 
 
-def add_row(connection: Connection, table: Table, row: Mapping[str, Any]) -> None:
+def run(connection: Connection, *steps: Step) -> list[Any]:
+    """Carry statements out in order; the driver's cursor of each. Raises the driver's errors: `connection_of` explains them."""
+    driver: Any = connection.connection.dbapi_connection
+    if isinstance(driver, sqlite3.Connection):
+        return [_heard(connection, driver, *step) for step in steps]
+    if len(steps) == 1:
+        return [driver.execute(*steps[0])]
+    try:
+        with driver.pipeline():
+            return [driver.execute(*step) for step in steps]
+    except psycopg.Error as error:
+        # psycopg now takes statements for prepared that stood behind the one that failed, and were never looked at.
+        connection.invalidate(error)
+        raise
+
+
+def first(connection: Connection, asked: Select[Any], **values: Any) -> Any:
+    """The first row of a question that is kept as a constant, None without one; its columns come as the driver gives them."""
+    return row_of(asked, run(connection, question(connection.dialect, asked, values))[0])
+
+
+def rows_of(connection: Connection, asked: Any, **values: Any) -> list[Any]:
+    """All rows that answer a question that is kept as a constant."""
+    made = _shape(asked)._make
+    return [made(row) for row in run(connection, question(connection.dialect, asked, values))[0].fetchall()]
+
+
+def row_of(asked: Select[Any], cursor: Any) -> Any:
+    """The first row of a cursor that answers a question, by the names of its columns."""
+    row = cursor.fetchone()
+    return None if row is None else _shape(asked)._make(row)
+
+
+def question(dialect: Dialect, asked: Any, values: Mapping[str, Any] = NOTHING) -> Step:
+    """A statement that is kept as a constant, as a step."""
+    text, own = _compiled(asked, dialect)
+    return text, {**own, **values} if own else values
+
+
+def adding(dialect: Dialect, table: Table, row: Mapping[str, Any]) -> Step:
     """Insert a row with the columns that are given."""
-    connection.exec_driver_sql(_insert(table, tuple(row), connection.dialect), dict(row))
+    return _insert(table, tuple(row), dialect), row
 
 
-def set_columns(connection: Connection, table: Table, key: str, row: Mapping[str, Any]) -> None:
+def setting(dialect: Dialect, table: Table, key: str, row: Mapping[str, Any]) -> Step:
     """Set the columns of the row whose column `key` is as in `row`."""
     names = tuple(name for name in row if name != key)
-    connection.exec_driver_sql(_update(table, key, names, connection.dialect), dict(row))
+    return _update(table, key, names, dialect), row
 
 
-def first(connection: Connection, asked: Select[Any], **values: Any) -> Row[Any] | None:
-    """The first row of a question that is kept as a constant; its columns come as the driver gives them."""
-    return connection.exec_driver_sql(_select(asked, connection.dialect), values).first()
+def _heard(connection: Connection, driver: sqlite3.Connection, text: str, values: Mapping[str, Any]) -> sqlite3.Cursor:
+    """Carried out for those who listen to the engine, too."""
+    dispatch: Any = connection.dispatch
+    for hear in dispatch.before_cursor_execute:
+        hear(connection, None, text, values, None, False)
+    cursor = driver.execute(text, values)
+    for hear in dispatch.after_cursor_execute:
+        hear(connection, cursor, text, values, None, False)
+    return cursor
 
 
 @lru_cache(maxsize=512)
 def _insert(table: Table, names: tuple[str, ...], dialect: Dialect) -> str:
-    return _text(insert(table).values({name: bindparam(name) for name in names}), dialect)
+    # Inline: no RETURNING for a number that nobody asks for.
+    return _text(insert(table).values({name: bindparam(name) for name in names}).inline(), dialect)
 
 
 @lru_cache(maxsize=512)
@@ -42,9 +97,21 @@ def _update(table: Table, key: str, names: tuple[str, ...], dialect: Dialect) ->
 
 
 @lru_cache(maxsize=512)
-def _select(asked: Select[Any], dialect: Dialect) -> str:
-    return _text(asked, dialect)
+def _compiled(asked: Any, dialect: Dialect) -> tuple[str, dict[str, Any]]:
+    """The text, and the values that the statement brings itself."""
+    made = asked.compile(dialect=_named(dialect))
+    return str(made), {name: value for name, value in made.params.items() if value is not None}
+
+
+@lru_cache(maxsize=512)
+def _shape(asked: Any) -> Any:
+    names = [str(name) for name in asked.selected_columns.keys()]  # noqa: SIM118 - a collection of columns is no mapping
+    return namedtuple("Row", names, rename=True)  # noqa: PYI024 - the names are known only here
 
 
 def _text(made: Any, dialect: Dialect) -> str:
-    return str(made.compile(dialect=_SQLITE if dialect.name == "sqlite" else dialect))
+    return str(made.compile(dialect=_named(dialect)))
+
+
+def _named(dialect: Dialect) -> Dialect:
+    return _SQLITE if dialect.name == "sqlite" else dialect

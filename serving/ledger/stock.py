@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Table, exists, func, or_, select
+from sqlalchemy import Connection, Table, bindparam, exists, func, or_, select
 
 from arbitration.policy import Resource
 from serving.ledger.engine import Again
 from serving.ledger.named_locks import RESOURCES, hold
 from serving.ledger.schema import contacts, shop_contacts, to_micros
+from serving.ledger.statements import question, run
 
 
 class SoldOut(Again):
@@ -34,23 +36,30 @@ def uses_of(connection: Connection, resource: Resource, now: datetime) -> int:
     Those reserved for later count, because they will be within the same days as the next one. What was decided here and
     came back with the shop's tables counts once.
     """
-    since, own = to_micros(now - timedelta(days=resource.per_days)), contacts.c
-    holds = or_(own.state == "confirmed", (own.state == "reserved") & (own.lease_until > to_micros(now)))
+    named = (("offer", resource.offer), ("journey", resource.journey), ("channel", resource.channel))
+    wanted = {name: value for name, value in named if value is not None}
+    since = to_micros(now - timedelta(days=resource.per_days))
+    asked = question(connection.dialect, _uses(tuple(wanted)), {"since": since, "now": to_micros(now), **wanted})
+    return int(run(connection, asked)[0].fetchone()[0])
+
+
+@lru_cache
+def _uses(wanted: tuple[str, ...]) -> Any:
+    """The question for the uses of a resource that is named by these columns."""
+    own = contacts.c
+    holds = or_(own.state == "confirmed", (own.state == "reserved") & (own.lease_until > bindparam("now")))
     back = (own.decision_id == shop_contacts.c.decision_id) & (own.channel == shop_contacts.c.channel) & holds
     again = exists(select(1).select_from(contacts).where(back).correlate(shop_contacts))
-    decided = _counted(contacts, resource, since).where(holds)
-    known = _counted(shop_contacts, resource, since).where(~again)
-    asked = select(decided.scalar_subquery() + known.scalar_subquery())
-    return int(connection.execute(asked).scalar_one())
+    decided = _counted(contacts, wanted).where(holds)
+    known = _counted(shop_contacts, wanted).where(~again)
+    return select(decided.scalar_subquery() + known.scalar_subquery())
 
 
-def _counted(table: Table, resource: Resource, since: int) -> Any:
+def _counted(table: Table, wanted: tuple[str, ...]) -> Any:
     """The question how many contacts of a table fit; the most particular index is named for SQLite, which knows no statistics of a
     new file.
     """
-    named = (("offer", resource.offer), ("journey", resource.journey), ("channel", resource.channel))
-    wanted = [(name, value) for name, value in named if value is not None]
-    fits = [table.c[name] == value for name, value in wanted]
-    asked = select(func.count()).select_from(table).where(*fits, table.c.sent_at > since)
-    index = f"INDEXED BY {table.name}_of_{wanted[0][0]}" if wanted else ""
+    fits = [table.c[name] == bindparam(name) for name in wanted]
+    asked = select(func.count()).select_from(table).where(*fits, table.c.sent_at > bindparam("since"))
+    index = f"INDEXED BY {table.name}_of_{wanted[0]}" if wanted else ""
     return asked.with_hint(table, index, "sqlite") if index else asked

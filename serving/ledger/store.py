@@ -8,16 +8,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from sqlalchemy import Connection
-
 from arbitration.errors import LedgerError
 from serving.clock import Clock
 from serving.ledger import subjects
-from serving.ledger.engine import Again, connection_of, open_engine, transaction
+from serving.ledger.engine import Again, Open, connection_of, open_engine, opened
 from serving.ledger.keyring import Keyring
 from serving.ledger.migrate import bring_up
 from serving.ledger.place import Address, Place
-from serving.ledger.reading import Reading
+from serving.ledger.reading import Reading, asked_marks
 from serving.ledger.schema import to_micros
 from serving.ledger.transaction import Transaction
 
@@ -56,11 +54,11 @@ class Ledger:
         It holds the customer's lock, and in SQLite the whole ledger's. Threads of this process take turns there: SQLite's own
         waiting is by chance, and under load some would wait in vain. Raises `LedgerError`; `Again` when another try may succeed.
         """
-        with self._turns(), transaction(self.engine, self.place) as connection:
-            found = self._begin(connection, customer_id)
+        with self._turns(), opened(self.engine, self.place) as begun:
+            found = self._begin(begun, customer_id)
             found.kept_policies = self._policies
             yield found
-            found.finish()
+            begun.last = found.finished()
         self._policies |= found.new_policies  # only now are they committed
 
     def write(self, customer_id: str | None, work: Callable[[Transaction], T]) -> T:
@@ -86,18 +84,16 @@ class Ledger:
         """Give all connections back."""
         self.engine.dispose()
 
-    def _begin(self, connection: Connection, customer_id: str | None) -> Transaction:
+    def _begin(self, begun: Open, customer_id: str | None) -> Transaction:
+        connection, clock = begun.connection, self.clock
         if customer_id is None:
-            return Transaction(connection, self.keyring, self.clock, None, subjects.present(connection, self.clock))
-        subject, server = subjects.lock(connection, customer_id, self.keyring)
-        micros = to_micros(self.clock.now()) if server is None else server + subjects.shift_of(self.clock)
-        return Transaction(
-            connection,
-            self.keyring,
-            self.clock,
-            subject,
-            subjects.moment_of(subject, micros, declared=self.clock.declared),
-        )
+            begun.begin()
+            return Transaction(connection, self.keyring, clock, None, subjects.present(connection, clock))
+        marks = asked_marks(connection.dialect, self.keyring, customer_id)
+        subject, server, told = subjects.lock(begun, customer_id, self.keyring, marks)
+        micros = to_micros(clock.now()) if server is None else server + subjects.shift_of(clock)
+        at = subjects.moment_of(subject, micros, declared=clock.declared)
+        return Transaction(connection, self.keyring, clock, subject, at, marks=tuple(told[0].fetchone()))
 
     @contextmanager
     def _turns(self) -> Iterator[None]:

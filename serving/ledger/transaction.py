@@ -11,29 +11,32 @@ from sqlalchemy import ColumnElement, Connection, Table, delete, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from serving.clock import Clock
-from serving.ledger import auditing, schema
-from serving.ledger.bookkeeping import outbox
+from serving.ledger import auditing, schema, subjects
+from serving.ledger.bookkeeping import audit, outbox
 from serving.ledger.keyring import Keyring
 from serving.ledger.packing import packed, summary_in
 from serving.ledger.reading import Reading
 from serving.ledger.rows import DecisionRow, OutcomeRow
 from serving.ledger.schema import from_micros, to_micros
-from serving.ledger.statements import add_row, set_columns
-from serving.ledger.subjects import Subject
+from serving.ledger.statements import Step, adding, setting
+from serving.ledger.subjects import Other, Subject
 
 
 class Transaction(Reading):
     """Reads and writes under the customer's lock. `now` was taken under it: nothing that was committed before is later.
 
     `subject` is None where no customer is concerned. Every row that is written goes through `put`, `change` or `remove`, which note
-    it for the audit; `emit` adds an event to the outbox. All of it is committed together or not at all.
+    it for the audit; `emit` adds an event to the outbox. All of it is committed together or not at all. `put` may wait: rows reach
+    the database before the next question, or with the commit. `marks` are those of the customer as they were behind the lock.
     """
 
     def __init__(
-        self, connection: Connection, keyring: Keyring, clock: Clock, subject: Subject | None, now: int
-    ) -> None:
+        self, connection: Connection, keyring: Keyring, clock: Clock, subject: Subject | None, now: int,
+        *, marks: tuple[object, ...] = (),
+    ) -> None:  # fmt: skip
         super().__init__(connection, keyring, clock)
-        self.subject, self.at = subject, now
+        self.subject, self.at, self._marks = subject, now, marks
+        self._waiting: list[Step] = []
         self.epoch = subject.epoch if subject else 0
         self.kept_policies: frozenset[str] = frozenset()
         self.new_policies: set[str] = set()
@@ -57,11 +60,37 @@ class Transaction(Reading):
             raise RuntimeError("this transaction concerns no customer")
         return self.subject.id
 
+    def others_of(self, customer_id: str) -> tuple[Other, ...]:
+        """Who else is the same person: of two who decide for one person under two names the second sees what the first did."""
+        return subjects.others_of(self.connection, customer_id, locked=True)
+
+    def is_at(self, version: int, others: tuple[tuple[str, int], ...]) -> bool:
+        """Whether nothing was written about the customer and their other names since these were their versions."""
+        if self.subject is None or self.subject.version != version:
+            return False
+        return not others or subjects.versions_of(self.others_of(self.subject.customer_id)) == others
+
+    @property
+    def connection(self) -> Connection:
+        """What questions are put to; what waited is written first."""
+        self.run()
+        return self._connection
+
+    def run(self, *steps: Step) -> list[Any]:
+        """Carry out what waited and these statements, in PostgreSQL in one round trip; the driver's cursor of each of these."""
+        before, self._waiting = self._waiting, []
+        return super().run(*before, *steps)[len(before) :] if before or steps else []
+
+    def marks(self, customer_id: str) -> tuple[object, ...]:
+        """Those of the locked customer were asked for together with the lock."""
+        own = self.subject is not None and self.subject.customer_id == customer_id
+        return self._marks if own else super().marks(customer_id)
+
     def put(self, table: Table, values: Mapping[str, Any]) -> None:
         """Insert one row."""
-        row = {column.name: values.get(column.name) for column in table.columns}
+        row = {name: values.get(name) for name in auditing.columns_of(table)}
         given = {name: value for name, value in row.items() if name in values}
-        add_row(self.connection, table, given)
+        self._waiting.append(adding(self.dialect, table, given))
         self._note(table, row)
 
     def change(self, table: Table, which: ColumnElement[bool], values: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -132,19 +161,28 @@ class Transaction(Reading):
     @property
     def key(self) -> bytes:
         """The locked customer's key. Raises `Erased`."""
-        return self.keyring.unwrapped(self.subject.wrapped if self.subject else None)
+        return self.keyring.unwrapped(self.subject.wrapped if self.subject else None, self.owner)
 
-    def finish(self) -> None:
-        """Write what goes along: the customer's version, the events, the audit entry. Called once, before the commit."""
-        if not (self._entries or self._events or self._settings):
-            return
-        version = self._advance()
-        owner = self.subject.id if self.subject else "shop"
-        for event in self._events:
-            values = event | {"event_id": self.keyring.new_id("e"), "subject": owner, "version": version, "at": self.at}
-            add_row(self.connection, outbox, values)
-        lane = auditing.lane_of(self.subject.id if self.subject else None)
-        auditing.append(self.connection, self.keyring.audit, lane, self.at, list(self._entries.values()))
+    def finished(self) -> list[Step]:
+        """What is still to be written, with what goes along: the customer's version, the events, the audit entry. Called once, before
+        the commit.
+        """
+        if self._entries or self._events or self._settings:
+            version, dialect = self._advance(), self.dialect
+            owner = self.subject.id if self.subject else "shop"
+            for event in self._events:
+                told = event | {
+                    "event_id": self.keyring.new_id("e"),
+                    "subject": owner,
+                    "version": version,
+                    "at": self.at,
+                }
+                self._waiting.append(adding(dialect, outbox, told))
+            lane = auditing.lane_of(self.subject.id if self.subject else None)
+            end = auditing.end_of(dialect, self.run, lane)
+            entry = auditing.entry_after(end, self.keyring.audit, lane, self.at, list(self._entries.values()))
+            self._waiting.append(adding(dialect, audit, entry))
+        return self._waiting
 
     def _advance(self) -> int:
         if self.subject is None:
@@ -155,7 +193,8 @@ class Transaction(Reading):
         if self._settings:
             self.change(table, table.c.subject == self.subject.id, values | self._settings)
         else:
-            set_columns(self.connection, table, "subject", values | {"subject": self.subject.id})
+            row = values | {"subject": self.subject.id}
+            self._waiting.append(setting(self.dialect, table, "subject", row))
             if (
                 self.subject.version == 0
             ):  # the audit names every customer, with the first thing that is written about them

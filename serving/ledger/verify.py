@@ -157,7 +157,7 @@ def _opens(row: Mapping[str, Any], keyring: Keyring) -> bool:
     if row["erased_at"] is not None:
         return row["customer_id"] is None and row["sealing_key"] is None
     try:
-        keyring.unwrapped(row["sealing_key"])
+        keyring.unwrapped(row["sealing_key"], row["subject"])
     except (LedgerError, TypeError):
         return False
     return row["customer_id"] is not None

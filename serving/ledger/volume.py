@@ -18,9 +18,10 @@ from arbitration.errors import LedgerError
 from arbitration.policy import Journey, Policy
 from serving.ledger.bookkeeping import stops, volumes
 from serving.ledger.engine import Again
-from serving.ledger.named_locks import JOURNEYS, hold
-from serving.ledger.reading import Reading
+from serving.ledger.named_locks import JOURNEYS, hold, holding
+from serving.ledger.reading import STOPPED, Reading
 from serving.ledger.schema import from_micros
+from serving.ledger.statements import Step, question
 from serving.ledger.transaction import Transaction
 
 BY_ITSELF = "dirigent"
@@ -70,10 +71,13 @@ def count(tx: Transaction, journey: str, policy: Policy) -> Stop | None:
     if found is None:
         return None
     limit = limit_of(found, policy)
-    hold(tx.connection, JOURNEYS, journey, shared=limit is None)
-    if journey in tx.stopped():
+    locks = holding(tx.dialect, JOURNEYS, journey, shared=limit is None)
+    # Counted together with asking whether it is stopped, which is one round trip less; where it is, this is undone.
+    counting = [] if limit is None else [_adding_one(tx, journey)]
+    stopped, *counted = tx.run(*locks, question(tx.dialect, STOPPED), *counting)[len(locks) :]
+    if journey in {row[0] for row in stopped}:
         raise Stopped("a journey was stopped at this moment", mend="ask again")
-    number = _add(tx, journey, 1) if limit is not None else 0
+    number = counted[0].fetchone()[0] if counted else 0
     if limit is None or number < limit:
         return None
     if number > limit:
@@ -141,11 +145,10 @@ def purge(tx: Transaction) -> int:
     return int(tx.connection.execute(delete(volumes).where(volumes.c.hour < _hour(tx.now() - KEPT))).rowcount)
 
 
-def _add(tx: Transaction, journey: str, contacts: int) -> int:
-    """Add to the hour's count. Returns the count."""
-    asked = _ADD_IN_POSTGRES if tx.connection.dialect.name == "postgresql" else _ADD_IN_SQLITE
-    values = {"its_journey": journey, "its_hour": tx.at // _HOUR, "more": contacts}
-    return int(tx.connection.execute(asked, values).scalar_one())
+def _adding_one(tx: Transaction, journey: str) -> Step:
+    """Add to the hour's count, and tell it."""
+    asked = _ADD_IN_POSTGRES if tx.dialect.name == "postgresql" else _ADD_IN_SQLITE
+    return question(tx.dialect, asked, {"its_journey": journey, "its_hour": tx.at // _HOUR, "more": 1})
 
 
 def _hour(moment: datetime) -> int:

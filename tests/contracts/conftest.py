@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -33,12 +34,15 @@ def empty_database(postgres):
 
 
 @pytest.fixture(params=STORES)
-def named(request, tmp_path) -> Path | str:
+def named(request, tmp_path) -> Iterator[Path | str]:
     """Where an empty ledger lies: a file's path, or a URL."""
     if request.param == "sqlite":
-        return tmp_path / "ledger.db"
+        yield tmp_path / "ledger.db"
+        return
     postgres, template = request.getfixturevalue("postgres"), request.getfixturevalue("empty_database")
-    return postgres.new_database(template)
+    url = postgres.new_database(template)
+    yield url
+    postgres.drop_database(url)
 
 
 @pytest.fixture

@@ -8,13 +8,13 @@ import threading
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import insert, select, text
 
 from features.home import Home
 from serving.clock import Clock
 from serving.ledger import bookkeeping, contacts, requests, retention, schema
 from serving.ledger.anchors import anchor, anchor_when_due, anchors_in, path_of
-from serving.ledger.auditing import LEFT_OUT, SHOP_LANE, append
+from serving.ledger.auditing import LEFT_OUT, SHOP_LANE, end_of, entry_after
 from serving.ledger.chain import Finding
 from serving.ledger.rows import Answer
 from serving.ledger.schema import METADATA
@@ -166,7 +166,9 @@ def test_who_owns_the_audit_key_but_not_the_anchors_cannot_write_a_chain_anew(fu
     execute(full, "DELETE FROM audit WHERE lane = :lane", lane=SHOP_LANE)
     with full.writing() as tx:
         for row in rows:
-            append(tx.connection, KEYRING.audit, SHOP_LANE, row.at + 1, json.loads(row.entries))
+            end = end_of(tx.dialect, tx.run, SHOP_LANE)
+            entry = entry_after(end, KEYRING.audit, SHOP_LANE, row.at + 1, json.loads(row.entries))
+            tx.connection.execute(insert(bookkeeping.audit), entry)
     assert verify(full.address).holds
     assert first(full, path_of(home)).what == "replaced"
 

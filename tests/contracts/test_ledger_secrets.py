@@ -12,7 +12,7 @@ from sqlalchemy import delete, update
 
 from arbitration.errors import InputError, LedgerError, StateError
 from features.home import Home
-from serving.ledger import bookkeeping
+from serving.ledger import auditing, bookkeeping
 from serving.ledger.archive import Archive, Kept
 from serving.ledger.key_marks import marks_of
 from serving.ledger.keyring import Erased, Keyring
@@ -126,6 +126,38 @@ def test_a_sealed_part_that_was_moved_to_another_decision_is_refused(filled, par
         reading.decision("d-1")
     with filled.reading() as reading:
         assert reading.decision("d-2") is not None
+
+
+def test_keys_that_were_swapped_between_customers_open_nothing_and_are_found(filled):
+    before = {one.customer_id: one for one in rows_of(filled, subjects)}
+    with filled.writing() as tx:
+        for name, other in (("c1", "c2"), ("c2", "c1")):
+            mine, theirs = subjects.c.subject == before[name].subject, before[other].sealing_key
+            tx.connection.execute(update(subjects).where(mine).values(sealing_key=theirs))
+    with filled.reading() as reading:
+        for name in ("d-1", "d-3"):
+            with pytest.raises(LedgerError, match="the key of a customer cannot be opened") as caught:
+                reading.decision(name)
+            assert not isinstance(caught.value, Erased)
+    with pytest.raises(LedgerError, match="the key of a customer"), filled.writing("c1") as tx:
+        tx.add_decision(decision(4))
+    with Archive(filled.address) as archive:
+        assert {found.inputs for found in archive.kept(archive.numbers(), whole=False)} == {None}
+    found = verify(filled.address)
+    assert {(it.what, it.table, it.key) for it in found.shown} == {
+        ("altered", "subjects", auditing.key_of(subjects, {"subject": one.subject})) for one in before.values()
+    }
+
+
+def test_a_key_is_wrapped_for_one_customer_and_a_sealed_record_is_no_key(filled):
+    keyring = filled.keyring
+    wrapped = keyring.new_key("s-1")
+    assert keyring.unwrapped(wrapped, "s-1") != keyring.unwrapped(keyring.new_key("s-1"), "s-1")
+    for subject in ("s-2", "", "key"):
+        with pytest.raises(LedgerError):
+            keyring.unwrapped(wrapped, subject)
+    with pytest.raises(LedgerError):
+        keyring.unwrapped(keyring.seal(keyring.master, bytes(32), "s-1"), "s-1")
 
 
 def test_a_row_under_another_id_is_refused(filled):

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import delete, insert
+from sqlalchemy import delete, insert, select
 
 from arbitration.codec import canonical_json, canonical_text, encode
 from arbitration.domain import Consent, Context, CustomerId
-from serving.ledger import contacts, rights, schema
+from serving.ledger import contacts, retention, rights, schema
 from serving.ledger.bookkeeping import deliveries, outbox, requests
 from serving.ledger.evidence_gaps import evidence_gaps
 from serving.ledger.requests import remember
@@ -134,6 +135,59 @@ def test_what_became_young_between_the_look_and_the_lock_stays(ledger, monkeypat
 def test_nothing_can_be_kept_for_less_than_a_repeated_call_needs():
     with pytest.raises(ValueError, match="more than a day"):
         Retention(answers=1)
+
+
+def test_decisions_are_kept_as_long_as_the_contacts_that_rest_on_them():
+    with pytest.raises(ValueError, match="decisions are kept for 90 days and contacts for 400: keep decisions as long"):
+        Retention(decisions=90)
+    assert Retention(decisions=90, contacts=90).decisions == 90
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_a_decision_stays_until_the_last_contact_that_it_led_to_has_gone(ledger, dry_run):
+    with ledger.writing("c1") as tx:
+        tx.add_decision(decision())
+        send(tx, at=NOW + 10 * 24 * HOUR)
+        tx.add_decision(decision(2))
+    later(ledger, 401)
+    assert retain(ledger, dry_run=dry_run) == NOTHING | {"decisions": 1}
+    later(ledger, 10)
+    assert retain(ledger, dry_run=dry_run) == NOTHING | {"contacts": 1, "decisions": 1 + dry_run}
+
+
+def test_many_rows_go_in_many_small_transactions_and_are_looked_up_seldom(ledger, monkeypatch):
+    monkeypatch.setattr(retention, "_AT_ONCE", 3)
+    monkeypatch.setattr(retention, "_LOOKED_UP", 9)
+    with ledger.writing("c1") as tx:
+        for number in range(20):
+            tx.add_decision(decision(number))
+    later(ledger, 401)
+    said: list[str] = []
+    assert retain(ledger, progress=said.append)["decisions"] == 20
+    assert [it for it in said if it.startswith("decisions")] == [f"decisions, {n}" for n in (3, 6, 9, 12, 15, 18, 20)]
+    audited(ledger)
+
+
+def test_looking_goes_through_one_table_at_most_once_and_asks_the_others_by_index(ledger):
+    """SQLite says so in its plan. PostgreSQL is kept from going through a table wherever it has an index for it."""
+    kept, now = Retention(), NOW + timedelta(days=2000)
+    looks = [(rule.table, rule.which) for rule in retention.rules_of(kept, now)]
+    with ledger.reading() as reading:
+        connection = reading.connection
+        for table, which in [*looks, (outbox, retention._delivered(now))]:
+            asked = select(table.primary_key.columns[0]).where(which)
+            text = str(asked.compile(ledger.engine, compile_kwargs={"literal_binds": True}))
+            if ledger.place.is_sqlite:
+                plan = [row[-1] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}")]
+                through = re.findall(r"^SCAN (\w+)", "\n".join(plan), re.MULTILINE)
+            else:
+                for way in ("seqscan", "hashjoin", "mergejoin", "material"):
+                    connection.exec_driver_sql(f"SET enable_{way} = off")
+                plan = [row[0] for row in connection.exec_driver_sql(f"EXPLAIN {text}")]
+                through = re.findall(r"Seq Scan on (\w+)", "\n".join(plan))
+            others = [name for name in through if name not in (table.name, "told")]
+            assert others == [], (table.name, plan)
+            assert through.count(table.name) <= 1, (table.name, plan)
 
 
 def contact(tx, evidence_id: str | None, channel: str = "push", decision_id: str = "d-1") -> None:

@@ -75,10 +75,14 @@ def test_an_outcome_that_the_store_refuses_for_another_reason_is_asked_for_again
 
 def test_an_outcome_leaves_no_name_that_its_caller_chose(runtime):
     name = b"kunde-x7q-4711"
-    body = told(1, "d-1").replace(b"o-1", name)
+    body = told(1, "d-1").replace(b"o-1", name).replace(b"d-1", name + b"-d").replace(b"esp", name + b"-esp")
     first = report(runtime, body)
     assert first == report(runtime, body)
-    assert json.loads(first[1]) == {"id": name.decode(), "source": "esp", "decision_id": "d-1", "matched": False}
+    answered = {"id": name.decode(), "source": f"{name.decode()}-esp", "decision_id": f"{name.decode()}-d"}
+    assert json.loads(first[1]) == answered | {"matched": False}
+    with pytest.raises(Problem, match="used before"):
+        report(runtime, body.replace(b"opened", b"clicked"))
+    assert len(rows_of(runtime.ledger, schema.outcomes)) == 1
     with runtime.ledger.reading() as reading:
         for table in schema.METADATA.sorted_tables:
             for row in reading.connection.execute(select(table)):

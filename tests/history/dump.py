@@ -18,7 +18,7 @@ from serving.ledger import bookkeeping, schema
 from serving.ledger.auditing import digest_of, key_of
 from serving.ledger.keyring import Keyring
 from serving.ledger.packing import unpacked
-from serving.ledger.requests import hidden
+from serving.ledger.requests import hidden, veiled
 from serving.ledger.schema import to_micros
 from serving.ledger.store import Ledger
 
@@ -26,7 +26,7 @@ Row = dict[str, Any]
 
 
 def dump(
-    ledger: Ledger, policy: Policy, file: Path, *, verified: int, reported: Collection[tuple[str, str]] = ()
+    ledger: Ledger, policy: Policy, file: Path, *, verified: int, reported: Collection[tuple[str, str, str]] = ()
 ) -> None:
     """Write the whole ledger to `file`; `verified` is the exit code of its verification, `reported` as in `rows_of`."""
     with ledger.reading() as reading, file.open("w") as out:
@@ -35,15 +35,18 @@ def dump(
         out.write(json.dumps({"table": "verify", "exit": verified}) + "\n")
 
 
-def outcomes_in(lines: Iterable[Row]) -> set[tuple[str, str]]:
-    """Source and id of every outcome that a history tells of."""
-    return {(line["source"], line["id"]) for line in lines if (line["kind"], line["phase"]) == ("outcome", "ask")}
+def outcomes_in(lines: Iterable[Row]) -> set[tuple[str, str, str]]:
+    """Source, id and decision of every outcome that a history tells of."""
+    asked = (line for line in lines if (line["kind"], line["phase"]) == ("outcome", "ask"))
+    return {(line["source"], line["id"], line["decision_id"]) for line in asked}
 
 
 def rows_of(
-    connection: Connection, keyring: Keyring, policy: Policy, reported: Collection[tuple[str, str]] = ()
+    connection: Connection, keyring: Keyring, policy: Policy, reported: Collection[tuple[str, str, str]] = ()
 ) -> Iterator[Row]:
-    """Every row, caps first. The ledger keeps hashes of the ids of outcomes; those of `reported` (source, id) are told in clear."""
+    """Every row, caps first. The ledger keeps hashes of the ids of outcomes, and of those that it could not match also of source and
+    decision; those of `reported` (source, id, decision) are told in clear.
+    """
     orders = _Orders(connection)
     names = {row["subject"]: row["customer_id"] for row in _all(connection, schema.subjects)}
     yield from map(_cap, policy.contact_policy.caps)
@@ -54,9 +57,7 @@ def rows_of(
     yield from _of_shop(connection, names, policy)
     yield from _consents(connection, names, orders)
     yield from _rights(connection, names, orders)
-    yield from _outcomes(
-        connection, orders, {(source, hidden(keyring, source, "outcomes", name)): name for source, name in reported}
-    )
+    yield from _outcomes(connection, orders, _Clear(connection, keyring, reported))
 
 
 class _Orders:
@@ -141,7 +142,9 @@ def _decisions(
 def _answer(keyring: Keyring, wrapped: bytes | None, row: Row) -> bytes | None:
     """The answer that was given; None where its customer was erased."""
     try:
-        return unpacked(keyring.open(keyring.unwrapped(wrapped), row["answer"], f"{row['decision_id']}.answer"))
+        return unpacked(
+            keyring.open(keyring.unwrapped(wrapped, row["subject"]), row["answer"], f"{row['decision_id']}.answer")
+        )
     except LedgerError:
         return None
 
@@ -227,8 +230,22 @@ def _rights(connection: Connection, names: Row, orders: _Orders) -> Iterator[Row
         yield {"table": "rights", "kind": "erasure", "subject": row["subject"], "id": row["erasure_id"], "order": order}
 
 
-def _outcomes(connection: Connection, orders: _Orders, clear: Mapping[tuple[str, str], str]) -> Iterator[Row]:
+class _Clear:
+    """What the hashes in rows of outcomes stand for, as far as histories or decisions tell."""
+
+    def __init__(self, connection: Connection, keyring: Keyring, reported: Collection[tuple[str, str, str]]) -> None:
+        self._names = {hidden(keyring, source, "outcomes", name): (source, name) for source, name, _ in reported}
+        known = {row["decision_id"] for row in _all(connection, schema.decisions)} | {it for _, _, it in reported}
+        self._decisions = {veiled(keyring, "decisions", name): name for name in known}
+
+    def named(self, row: Row) -> Row:
+        """Source, id and decision of a row."""
+        source, name = self._names.get(row["id"], (row["source"], row["id"]))
+        decision_id = self._decisions.get(row["decision_id"], row["decision_id"])
+        return {"source": source, "id": name, "decision_id": decision_id}
+
+
+def _outcomes(connection: Connection, orders: _Orders, clear: _Clear) -> Iterator[Row]:
     for row in _all(connection, schema.outcomes):
-        told = {name: row[name] for name in ("source", "decision_id", "step", "type", "matched")}
-        told["id"] = clear.get((row["source"], row["id"]), row["id"])
+        told = clear.named(row) | {name: row[name] for name in ("step", "type", "matched")}
         yield {"table": "outcomes", **told, "order": orders.first(schema.outcomes, row)}

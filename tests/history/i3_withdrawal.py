@@ -13,6 +13,9 @@ from tests.history.rows import Consent, Contact, Finding, Place, Wish
 from tests.history.seen import Seen
 
 GIVEN, TAKEN = "granted", ("withdrawn", "denied")
+EVERY_CHANNEL = "*"
+"""Stands for all channels in a withdrawal: those of that time and those that come later."""
+EVERY_CHANNEL = "*"
 
 
 class Deed(NamedTuple):
@@ -68,7 +71,8 @@ def _in_real_time(deeds: list[Deed], wishes: list[Wish]) -> Iterator[Finding]:
     by_kind: dict[tuple[str, str, str], list[Wish]] = defaultdict(list)
     for wish in wishes:
         if wish.done or (wish.kind in {"grant", "pause"} and _open(wish.status)):
-            by_kind[wish.kind, wish.channel, wish.purpose].append(wish)
+            for channel in {deed.channel for deed in deeds} if _is_for_all(wish) else (wish.channel,):
+                by_kind[wish.kind, channel, wish.purpose].append(wish)
     # Of the withdrawals before a deed the one that was asked last is the hardest to lift by a grant.
     taken = {key: GreatestBefore((it.answered_at, it.asked_at, it) for it in them) for key, them in by_kind.items()}
     given = {key: GreatestBefore((it.asked_at, it.answered_at, it) for it in them) for key, them in by_kind.items()}
@@ -85,6 +89,11 @@ def _in_real_time(deeds: list[Deed], wishes: list[Wish]) -> Iterator[Finding]:
         pause = _pause_over(deed, by_kind.get(("pause", "", ""), []))
         if pause:
             yield _finding(deed, pause)
+
+
+def _is_for_all(wish: Wish) -> bool:
+    """Whether every channel was taken back. A grant is for one, whatever it says."""
+    return wish.kind == "withdraw" and wish.channel == EVERY_CHANNEL
 
 
 def _pause_over(deed: Deed, pauses: list[Wish]) -> Wish | None:
@@ -112,16 +121,18 @@ def _commits(contact: Contact) -> Iterator[tuple[str, int]]:
         yield "confirmed", contact.settled_order
 
 
-def _behind_consents(contacts: Iterable[Contact], consents: list[Consent]) -> Iterator[Finding]:
+def _behind_consents(contacts: list[Contact], consents: list[Consent]) -> Iterator[Finding]:
     """Contacts committed behind a withdrawal that stands; a shop's own withdrawal holds from its beginning on."""
     standing: dict[tuple[str, str], list[tuple[int, Consent | None]]] = defaultdict(list)
     for row in sorted(consents, key=lambda it: (it.order, it.valid_from)):
-        rows = standing[row.channel, row.purpose]
-        before = rows[-1][1] if rows else None
-        if row.state in TAKEN:
-            rows.append((row.order, row))
-        elif row.state == GIVEN:
-            rows.append((row.order, before if before is not None and row.valid_from < before.valid_from else None))
+        for_all = row.channel == EVERY_CHANNEL and row.state in TAKEN
+        for channel in {contact.channel for contact in contacts} if for_all else (row.channel,):
+            rows = standing[channel, row.purpose]
+            before = rows[-1][1] if rows else None
+            if row.state in TAKEN:
+                rows.append((row.order, row))
+            elif row.state == GIVEN:
+                rows.append((row.order, before if before is not None and row.valid_from < before.valid_from else None))
     for contact in contacts:
         rows = standing.get((contact.channel, contact.purpose), [])
         for deed, order in _commits(contact):

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.history.checker import judge_rows
-from tests.history.small import ANNA, HOUR, R1, R2, T0, Small
+from tests.history.small import ANNA, HOUR, R1, R2, R3, T0, Small
 
 ROOT = Path(__file__).resolve().parents[2]
 Break = Callable[[Small], object]
@@ -58,10 +58,12 @@ BROKEN: dict[str, tuple[str, Break]] = {
     "I3 confirmed after withdrawal": ("I3", lambda it: it.call(1, "withdraw", 290, 299, TAKEN, OK)),
     "I3 a grant that ended before lifts nothing": ("I3", lambda it: (
         it.call(1, "grant", 501, 511, TAKEN, OK), it.call(1, "withdraw", 531, 539, TAKEN, OK))),
+    "I3 after a withdrawal of every channel": ("I3", lambda it: it.call(1, "withdraw", 531, 539, TAKEN | {"channel": "*"}, OK)),
     "I3 after objection": ("I3", lambda it: it.call(1, "object", 531, 539, {"customer": "anna"}, OK)),
     "I3 after erasure": ("I3", lambda it: it.call(1, "erase", 531, 539, {"customer": "anna"}, OK)),
     "I3 in a pause": ("I3", lambda it: it.call(1, "pause", 531, 539, {"customer": "anna", "until": T0 + 32 * HOUR}, OK)),
     "I3 ledger: reserved behind withdrawal": ("I3", lambda it: it.row("consents", order=6).update(channel="sms")),
+    "I3 ledger: reserved behind a withdrawal of every channel": ("I3", lambda it: it.again("consents", {"order": 6}, channel="*")),
     "I3 ledger: confirmed behind withdrawal": ("I3", lambda it: it.again("consents", {"order": 6}, channel="push", order=2)),
     "I3 ledger: a grant from before lifts nothing": ("I3", lambda it: (
         it.row("consents", order=6).update(channel="push"), it.again("consents", {"order": 1}, channel="push", order=8))),
@@ -134,6 +136,13 @@ RIGHT: dict[str, Break] = {
         it.again("consents", {"order": 1}, channel="sms", order=6, valid_from=T0 + 2 * HOUR),
         it.call(1, "grant", 420, None, TAKEN | {"channel": "sms"}, {}),
     ),
+    "grants lift a withdrawal of every channel one by one": lambda it: [
+        it.again("consents", {"order": 6}, channel="*", order=5),
+        *(
+            it.again("consents", {"order": 1}, channel=held["channel"], order=6, valid_from=T0 + 2 * HOUR)
+            for held in (R2, R3)
+        ),
+    ],
     "an answer given again after a withdrawal": lambda it: (
         it.call(1, "withdraw", 311, 312, TAKEN, OK), it.again("consents", {"order": 6}, channel="push", order=3),
         it.call(1, "grant", 313, 314, TAKEN, OK), it.again("consents", {"order": 1}, channel="push", order=4, valid_from=T0 + HOUR),

@@ -9,7 +9,17 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 
-from arbitration.domain import Consent, Contact, Context, CustomerId, Estimate, Estimates, Offer, Trigger
+from arbitration.domain import (
+    EVERY_CHANNEL,
+    Consent,
+    Contact,
+    Context,
+    CustomerId,
+    Estimate,
+    Estimates,
+    Offer,
+    Trigger,
+)
 from arbitration.policy import (
     BusinessName,
     Cap,
@@ -202,7 +212,7 @@ def _features(dice: Random) -> dict[str, Any]:
 
 def _consent(dice: Random, channels: list[str], now: datetime) -> Consent:
     return Consent(
-        dice.choice([*channels, "fax"]),
+        dice.choice([*channels, "fax", EVERY_CHANNEL]),
         dice.choice(["marketing", "service"]),
         dice.choice(["granted", "denied", "withdrawn"]),
         dice.choice(["consent", "existing_customer_7_3", "contract", "none"]),

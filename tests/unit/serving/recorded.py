@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import zlib
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
@@ -14,13 +13,14 @@ from typing import Any
 from hypothesis import strategies as st
 
 from arbitration.codec import canonical_json, decode, encode
-from arbitration.compact import compact
 from arbitration.decide import decide
 from arbitration.domain import Context, CustomerId, Decision, Estimates
 from arbitration.policy import Policy
 from catalog.loading import version_of
 from serving.answers import answer_of
+from serving.compact import compact
 from serving.ledger.keyring import Keyring
+from serving.ledger.packing import packed
 from serving.ledger.place import Address
 from serving.ledger.rows import Answer
 from serving.ledger.store import Ledger
@@ -108,10 +108,10 @@ def alter(address: Address, **changes: object) -> None:
 def sealed(address: Address, part: str, plain: bytes, *, decision_id: str = "d-0") -> bytes:
     """A part of a decision as its ledger seals it: what somebody who has the keys could put there."""
     with sqlite3.connect(address.place.path) as connection:
-        asked = "SELECT sealing_key FROM subjects JOIN decisions USING (subject) WHERE decision_id = ?"
-        (wrapped,) = connection.execute(asked, (decision_id,)).fetchone()
+        asked = "SELECT sealing_key, subject FROM subjects JOIN decisions USING (subject) WHERE decision_id = ?"
+        wrapped = connection.execute(asked, (decision_id,)).fetchone()
     connection.close()
-    return KEYRING.seal(KEYRING.unwrapped(wrapped), plain, f"{decision_id}.{part}")
+    return KEYRING.seal(KEYRING.unwrapped(*wrapped), plain, f"{decision_id}.{part}")
 
 
 def tampered(address: Address, record: Record, part: str, change: Callable[[Any], object]) -> bytes:
@@ -119,4 +119,4 @@ def tampered(address: Address, record: Record, part: str, change: Callable[[Any]
     plain = json.loads(record.to_parts()[0]) if part == "inputs" else encode(record.decision)
     change(plain)
     told = json.dumps(plain).encode() if part == "inputs" else compact(decode(Decision, plain))
-    return sealed(address, part, zlib.compress(told))
+    return sealed(address, part, packed(told))

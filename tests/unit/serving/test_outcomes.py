@@ -11,10 +11,10 @@ import pytest
 from sqlalchemy import insert
 
 from arbitration.codec import decode, encode
-from arbitration.compact import compact, expand
 from arbitration.domain import Candidate, Context, CustomerId, Decision, SendWindow, Treatment
 from arbitration.gates.case import Case
 from arbitration.policy import BusinessName, Cap
+from serving.compact import compact, expand
 from serving.context import standing_of
 from serving.decisions import consider
 from serving.ledger.packing import packed

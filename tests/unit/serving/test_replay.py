@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import zlib
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -18,6 +17,7 @@ from arbitration.errors import InputError
 from catalog.loading import version_of
 from serving.answers import answer_of
 from serving.ledger.archive import Archive
+from serving.ledger.packing import packed
 from serving.ledger.place import Address
 from serving.records import VERSION, Record
 from serving.replay import BYTES, SUMMARY, Replayer, first_difference
@@ -102,7 +102,7 @@ def test_a_tampered_input_leads_to_another_decision(tmp_path, records):
 )
 def test_what_is_told_beside_the_record_is_checked_too(tmp_path, records, column, value, place):
     path = keep(tmp_path / "ledger.db", records)
-    alter(path, **{column: sealed(path, column, zlib.compress(value)) if column == "answer" else value})
+    alter(path, **{column: sealed(path, column, packed(value)) if column == "answer" else value})
     first, *others = replayed(path)
     assert first.first_difference == place
     assert all(one.identical for one in others)
@@ -120,7 +120,7 @@ def test_another_treatment_in_the_answer_is_found(tmp_path, records):
     path = keep(tmp_path / "ledger.db", records)
     answer = json.loads(answer_of(records[0], POLICY).body())
     answer["action"]["treatment"] = "win_back/email/other"
-    alter(path, answer=sealed(path, "answer", zlib.compress(json.dumps(answer).encode())))
+    alter(path, answer=sealed(path, "answer", packed(json.dumps(answer).encode())))
     assert replayed(path)[0].first_difference == "(answer) action.treatment"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from datetime import timedelta
 
 import pytest
 
@@ -12,7 +13,10 @@ from serving import rights as calls
 from serving.forgetting import finish_erasures, finish_in_background, reconcile
 from serving.ledger import rights as ledger_rights
 from serving.ledger.bookkeeping import requests
-from tests.small_shop import LEAVING, NAMES
+from serving.ledger.schema import shop_aliases, to_micros
+from serving.ledger.verify import verify
+from tests.contracts.conftest import decision, hold
+from tests.small_shop import AS_OF, LEAVING, NAMES
 from tests.unit.serving.test_rights import runtime, said, standing, template, told
 
 __all__ = ["runtime", "template"]
@@ -81,3 +85,20 @@ def test_a_report_about_nobody_leaves_no_name_that_its_caller_chose(runtime):
         kept = [tuple(row) for row in reading.connection.execute(requests.select())]
     assert len(kept) == 2
     assert LEAVING not in repr(kept)
+
+
+def test_erasing_forgets_who_spoke_under_an_alias_too_and_nobody_else(runtime):
+    at, names = to_micros(AS_OF - timedelta(days=9)), ("cookie:abc", "cookie:other")
+    alias = {"alias_type": "cookie", "alias": "abc", "valid_from": at, "customer_id": LEAVING}
+    for number, name in enumerate(names):
+        with runtime.ledger.writing(name) as tx:
+            tx.add_decision(decision(number, customer=name))
+            hold(tx, f"d-{number}")
+    with runtime.ledger.writing() as tx:
+        tx.connection.execute(shop_aliases.insert().values(alias))
+    first = calls.receive_erasure(runtime, said(id="e", reason="unlawful"))
+    with runtime.ledger.reading() as reading:
+        assert [reading.subject_of(name) is None for name in (LEAVING, *names)] == [True, True, False]
+        assert reading.is_suppressed("cookie:abc")
+    assert calls.receive_erasure(runtime, said(id="e", reason="unlawful")) == first
+    assert verify(runtime.ledger.address).holds
