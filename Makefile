@@ -3,7 +3,9 @@ PYTHON  ?= python3
 RUN      = .venv/bin
 COMPILE  = $(PYTHON) -m scripts.installer pip compile --quiet --universal --python-version 3.11 --generate-hashes \
            --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $(LOCK_FLAGS) pyproject.toml
-PYTEST   = $(RUN)/python -m pytest -n 2 --dist loadfile --durations 10
+# Tests start many processes: each would compile all that it imports anew if it might not keep what it compiled.
+# Files run in the order of tests/order.py.
+PYTEST   = PYTHONDONTWRITEBYTECODE= $(RUN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 10
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-long test-floors check serve bench bench-reliability lock sbom clean environment-demo environment-dev system-programs

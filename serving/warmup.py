@@ -6,6 +6,7 @@ hints that are evaluated on first use and templates have all been dealt with.
 
 from __future__ import annotations
 
+import gc
 import json
 from dataclasses import replace
 
@@ -48,13 +49,24 @@ from serving.weighing import weigh
 
 _CLIENT = Client("rehearsal", "admin")
 _CUSTOMERS = 5
+_YOUNG = 50_000
 
 
 def ready(settings: Settings) -> Runtime:
     """A runtime that is built, checked and rehearsed. Raises a `DirigentError` when something needed is missing."""
     runtime = build(settings)
     warm_up(runtime)
+    settle()
     return runtime
+
+
+def settle() -> None:
+    """Keep the collector of garbage away from what stays: modules, models and policy are looked through no more, and the rest only when
+    a few decisions' worth of objects have come together. It took a tenth of every decision.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_YOUNG)
 
 
 def warm_up(runtime: Runtime) -> None:

@@ -9,10 +9,16 @@ from pathlib import Path
 import pytest
 
 from features.home import Home
+from tests.order import arranged
 from tests.own_postgres import postgres
 from tests.own_redis import redis
 
 __all__ = ["postgres", "redis", "shop_home"]
+
+
+@pytest.hookimpl(trylast=True)  # once those that are not asked for are left out
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items[:] = arranged(items)
 
 
 @pytest.fixture(scope="session")

@@ -24,6 +24,10 @@ OWNER = "dirigent"
 START_SECONDS = 30
 _PROGRAMS = ("initdb", "postgres")
 _UNPRIVILEGED = ("postgres", "nobody")
+_MEMORY = Path("/dev/shm")  # noqa: S108 - what may be lost with the machine
+_DISK = Path("/tmp")  # noqa: S108 - short, as a socket's folder must be
+_ROOM = 4 * 1024**3
+"""Bytes of memory that must be free to hold a cluster of many databases."""
 
 
 def programs() -> Path | None:
@@ -38,17 +42,19 @@ def programs() -> Path | None:
 class OwnPostgres:
     """One cluster in a temporary folder: loopback only, no password. `remove` when done.
 
-    `url` names the database `dirigent`; `new_database()` makes an empty one and gives its URL. With `durable=False` a
-    commit does not wait for the disk (faster; a SIGKILL of the processes still loses nothing, a power cut would).
+    `url` names the database `dirigent`; `new_database()` makes an empty one and gives its URL. With `in_memory=True` its
+    files lie in memory where that is large, so that no disk is waited for (a SIGKILL of the processes still loses
+    nothing, a power cut would lose all).
     """
 
-    def __init__(self, *, durable: bool = True, max_connections: int = 50, settings: Sequence[str] = ()) -> None:
+    def __init__(self, *, in_memory: bool = False, max_connections: int = 50, settings: Sequence[str] = ()) -> None:
         found = programs()
         if found is None:
             raise FileNotFoundError("initdb and postgres are neither on PATH nor in /usr/lib/postgresql/*/bin")
         self._programs = found
         self._account = _account()
-        self._folder = Path(tempfile.mkdtemp(prefix="own-postgres-", dir="/tmp"))  # short: it holds a socket
+        place = _MEMORY if in_memory and _fits(_MEMORY) else _DISK
+        self._folder = Path(tempfile.mkdtemp(prefix="own-postgres-", dir=place))
         if self._account:
             os.chown(self._folder, self._account.pw_uid, self._account.pw_gid)
         self.data = self._folder / "data"
@@ -57,18 +63,16 @@ class OwnPostgres:
         self._numbers = count(1)
         self._process: subprocess.Popen[bytes] | None = None
         self._create()
-        self._configure(durable, max_connections, settings)
+        self._configure(max_connections, settings)
         self.start()
         self._database("dirigent")
 
-    def _configure(self, durable: bool, max_connections: int, settings: Sequence[str]) -> None:
+    def _configure(self, max_connections: int, settings: Sequence[str]) -> None:
         lines = [
             f"port = {self.port}",
             "listen_addresses = '127.0.0.1'",
             f"unix_socket_directories = '{self._folder}'",
             f"max_connections = {max_connections}",
-            f"fsync = {'on' if durable else 'off'}",
-            f"synchronous_commit = {'on' if durable else 'off'}",
             "restart_after_crash = off",  # what a test kills stays dead until the test starts it
             "timezone = 'UTC'",
             *settings,
@@ -93,6 +97,10 @@ class OwnPostgres:
         name = f"own_{next(self._numbers)}"
         self._database(name, template)
         return self._url(name)
+
+    def drop_database(self, url: str) -> None:
+        """Remove a database of `new_database`, whoever is connected to it."""
+        self._administer(f'DROP DATABASE "{url.rpartition("/")[2]}" WITH (FORCE)')
 
     def start(self) -> None:
         """Start, on the same port over the same data, and wait until connections are accepted. Recovers after a kill."""
@@ -157,9 +165,12 @@ class OwnPostgres:
         ).render_as_string()
 
     def _database(self, name: str, template: str = "template0") -> None:
+        self._administer(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+
+    def _administer(self, statement: str) -> None:
         engine = create_engine(self._url("postgres"), isolation_level="AUTOCOMMIT")
         with engine.connect() as connection:
-            connection.execute(text(f'CREATE DATABASE "{name}" TEMPLATE "{template}"'))
+            connection.execute(text(statement))
         engine.dispose()
 
     def _answers(self) -> bool:
@@ -193,6 +204,10 @@ def _account() -> pwd.struct_passwd | None:
     raise LookupError(f"root cannot run PostgreSQL, and none of the accounts {', '.join(_UNPRIVILEGED)} exists")
 
 
+def _fits(memory: Path) -> bool:
+    return memory.is_dir() and shutil.disk_usage(memory).free > _ROOM
+
+
 def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -218,7 +233,7 @@ def postgres() -> Iterator[OwnPostgres]:
     """One running cluster for the session; a test that stops it starts it again. Take a `new_database()` per test."""
     if programs() is None:
         pytest.skip("PostgreSQL is missing (initdb and postgres); on Debian: apt-get install postgresql")
-    cluster = OwnPostgres()
+    cluster = OwnPostgres(in_memory=True)
     try:
         yield cluster
     finally:

@@ -30,9 +30,10 @@ from benchmarks.reliability.stores import add_options, empty_store
 from features.home import Home
 from features.tables.example import AS_OF
 from serving.auth import Client
-from serving.bootstrap import Runtime, build
+from serving.bootstrap import Runtime
 from serving.decisions import decide_for
 from serving.settings import Settings
+from serving.warmup import ready
 
 BOUND_MS = {"sqlite": 1.5, "postgresql": 3.0}
 WARM = 30
@@ -69,7 +70,7 @@ def measure(shop: Home, named: str | None, folder: Path, *, customers: int) -> R
     folder.mkdir()
     home = own_home(shop, folder)
     with ExitStack() as stack:
-        runtime = build(Settings(home=home.root, as_of=AS_OF, log_level="error", ledger=named))
+        runtime = ready(Settings(home=home.root, as_of=AS_OF, log_level="error", ledger=named))
         stack.callback(runtime.close)
         with runtime.ledger.reading() as reading:
             names = reading.customers(customers + WARM)

@@ -16,7 +16,7 @@ from tests.e2e.service_process import Server, private_home, running
 def server(shop_home: Home, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One service for all tests that leave it as usable as they found it."""
     home = private_home(shop_home, tmp_path_factory.mktemp("e2e") / "home")
-    with running(home, create_key(home, "orchestrator", "orchestrator")) as found:
+    with running(home, create_key(home, "orchestrator", "orchestrator"), forked=True) as found:
         yield found
 
 

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +17,7 @@ from pathlib import Path
 import httpx
 
 from features.home import Home
+from tests.e2e.forked_process import ForkedProcess, forks
 
 ROOT = Path(__file__).resolve().parents[2]
 AS_OF = "2018-01-02T15:00:00+00:00"
@@ -48,7 +49,7 @@ class Server:
     port: int
     key: str
     log: Path
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[bytes] | ForkedProcess
     http: httpx.Client = field(init=False)
 
     def __post_init__(self) -> None:
@@ -73,12 +74,17 @@ def environment(home: Home, port: int, **more: str) -> dict[str, str]:
     return clean | own | more
 
 
-def start(home: Home, key: str, **more: str) -> Server:
-    """Start the service and wait until it says that it is ready."""
+def start(home: Home, key: str, command: Sequence[str] = SERVE, *, forked: bool = False, **more: str) -> Server:
+    """Start the service and wait until it says that it is ready. `forked`: without importing everything anew."""
     port = free_port()
     log = home.root / f"serve-{port}.log"
-    with log.open("wb") as file:
-        process = subprocess.Popen(SERVE, cwd=ROOT, env=environment(home, port, **more), stdout=file, stderr=file)
+    variables = environment(home, port, **more)
+    process: subprocess.Popen[bytes] | ForkedProcess
+    if forked:
+        process = forks().start(["serve"], variables, log)
+    else:
+        with log.open("wb") as file:
+            process = subprocess.Popen(command, cwd=ROOT, env=variables, stdout=file, stderr=file)
     server = Server(home, port, key, log, process)
     until = time.monotonic() + START_SECONDS
     while time.monotonic() < until and process.poll() is None:
@@ -93,8 +99,11 @@ def start(home: Home, key: str, **more: str) -> Server:
 
 
 @contextmanager
-def running(home: Home, key: str, **more: str) -> Iterator[Server]:
-    server = start(home, key, **more)
+def running(
+    home: Home, key: str, command: Sequence[str] = SERVE, *, forked: bool = False, **more: str
+) -> Iterator[Server]:
+    """A service that ends with the block, unless it did before."""
+    server = start(home, key, command, forked=forked, **more)
     try:
         yield server
     finally:

@@ -34,9 +34,10 @@ def alter(home: Home, decision_id: str, part: str, change: Callable[[bytes], byt
     ledger, table, owner = Ledger(home.ledger, keyring_of(home)), schema.decisions, schema.subjects
     with ledger.writing() as tx:
         mine = table.c.decision_id == decision_id
-        asked = select(table.c[part], owner.c.sealing_key).join_from(table, owner, table.c.subject == owner.c.subject)
+        asked = select(table.c[part], owner.c.sealing_key, owner.c.subject)
+        asked = asked.join_from(table, owner, table.c.subject == owner.c.subject)
         row = tx.connection.execute(asked.where(mine)).one()
-        key, about = ledger.keyring.unwrapped(row.sealing_key), f"{decision_id}.{part}"
+        key, about = ledger.keyring.unwrapped(row.sealing_key, row.subject), f"{decision_id}.{part}"
         was = unpacked(ledger.keyring.open(key, row[0], about))
         assert was is not None
         fresh = ledger.keyring.seal(key, packed(change(was)), about)

@@ -19,7 +19,7 @@ STRANGERS = ("none", "empty", "bad", "revoked", "expired", "replaced")
 @pytest.fixture(scope="module")
 def server(shop_home, tmp_path_factory):
     home = private_home(shop_home, tmp_path_factory.mktemp("authorization") / "home")
-    with running(home, create_key(home, "first", "admin"), **LIMITS_OFF) as found:
+    with running(home, create_key(home, "first", "admin"), forked=True, **LIMITS_OFF) as found:
         yield found
 
 

@@ -68,7 +68,7 @@ MEANT = {
 @pytest.fixture(scope="module")
 def server(shop_home, tmp_path_factory):
     home = conspicuous_home(shop_home, tmp_path_factory.mktemp("canaries") / "home")
-    with running(home, create_key(home, "admin", "admin"), **LIMITS_OFF) as found:
+    with running(home, create_key(home, "admin", "admin"), forked=True, **LIMITS_OFF) as found:
         yield found
 
 

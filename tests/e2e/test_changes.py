@@ -47,7 +47,7 @@ def call(
 
 def service(shop, catalog: str):
     home, folder, keys = shop
-    return running(home, keys["jonas"], DIRIGENT_CATALOG=str(folder / catalog))
+    return running(home, keys["jonas"], forked=True, DIRIGENT_CATALOG=str(folder / catalog))
 
 
 def test_a_wider_catalog_starts_only_after_a_second_person_approved_it(shop):

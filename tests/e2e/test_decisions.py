@@ -150,7 +150,7 @@ def test_what_the_caller_knows_better_is_used(server):
     more = {"triggers": [{"journey": "cart_recovery"}], "mode": "dry_run"}
     for household in HOUSEHOLDS[:40]:
         answer = server.decide(fresh(), household, context=situation, **more).json()
-        if answer["outcome"] == "act":
+        if answer["outcome"] == "act" and answer["action"]["arm"] == "exploit":  # the dice may try another journey
             assert answer["action"]["journey"] == "cart_recovery"
             return
     pytest.fail("an open cart moved nobody")
@@ -180,7 +180,7 @@ def test_a_recorded_decision_is_decided_again_to_the_byte(server, acting):
 
 
 def test_the_record_holds_the_answer_and_what_happened_since(server, acting):
-    answer = server.decide(fresh(), next(acting)).json()
+    answer = spoken(server, acting)[2].json()
     outcome(server, answer["decision_id"], "clicked")
     found = server.http.get(f"/v1/decisions/{answer['decision_id']}")
     assert found.status_code == 200
@@ -193,7 +193,8 @@ def test_the_record_holds_the_answer_and_what_happened_since(server, acting):
 @pytest.fixture(scope="module")
 def explained(server, acting):
     """A decision that acts."""
-    return server.decide(fresh(), next(acting), mode="shadow").json()["decision_id"]
+    answers = (server.decide(fresh(), household, mode="shadow").json() for household in acting)
+    return next(answer["decision_id"] for answer in answers if answer["outcome"] == "act")
 
 
 @pytest.mark.parametrize("lang", ["de", "en"])

@@ -53,15 +53,15 @@ def _within(version: str, floor: str) -> bool:
     return f"{version}.".startswith(f"{floor}.")
 
 
-def test_the_service_decides_on_its_floors(shop_home, tmp_path, monkeypatch):
+def test_the_service_decides_on_its_floors(shop_home, tmp_path):
     lowest(tmp_path / "floors.txt", "serving")
     environment = tmp_path / "environment"
     uv("venv", "--quiet", "--python", sys.executable, str(environment))
     python = environment / "bin" / "python"
     uv("pip", "install", "--quiet", "--python", str(python), "-r", str(tmp_path / "floors.txt"))
-    monkeypatch.setattr("tests.e2e.service_process.SERVE", [str(python), *SERVE[1:]])
     home = private_home(shop_home, tmp_path / "home")
-    with running(home, create_key(home, "orchestrator", "orchestrator")) as server:
+    command = [str(python), *SERVE[1:]]
+    with running(home, create_key(home, "orchestrator", "orchestrator"), command) as server:
         assert server.decide("floor-1").status_code == 200
         assert server.http.get("/openapi.json").status_code in {200, 403}
         assert "Traceback" not in server.log.read_text()

@@ -20,7 +20,7 @@ TIGHT = {
 @pytest.fixture(scope="module")
 def server(shop_home, tmp_path_factory):
     home = private_home(shop_home, tmp_path_factory.mktemp("limits") / "home")
-    with running(home, create_key(home, "orchestrator", "orchestrator"), **TIGHT) as found:
+    with running(home, create_key(home, "orchestrator", "orchestrator"), forked=True, **TIGHT) as found:
         yield found
 
 

@@ -21,12 +21,14 @@ from typing import Any
 import pytest
 
 from catalog.loading import EXAMPLE, load_catalog
+from dirigent.features import load_store
 from examples.orchestrator import CHANNELS, Desk, Service, play
-from features.home import Home
+from features import snapshots
+from features.home import Home, silent
 from features.tables.store import open_tables
 from scripts.decision_page import HOUSEHOLD
 from serving.auth import create_key
-from tests.e2e.service_process import AS_OF, ROOT, Server, environment, private_home, start
+from tests.e2e.service_process import AS_OF, ROOT, Server, private_home, start
 
 Answer = dict[str, Any]
 POLICY = load_catalog(EXAMPLE)
@@ -35,18 +37,6 @@ NO_DICE = {"exploration": "0.0", "silence_floor": "0.0", "holdout": "0.0", "stra
 HOUR = 3_600_000_000
 FEATURES_LAST = timedelta(hours=40)
 """Features are loaded anew before they would be too old for a decision, as a shop does every night."""
-NIGHT = """
-import sys
-from datetime import datetime
-from dirigent.features import load_store
-from features import snapshots
-from features.home import Home, silent
-
-home, at = Home.from_environment(), datetime.fromisoformat(sys.argv[1])
-snapshots.snapshot_moments = lambda first, as_of: [as_of]  # the newest alone: nothing is trained here
-snapshots.build_snapshots(home, at)
-load_store(home, at, silent)
-"""
 
 
 class Days(Service):
@@ -60,7 +50,7 @@ class Days(Service):
 
     def _start(self) -> Server:
         told = {"DIRIGENT_AS_OF": self.clock.isoformat(), "DIRIGENT_CATALOG": str(self.catalog)}
-        server = start(self.home, self.key, **told)
+        server = start(self.home, self.key, forked=True, **told)
         self.http = server.http
         return server
 
@@ -68,8 +58,10 @@ class Days(Service):
         self.server.stop()
         self.clock = moment
         if moment - self.loaded_at > FEATURES_LAST:
-            command = [sys.executable, "-c", NIGHT, moment.isoformat()]
-            subprocess.run(command, cwd=ROOT, env=environment(self.home, 1), check=True, capture_output=True)
+            with pytest.MonkeyPatch.context() as patch:  # the newest alone: nothing is trained here
+                patch.setattr(snapshots, "snapshot_moments", lambda _first, as_of: [as_of])
+                snapshots.build_snapshots(self.home, moment)
+            load_store(self.home, moment, silent)
             self.loaded_at = moment
         self.server = self._start()
 

@@ -42,7 +42,8 @@ def line(redis: OwnRedis) -> Iterator[Line]:
 
 @pytest.fixture
 def server(home: Home, line: Line) -> Iterator[Server]:
-    with running(home, create_key(home, "orchestrator", "orchestrator"), DIRIGENT_REDIS=line.address) as found:
+    key = create_key(home, "orchestrator", "orchestrator")
+    with running(home, key, forked=True, DIRIGENT_REDIS=line.address) as found:
         yield found
 
 

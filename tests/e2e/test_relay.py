@@ -32,7 +32,7 @@ def relay(home: Home, *arguments: str) -> subprocess.CompletedProcess[str]:
 def decided(shop_home, tmp_path_factory) -> Home:
     """A home whose service has decided and heard an outcome, and has ended."""
     found = private_home(shop_home, tmp_path_factory.mktemp("relay") / "home")
-    with running(found, create_key(found, "orchestrator", "orchestrator")) as server:
+    with running(found, create_key(found, "orchestrator", "orchestrator"), forked=True) as server:
         decided = [
             server.decide(f"r-{number}", customer).json() for number, customer in enumerate(("1", "2", "1", "3"))
         ]

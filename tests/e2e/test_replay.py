@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 
 from arbitration.codec import canonical_text
-from arbitration.compact import compact, expand
 from arbitration.domain import Decision
 from catalog.loading import EXAMPLE, load_catalog
 from features.home import Home
 from scripts.environment import CONSOLE_SCRIPT
 from serving.auth import create_key
+from serving.compact import compact, expand
 from serving.ledger.changes import Proposal, propose
 from serving.ledger.store import Ledger
 from serving.opening import keyring_of
@@ -64,11 +64,11 @@ def decided(shop_home, tmp_path_factory):
     root = tmp_path_factory.mktemp("replay")
     home = private_home(shop_home, root / "home")
     key = create_key(home, "shop", "orchestrator")
-    with running(home, key) as server:
+    with running(home, key, forked=True) as server:
         first = [server.decide(f"a-{number}", str(number)).json() for number in HOUSEHOLDS]
     catalog = another_catalog(root / "catalog")
     agree(home, catalog)
-    with running(home, key, DIRIGENT_CATALOG=str(catalog)) as server:
+    with running(home, key, forked=True, DIRIGENT_CATALOG=str(catalog)) as server:
         second = [server.decide(f"b-{number}", str(number)).json() for number in HOUSEHOLDS]
         assert {one["versions"]["policy"] for one in first}.isdisjoint(one["versions"]["policy"] for one in second)
         yield server, first, second

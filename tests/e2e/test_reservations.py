@@ -32,6 +32,9 @@ def test_a_decision_holds_a_place_that_is_confirmed_once(server, held):
     assert first.status_code == 200, first.text
     assert (first.json()["state"], first.json()["decision_id"]) == ("confirmed", answer["decision_id"])
     assert post(server, path, epoch=place["epoch"]).content == first.content
+    assert server.http.get(f"/v1/reservations/{place['id']}").content == first.content
+    [shown] = server.http.get(f"/v1/decisions/{answer['decision_id']}").json()["reservations"]
+    assert shown == first.json() | {"treatment": answer["action"]["treatment"]}
     wrong = post(server, path, epoch=place["epoch"] + 1)
     assert (wrong.status_code, wrong.headers["content-type"]) == (409, "application/problem+json")
     assert wrong.json()["type"].endswith("unknown-epoch")
@@ -59,6 +62,7 @@ def test_wrong_calls_are_told_what_is_wrong(server, held):
     answer = next(held)
     place = answer["reservation"]
     assert post(server, "/r-nobody/confirm", epoch=1).status_code == 404
+    assert server.http.get("/v1/reservations/r-nobody").status_code == 404
     for body in ({}, {"epoch": "1"}, {"epoch": 0}, {"epoch": 1, "more": 1}):
         assert post(server, f"/{place['id']}/confirm", **body).status_code == 422, body
     assert post(server, "", request_id="s", decision_id="d-nobody", step=1).status_code == 404
@@ -89,5 +93,7 @@ def test_a_triggered_journey_that_a_cap_keeps_back_is_postponed(server, held):
                 "SELECT state, reason FROM postponed WHERE decision_id = ?", (again["decision_id"],)
             ).fetchone()
         assert row == ("waiting", again["postponed"][0]["reason"])
+        shown = server.http.get(f"/v1/decisions/{again['decision_id']}").json()
+        assert shown["postponed"] == [one | {"state": "waiting"} for one in again["postponed"]]
         return
     pytest.fail("nobody to ask about")

@@ -23,7 +23,7 @@ def server(shop_home, tmp_path_factory):
     home = Home(tmp_path_factory.mktemp("rights") / "home")
     for name in ("tables", "features", "feast", "bundles", "keys"):
         shutil.copytree(shop_home.root / name, home.root / name)
-    with running(home, create_key(home, "privacy", "admin")) as found:
+    with running(home, create_key(home, "privacy", "admin"), forked=True) as found:
         yield found
 
 

@@ -25,7 +25,7 @@ def server(shop_home, tmp_path_factory):
     home = Home(tmp_path_factory.mktemp("schema") / "home")
     for name in ("tables", "features", "feast", "bundles", "keys"):
         shutil.copytree(shop_home.root / name, home.root / name)
-    with running(home, create_key(home, "fuzzer", "admin"), **LIMITS_OFF) as found:
+    with running(home, create_key(home, "fuzzer", "admin"), forked=True, **LIMITS_OFF) as found:
         yield found
 
 

@@ -8,6 +8,7 @@ import socket
 import sqlite3
 import stat
 import subprocess
+from contextlib import closing
 from datetime import UTC, datetime
 
 import pytest
@@ -116,6 +117,18 @@ def test_a_ledger_that_is_no_ledger(home):
     keyring_of(home)
     home.ledger.write_bytes(b"x" * 5000)
     assert "damaged" in refused(home)
+
+
+@pytest.mark.parametrize("verb", [SERVE, [*SERVE[:-1], "verify"]], ids=["serve", "verify"])
+def test_an_earlier_programs_ledger_is_named_and_not_its_missing_keys(home, verb):
+    for name in ("ledger_master", "ledger_audit"):
+        (home.keys / name).unlink(missing_ok=True)
+    with closing(sqlite3.connect(home.ledger)) as ledger:
+        ledger.executescript("CREATE TABLE schema_version (version INTEGER); CREATE TABLE decisions (record TEXT)")
+    told = refused(home, command=verb)
+    assert "written by an earlier version of this program" in told
+    assert "move it away" in told
+    assert not (home.keys / "ledger_master").exists()
 
 
 def test_answers_survive_a_restart_and_a_kill(home):

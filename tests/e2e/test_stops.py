@@ -29,7 +29,8 @@ def shop(shop_home, tmp_path_factory):
     ):
         file = folder / "catalog" / name
         file.write_text(file.read_text().replace(before, after))
-    with running(home, create_key(home, "engine", "orchestrator"), DIRIGENT_CATALOG=str(folder / "catalog")) as server:
+    key = create_key(home, "engine", "orchestrator")
+    with running(home, key, forked=True, DIRIGENT_CATALOG=str(folder / "catalog")) as server:
         yield server
 
 

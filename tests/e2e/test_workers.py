@@ -22,8 +22,7 @@ WORKERS = [*SERVE, "--workers", "2"]
 
 
 @pytest.fixture
-def home(shop_home, tmp_path, monkeypatch):
-    monkeypatch.setattr("tests.e2e.service_process.SERVE", WORKERS)
+def home(shop_home, tmp_path):
     return private_home(shop_home, tmp_path / "home")
 
 
@@ -99,7 +98,7 @@ def moments(server: Server, count: int) -> list[datetime]:
 
 def test_a_killed_worker_comes_back_while_the_service_goes_on_and_none_is_left_at_the_end(home):
     began = time.time()
-    with running(home, create_key(home, "orchestrator", "orchestrator")) as server:
+    with running(home, create_key(home, "orchestrator", "orchestrator"), WORKERS) as server:
         wait_until(lambda: times_ready(server) == 2, 120, "the second worker is not ready")
         first = workers_of(server)
         assert len(first) == 2
@@ -123,7 +122,7 @@ def test_a_killed_worker_comes_back_while_the_service_goes_on_and_none_is_left_a
 
 
 def test_workers_end_when_their_supervisor_is_killed(home):
-    with running(home, create_key(home, "orchestrator", "orchestrator")) as server:
+    with running(home, create_key(home, "orchestrator", "orchestrator"), WORKERS) as server:
         wait_until(lambda: times_ready(server) == 2, 120, "the second worker is not ready")
         workers = workers_of(server)
         server.stop(signal.SIGKILL)

@@ -16,7 +16,6 @@ from tests.wire import Wire
 
 ROOT = Path(__file__).resolve().parents[2]
 IN_TIME = 5.5
-pytestmark = pytest.mark.postgres
 
 
 def through(wire: Wire, url: str) -> str:

@@ -14,27 +14,9 @@ from serving.ledger.schema import policies
 from serving.ledger.store import Ledger
 from tests.contracts.conftest import KEYRING, decision, rows_of
 from tests.integration.faulty import IN_TIME, fails_in_time, numbers_in, through, works_again, write
-from tests.own_postgres import OwnPostgres, programs
 from tests.wire import Wire
 
-
-@pytest.fixture(scope="module")
-def server():
-    """A PostgreSQL that these tests may stop, with few connections."""
-    if programs() is None:
-        pytest.skip("PostgreSQL is missing (initdb and postgres); on Debian: apt-get install postgresql")
-    cluster = OwnPostgres(max_connections=12, settings=["superuser_reserved_connections = 0"])
-    yield cluster
-    cluster.remove()
-
-
-@pytest.fixture
-def ledger(server):
-    found = Ledger(server.new_database(), KEYRING)
-    yield found
-    if server.pid is None:
-        server.start()
-    found.close()
+pytestmark = pytest.mark.postgres
 
 
 def test_a_database_that_hangs_is_an_error_in_time_and_works_again_by_itself(server, ledger):

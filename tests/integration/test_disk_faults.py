@@ -17,26 +17,6 @@ from serving.ledger.keyring import Keyring
 from serving.ledger.store import Ledger
 from tests.contracts.conftest import KEYRING, decision
 from tests.integration.faulty import ROOT, fails_in_time, numbers_in, works_again, write
-from tests.own_postgres import OwnPostgres, programs
-
-
-@pytest.fixture(scope="module")
-def server():
-    """A PostgreSQL that these tests may stop, with few connections."""
-    if programs() is None:
-        pytest.skip("PostgreSQL is missing (initdb and postgres); on Debian: apt-get install postgresql")
-    cluster = OwnPostgres(max_connections=12, settings=["superuser_reserved_connections = 0"])
-    yield cluster
-    cluster.remove()
-
-
-@pytest.fixture
-def ledger(server):
-    found = Ledger(server.new_database(), KEYRING)
-    yield found
-    if server.pid is None:
-        server.start()
-    found.close()
 
 
 @pytest.fixture
@@ -92,6 +72,7 @@ def fill_one(ledger: Ledger, number: int) -> None:
         tx.add_policy(f"v{number}", os.urandom(2_000_000))
 
 
+@pytest.mark.postgres
 def test_a_full_disk_under_postgresql_loses_nothing_that_was_acknowledged(server, small_disk):
     folder = small_disk(24)
     (folder / "space").mkdir()
@@ -141,7 +122,7 @@ def test_a_disk_that_cannot_sync_acknowledges_nothing_and_loses_nothing_that_was
         from arbitration.errors import LedgerError
         from serving.ledger.keyring import Keyring
         from serving.ledger.store import Ledger
-        from tests.integration.test_database_faults import write
+        from tests.integration.faulty import write
         file, mark, *secrets = sys.argv[1:]
         ledger = Ledger(Path(file), Keyring(*map(bytes.fromhex, secrets)))
         for number in range(1, 13):
