@@ -56,11 +56,11 @@ def ready(settings: Settings) -> Runtime:
     """A runtime that is built, checked and rehearsed. Raises a `DirigentError` when something needed is missing."""
     runtime = build(settings)
     warm_up(runtime)
-    settle()
+    calm_collector()
     return runtime
 
 
-def settle() -> None:
+def calm_collector() -> None:
     """Keep the collector of garbage away from what stays: modules, models and policy are looked through no more, and the rest only when
     a few decisions' worth of objects have come together. It took a tenth of every decision.
     """

@@ -6,9 +6,9 @@ Several at once are one round trip in PostgreSQL (its pipeline mode), which is m
 from __future__ import annotations
 
 import sqlite3
-from collections import namedtuple
 from collections.abc import Mapping
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any
 
 import psycopg
@@ -44,14 +44,14 @@ def first(connection: Connection, asked: Select[Any], **values: Any) -> Any:
 
 def rows_of(connection: Connection, asked: Any, **values: Any) -> list[Any]:
     """All rows that answer a question that is kept as a constant."""
-    made = _shape(asked)._make
+    made = _shape(asked)
     return [made(row) for row in run(connection, question(connection.dialect, asked, values))[0].fetchall()]
 
 
 def row_of(asked: Select[Any], cursor: Any) -> Any:
     """The first row of a cursor that answers a question, by the names of its columns."""
     row = cursor.fetchone()
-    return None if row is None else _shape(asked)._make(row)
+    return None if row is None else _shape(asked)(row)
 
 
 def question(dialect: Dialect, asked: Any, values: Mapping[str, Any] = NOTHING) -> Step:
@@ -105,8 +105,9 @@ def _compiled(asked: Any, dialect: Dialect) -> tuple[str, dict[str, Any]]:
 
 @lru_cache(maxsize=512)
 def _shape(asked: Any) -> Any:
-    names = [str(name) for name in asked.selected_columns.keys()]  # noqa: SIM118 - a collection of columns is no mapping
-    return namedtuple("Row", names, rename=True)  # noqa: PYI024 - the names are known only here
+    """Tuples with the names of the question's columns. A named tuple is made by compiling text, which a running service never does."""
+    columns = enumerate(asked.selected_columns.keys())
+    return type("Row", (tuple,), {"__slots__": (), **{str(name): property(itemgetter(at)) for at, name in columns}})
 
 
 def _text(made: Any, dialect: Dialect) -> str:

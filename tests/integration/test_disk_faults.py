@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from arbitration.errors import LedgerError
+from serving.ledger.deadline import patient
 from serving.ledger.keyring import Keyring
 from serving.ledger.store import Ledger
 from tests.contracts.conftest import KEYRING, decision
@@ -92,7 +93,7 @@ def test_a_full_disk_under_postgresql_loses_nothing_that_was_acknowledged(server
         works_again(lambda: write(ledger, 901))
         assert numbers_in(ledger) == {*done, 901}
     finally:
-        with ledger.engine.connect() as connection:
+        with ledger.engine.connect() as connection, patient(connection, 60):
             for table in ("decisions", "policies"):
                 connection.exec_driver_sql(f"DROP TABLE {table}")
             connection.exec_driver_sql("DROP TABLESPACE small")

@@ -45,7 +45,10 @@ def test_nothing_is_reserved_or_confirmed_behind_a_withdrawal(named, folder):
     found = withdraw.pairs(named, folder, count=200)
     assert found.counts["withdrawn"] + found.counts["not withdrawn"] == 200
     assert found.counts["withdrawn"] > 190, "on a busy machine one or two are told to come again"
-    assert min(found.counts[end] for end in ("refused", "confirmed")) > 0, "one side always came first: this is no race"
+    between = found.counts["taken back"]  # the withdrawal came after the reservation and before its confirmation
+    assert min(found.counts[end] + between for end in ("refused", "confirmed")) > 0, (
+        "one side always came first: no race"
+    )
     assert (found.verdict.findings, found.verdict.shown) == (0, ())
     assert found.verdict.audit_holds
 
