@@ -13,6 +13,8 @@ from arbitration.errors import DirigentError, StateError
 from dirigent import (
     catalog,
     change,
+    choose,
+    churn,
     decide,
     demo,
     features,
@@ -41,9 +43,11 @@ app.command("import")(import_.import_tables)
 app.command("simulate")(simulate.simulate_rows)
 app.command("features")(features.build)
 app.command("train")(train.train_models)
+app.command("churn")(churn.forecast_churn)
 app.command("promote")(promote.promote_models)
 app.command("serve")(serve.serve_decisions)
 app.command("decide")(decide.ask)
+app.command("choose")(choose.choose_arms)
 app.command("replay")(replay.replay_decisions)
 app.add_typer(key.app, name="key")
 app.add_typer(catalog.app, name="catalog")

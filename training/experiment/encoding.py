@@ -1,0 +1,75 @@
+"""Features as numbers: those of the training rows decide the columns, and any later row is put into the same ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from training.experiment.notices import Notices
+from training.experiment.table import Columns
+
+FloatArray = NDArray[np.float64]
+MOST_LEVELS = 50
+FEWEST_ROWS = 20
+"""A category needs this many rows, and at most MOST_LEVELS have a column of their own; the others share none."""
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """Numbers stay one column (NaN where unknown); a string feature has one column of 0 and 1 per level."""
+
+    numbers: tuple[str, ...]
+    levels: dict[str, tuple[str, ...]]
+    seen: dict[str, frozenset[str]]
+
+    def encode(self, columns: Columns, rows: int) -> FloatArray:
+        """Shape (rows, width)."""
+        parts = [columns[name].to_numpy(dtype=np.float64)[:, None] for name in self.numbers]
+        for name, levels in self.levels.items():
+            text = _texts(columns[name])
+            parts += [(text == level)[:, None].astype(np.float64) for level in levels]
+        return np.concatenate(parts, axis=1) if parts else np.empty((rows, 0))
+
+    def note_unseen(self, columns: Columns, notices: Notices) -> None:
+        """Name categories that no training row had."""
+        for name, seen in self.seen.items():
+            text = _texts(columns[name])
+            new = ~np.isin(text, np.array(sorted(seen), dtype=object))
+            if new.any():
+                notices.add(
+                    "category_not_in_training",
+                    f"feature {name!r}: {int(new.sum())} rows have a category that no training row has",
+                )
+
+
+def learn_encoding(columns: Columns, notices: Notices) -> Encoding:
+    """Columns for the features that vary; a constant one, or one with a new string in nearly every row, is left out and named."""
+    numbers, levels, seen = [], {}, {}
+    for name, column in columns.items():
+        if column.nunique(dropna=False) < 2:
+            notices.add("constant_feature", f"feature {name!r} is the same in every training row and was left out")
+        elif column.dtype != object:
+            numbers.append(name)
+        else:
+            text = pd.Series(_texts(column))
+            counts = text.value_counts()
+            frequent = (
+                counts[counts >= FEWEST_ROWS].sort_index(kind="stable").sort_values(ascending=False, kind="stable")
+            )
+            seen[name] = frozenset(map(str, counts.index))
+            levels[name] = tuple(map(str, frequent.index[:MOST_LEVELS]))
+            if len(counts) > len(levels[name]):
+                rest = int(counts.sum() - frequent.iloc[:MOST_LEVELS].sum())
+                notices.add(
+                    "rare_categories",
+                    f"feature {name!r}: {len(counts) - len(levels[name])} rare categories ({rest} rows) are taken together",
+                )
+    return Encoding(tuple(numbers), levels, seen)
+
+
+def _texts(column: pd.Series[str]) -> NDArray[np.object_]:
+    """Categories as text; what is not there is a category too."""
+    return np.asarray(column.where(column.notna(), "").astype(str).to_numpy(dtype=object))
