@@ -18,10 +18,11 @@ from arbitration.errors import DirigentError
 from features.home import Home
 from features.tables.example import AS_OF
 from serving.auth import Client
-from serving.bootstrap import Runtime, build
+from serving.bootstrap import Runtime
 from serving.decisions import consider, decide_for, question_of
 from serving.estimates import estimates
 from serving.settings import Settings
+from serving.warmup import ready
 
 ROUNDS = 300
 CLIENT = Client("bench", "admin")
@@ -33,7 +34,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for name in ("tables", "features", "feast", "bundles", "keys"):
             (Path(folder) / name).symlink_to(getattr(home, name))
-        runtime = build(Settings(home=Path(folder), as_of=AS_OF, log_level="error"))
+        runtime = ready(Settings(home=Path(folder), as_of=AS_OF, log_level="error"))
         with runtime.ledger.reading() as reading:
             customers = reading.customers(ROUNDS)
         _print(_measure(runtime, customers))

@@ -6,6 +6,7 @@ hints that are evaluated on first use and templates have all been dealt with.
 
 from __future__ import annotations
 
+import atexit
 import gc
 import json
 from dataclasses import replace
@@ -67,6 +68,7 @@ def calm_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(_YOUNG)
+    atexit.register(gc.unfreeze)  # or libraries that count what they gave out complain at the end
 
 
 def warm_up(runtime: Runtime) -> None:
