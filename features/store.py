@@ -26,7 +26,7 @@ from features.home import Home
 from features.online import Breaker, OnlineStoreAway, impatient
 from features.online_rows import drop_from_redis, drop_from_sqlite
 from features.registry import VIEWS
-from features.tables.store import encrypt_spills
+from features.tables.store import spill_privately
 
 if TYPE_CHECKING:
     from feast import FeatureStore as Feast
@@ -202,7 +202,7 @@ def _quiet() -> Iterator[None]:
     """Feast prints a report per view, its DuckDB draws a bar, and its Ibis uses a deprecated call of DuckDB."""
     import ibis
 
-    encrypt_spills(ibis.get_backend().raw_sql)
+    spill_privately(ibis.get_backend().con)
     with suppress(duckdb.InvalidInputException):  # a notebook without widgets has no bar to switch off, and refuses
         ibis.get_backend().raw_sql("SET enable_progress_bar = false")
     with redirect_stdout(io.StringIO()), warnings.catch_warnings():
