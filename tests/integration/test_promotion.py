@@ -13,6 +13,7 @@ import pytest
 
 from arbitration.codec import canonical_json, decode
 from arbitration.errors import InputError
+from dirigent import prepare
 from features.home import Home
 from tests.integration.planting import WHY, described, everything, home, plant, shuffled, split
 from training import bundle, effects_exam, history
@@ -223,3 +224,25 @@ def test_where_contacts_have_lost_their_probabilities_their_models_cannot_be_exa
     path.with_suffix(".parquet.new").replace(path)
     with pytest.raises(Refused, match=r"it cannot be examined .*no randomized contacts"):
         promote(home, "base_purchase")
+
+
+def test_preparing_the_example_shows_a_refusal_and_then_takes_what_the_code_makes(
+    home: Home, split: Split, capsys: pytest.CaptureFixture[str]
+):
+    version = plant(home, "churn_risk", shuffled(split))
+    prepare._promote(home, lambda _text: None)
+    assert registered(home, "churn_risk").version == version
+    assert "prepared anew" in str(history.read(home)[-1].forced)
+    assert "refused: worse" in capsys.readouterr().out
+
+
+def test_a_bundle_that_cannot_be_written_leaves_no_record_and_no_new_champion(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+):
+    plant(home, "churn_risk", {}, {"notes": ["again"]})
+    before = everything(home)
+    full = OSError(28, "No space left on device")
+    monkeypatch.setattr(bundle, "_place", lambda *_given: (_ for _ in ()).throw(full))
+    with pytest.raises(OSError, match="No space"):
+        promote(home)
+    assert everything(home) == before
