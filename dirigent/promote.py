@@ -84,7 +84,12 @@ def print_verdicts(verdicts: Iterable[Verdict]) -> None:
     examined = [verdict for verdict in verdicts if verdict.champion is not None]
     if not examined:
         return
-    table = Table(title="Exams on rows that neither version learned from", title_justify="left", box=SIMPLE_HEAD)
+    table = Table(
+        title="Exams on rows that neither version learned from",
+        title_justify="left",
+        box=SIMPLE_HEAD,
+        padding=(0, 0, 0, 1),
+    )
     for heading in HEADINGS:
         text = heading in {"model", "verdict"}
         table.add_column(heading, justify="left" if text else "right", no_wrap=text)
