@@ -18,7 +18,7 @@ from arbitration.codec import encode
 from arbitration.errors import InputError, StateError
 from features.barred import barred
 from features.home import Home, Progress
-from training import churn, propensity, send_time, uplift
+from training import churn, effects_exam, propensity, send_time, uplift
 from training.contents import model_files, signature_of
 from training.contest import Contest, Trial
 from training.effects import Effects
@@ -155,7 +155,9 @@ class Training:
             "simulated": self._simulated(uplift.NAME), "notes": effect_notes(effects),
         }  # fmt: skip
         numbers = {"tau": overall.mean, "tau_sd": overall.sd, "slope": effects.slope.raw, "slope_sd": effects.slope.sd}
-        files = {"effects.json": _json(encode(effects))}
+        exam, kept_back = effects_exam.hold_back(self._contacts)
+        described |= kept_back
+        files = {"effects.json": _json(encode(effects)), **exam}
         yield Entry(
             uplift.NAME, "cells", True, described, {}, numbers, files, tables={"effects": effects_table(effects)}
         )
@@ -165,9 +167,11 @@ def card(contest: Contest, trial: Trial) -> dict[str, Any]:
     """The model card: what it predicts, from what, how good, beside which challenger. No customer appears in it."""
     others = [other for other in contest.trials if other is not trial]
     moments = contest.split.train.moments.min(), contest.split.test.moments.max()
+    held_out = np.datetime_as_string(contest.split.test.moments.min(), unit="s")
     return {
         "name": contest.name, "kind": trial.model.kind, "version": trial.model.version, "predicts": PREDICTS[contest.name],
         "window": dict(zip(("from", "to"), (f"{moment}Z" for moment in np.datetime_as_string(moments, unit="s")), strict=True)),
+        "held_out_from": f"{held_out}Z",
         "rows": {"train": len(contest.split.train), "validation": len(contest.split.validation), "test": len(contest.split.test)},
         "features": len(trial.model.features), "calibration": asdict(trial.model.calibration),
         "held_out_log_loss": trial.held_out, "validation": trial.validation, "test": trial.test, "parts": dict(trial.parts),
