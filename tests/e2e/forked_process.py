@@ -21,10 +21,12 @@ from functools import cache
 from importlib import import_module
 from pathlib import Path
 
+from features.store import import_feast
+
 ROOT = Path(__file__).resolve().parents[2]
 IMPORT_SECONDS = 120
 MODULES = (  # in the order in which a service imports them
-    "dirigent.main", "serving.server", "serving.warmup", "features.store", "lightgbm", "feast",
+    "dirigent.main", "serving.server", "serving.warmup", "features.store", "lightgbm",
     "feast.infra.offline_stores.duckdb", "feast.infra.online_stores.sqlite", "serving.service",
     "uvicorn.protocols.http.h11_impl",
 )  # fmt: skip
@@ -102,8 +104,8 @@ def forks() -> Forks:
 
 def _imported() -> dict[str, str]:
     """Import what a service imports until it answers; what that adds to the environment."""
-    os.environ["FEAST_USAGE"] = "False"  # as features.store says it
     before = dict(os.environ)
+    import_feast()
     for name in MODULES:
         import_module(name)
     return {name: text for name, text in os.environ.items() if before.get(name) != text}
