@@ -186,7 +186,12 @@ def main() -> None:
     from dirigent.main import run
 
     sys.argv = ["dirigent", *arguments]
-    run()
+    try:
+        run()
+    except SystemExit as ended:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(ended.code if isinstance(ended.code, int) else 0)  # as above
 
 
 if __name__ == "__main__":
