@@ -1,6 +1,7 @@
 # One word each. `make help` lists them; CONTRIBUTING.md says more.
 PYTHON  ?= python3
 RUN      = .venv/bin
+DATA    ?= ../shared/data
 COMPILE  = $(PYTHON) -m scripts.installer pip compile --quiet --universal --python-version 3.11 --generate-hashes \
            --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $(LOCK_FLAGS) pyproject.toml
 # Tests start many processes: each would compile all that it imports anew if it might not keep what it compiled.
@@ -8,7 +9,7 @@ COMPILE  = $(PYTHON) -m scripts.installer pip compile --quiet --universal --pyth
 PYTEST   = PYTHONDONTWRITEBYTECODE= $(RUN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 10
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long test-floors check serve bench bench-reliability lock sbom clean environment-demo environment-dev system-programs
+.PHONY: help demo test test-long test-floors check serve bench bench-reliability bench-quality lock sbom clean environment-demo environment-dev system-programs
 
 help:  ## this list
 	@sed -n 's/^\([a-z][a-z-]*\):.*  ## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '  %-16s %s\n' "$$name" "$$text"; done
@@ -43,6 +44,15 @@ bench-reliability: environment-dev system-programs  ## races, kills, faults and 
 	  "crash --store postgresql" "faults" "overhead --store sqlite" "overhead --store postgresql" "hostile" "schema" "outbox"; do \
 	  echo "== $$run"; $(RUN)/python -m benchmarks.reliability.$$run || failed="$$failed [$$run]"; \
 	done; test -z "$$failed" || { echo "did not hold:$$failed"; exit 1; }
+
+bench-quality: environment-dev  ## every table of docs/quality.md: hours; DATA names the folder of the public data sets
+	@failed=""; for run in coverage "hillstrom --data $(DATA)" "cdnow --data $(DATA)" complete_journey "base_rates --data $(DATA)" \
+	  effects_rows simulator "simulator --quick --sweep" training_speed; do \
+	  echo "== $$run"; $(RUN)/python -m benchmarks.quality.$$run || failed="$$failed [$$run]"; \
+	done; \
+	if [ -x .peers/bin/python ]; then $(RUN)/python -m benchmarks.quality.estimators --peer .peers/bin/python || failed="$$failed [estimators]"; \
+	else echo "== estimators: skipped, it needs .peers (see benchmarks/quality/estimators.py)"; fi; \
+	test -z "$$failed" || { echo "did not hold:$$failed"; exit 1; }
 
 lock: environment-dev  ## write requirements/*.lock anew; LOCK_FLAGS=--upgrade takes the newest versions
 	$(COMPILE) --extra serving --extra training --extra notebooks --extra scale --extra kafka --extra dev -o requirements/dev.lock

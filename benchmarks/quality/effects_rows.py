@@ -1,6 +1,6 @@
 """How the effects' layer grows with the shop: `training.uplift.measure` on SIMULATED contacts, from none to ten million rows.
 
-    python -m benchmarks.effects_rows [--rows N ...]
+    python -m benchmarks.quality.effects_rows [--rows N ...]
 
 Six journeys on three channels, one in three moments silent, five features of which two foretell orders. Printed are seconds, memory
 at its highest, how far shrunk cells are from the truth, and how many of them hold it within two standard deviations.

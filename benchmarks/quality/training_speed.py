@@ -1,6 +1,6 @@
 """How long a shop of a million customers takes to retrain: SIMULATED tables, every stage timed, memory at its highest.
 
-    python -m benchmarks.training_speed [--customers N ...] [--folder FOLDER]
+    python -m benchmarks.quality.training_speed [--customers N ...] [--folder FOLDER]
 
 Fifty events a customer over forty weeks (purchases by a rhythm of their own, app sessions, product views), six contacts or silences a
 customer with their probabilities, and what came of them. The numbers mean nothing as marketing; the tables have the size of a shop's.
