@@ -13,7 +13,9 @@ from features.home import Home
 def train_models(
     model: Annotated[
         str | None,
-        typer.Argument(help="churn_risk, channel_propensity, base_purchase, send_time or effects; all when left out."),
+        typer.Argument(
+            help="churn_risk, next_basket, spend, channel_propensity, base_purchase, send_time, opt_out or effects; all when left out."
+        ),
     ] = None,
 ) -> None:
     """Train models on the feature store, compare each with its challenger, register both in MLflow."""

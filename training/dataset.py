@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -22,7 +22,7 @@ KEYS = ("customer_id", "channel", "event_timestamp")
 
 @dataclass(frozen=True)
 class Dataset:
-    """`rows` (n, k) float64 with NaN for unknown, `labels` (n,) 0 or 1, `moments` (n,) datetime64 in UTC, `customers` (n,) ids.
+    """`rows` (n, k) float64 with NaN for unknown, `labels` (n,) 0 or 1 or amounts, `moments` (n,) datetime64 in UTC, `customers` (n,) ids.
 
     `groups` (n,) names a part that is also judged alone, such as the channel.
     """
@@ -45,6 +45,10 @@ class Dataset:
             self.groups[mask],
         )
 
+    def columns(self, features: Sequence[str]) -> FloatArray:
+        """The named columns, shape (n, len(features)); a model may read fewer than the contest it stands in."""
+        return self.rows[:, [self.features.index(name) for name in features]]
+
     def folds(self, count: int) -> NDArray[np.int64]:
         """A stable fold of every row's customer, 0 to count - 1, by hash, so that no customer is in two."""
         return np.array([zlib.crc32(customer.encode()) % count for customer in self.customers], dtype=np.int64)
@@ -59,17 +63,21 @@ class Dataset:
 
 @dataclass(frozen=True)
 class Split:
-    """Train, then validation (calibration and choice), then test (only reported): each label window ends before the next begins."""
+    """Train, then validation (calibration and choice), then test (only reported): each label window ends before the next begins.
+
+    Every part needs two different outcomes, but for `rare` ones, which a part may lack.
+    """
 
     train: Dataset
     validation: Dataset
     test: Dataset
+    rare: bool = False
 
     def __post_init__(self) -> None:
         for name, part in (("train", self.train), ("validation", self.validation), ("test", self.test)):
-            if len(part) == 0 or part.labels.min() == part.labels.max():
+            if len(part) == 0 or (part.labels.min() == part.labels.max() and not self.rare):
                 raise StateError(
-                    f"the {name} part has {len(part)} rows and not both outcomes",
+                    f"the {name} part has {len(part)} rows and not two different outcomes",
                     mend="Import a longer history; see features/tables/contract.py.",
                 )
 
@@ -105,7 +113,9 @@ def dataset(frame: pd.DataFrame, features: Iterable[str], label: str, group: str
     return everything.where(~np.isnan(rows).all(axis=1))
 
 
-def split_by_share(data: Dataset, window: timedelta, validation: float = 0.2, test: float = 0.2) -> Split:
+def split_by_share(
+    data: Dataset, window: timedelta, validation: float = 0.2, test: float = 0.2, *, rare: bool = False
+) -> Split:
     """The last rows are the test, those before the validation; rows whose window reaches into the next part are dropped."""
     at = np.quantile(data.moments.astype("int64"), [1 - validation - test, 1 - test]).astype("int64")
     first, second = at.astype(data.moments.dtype)
@@ -114,4 +124,5 @@ def split_by_share(data: Dataset, window: timedelta, validation: float = 0.2, te
         data.where(data.moments + gap <= first),
         data.where((data.moments >= first) & (data.moments + gap <= second)),
         data.where(data.moments >= second),
+        rare,
     )

@@ -23,8 +23,9 @@ from features.home import Home, Progress, silent
 from training import bundle
 from training.contents import MODELS, Contents
 from training.effects import Effects
-from training.models import FloatArray, Model, read
-from training.pipeline import NAMES, Entry, Training, inputs_digest
+from training.models import FloatArray, Model
+from training.pipeline import NAMES, OF_PURCHASES, Entry, Training, inputs_digest
+from training.references import read
 from training.slots import Curve, SendTime
 from training.uplift import NEEDED
 
@@ -69,9 +70,8 @@ class Registered:
         features = tuple(item["name"] for item in described["features"])
         suffix = "txt" if described["kind"] == "tree" else "json"
         text = self.files[f"{self.name}.{suffix}"].decode()
-        return read(
-            self.name, described["kind"], features, text, json.loads(self.files[f"{self.name}.calibration.json"])
-        )
+        calibration = json.loads(self.files[f"{self.name}.calibration.json"])
+        return read(self.name, described["kind"], features, text, calibration, link=described.get("link", "logit"))
 
     def samples(self) -> FloatArray:
         """The canary's rows."""
@@ -127,7 +127,7 @@ def _chosen(registry: Registry, wanted: Mapping[str, str | int]) -> dict[str, Re
         except StateError:
             missing.append(f"{which} of {name}")
     if missing:
-        mend = f"Run `dirigent train`. Every model but churn_risk learns from contacts. {NEEDED}"
+        mend = f"Run `dirigent train`. Every model but {', '.join(OF_PURCHASES)} learns from contacts. {NEEDED}"
         raise StateError(f"a bundle needs all models; there is no {', no '.join(missing)}", mend=mend)
     return found
 

@@ -13,7 +13,7 @@ import pytest
 from arbitration.errors import StateError
 from features.home import Home
 from training import bundle, churn
-from training.pipeline import NAMES
+from training.pipeline import OF_CONTACTS, OF_PURCHASES
 from training.registry import PLACES, promote, registered, train
 
 
@@ -76,9 +76,9 @@ def without_contacts(own_home: Home) -> Home:
 
 def test_a_shop_without_randomized_contacts_trains_what_it_can(without_contacts: Home):
     said: list[str] = []
-    assert {result.name for result in train(without_contacts, None, said.append)} == {"churn_risk"}
+    assert {result.name for result in train(without_contacts, None, said.append)} == set(OF_PURCHASES)
     (skipped,) = [line for line in said if line.startswith("skipped")]
-    assert all(name in skipped for name in NAMES if name != "churn_risk")
+    assert all(name in skipped for name in OF_CONTACTS)
     with pytest.raises(
         StateError, match=r"no candidate of channel_propensity, no candidate of base_purchase"
     ) as caught:
@@ -87,7 +87,7 @@ def test_a_shop_without_randomized_contacts_trains_what_it_can(without_contacts:
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name != "churn_risk"])
+@pytest.mark.parametrize("name", OF_CONTACTS)
 def test_a_model_of_contacts_asked_for_by_name_says_what_it_needs(without_contacts: Home, name: str):
     needed = (
         "contacts with their logged probability, and silent moments with arm 'silence'; see features/tables/contract.py"
