@@ -12,7 +12,8 @@ Sources, estimate by estimate:
     tier_progress    the catalog's value of the next tier * min(1, mean basket / money missing to it): progress is linear, and one
                      more basket is a larger part of a shorter way (goal gradient: Kivetz, Urminsky & Zheng 2006, Journal of
                      Marketing Research 43(1)); 0 at the top tier and where the way is not known
-    attention_price  the catalog's price (no model yet)
+    attention_price  the money a contact loses later, measured from randomized weekly caps (`training.attention`), shrunk toward the
+                     catalog's price; that price where there was no such experiment, or a weak one
     propensity       the channel model, for channels and journeys it has seen
     effect           cell effect * (1 + slope * (propensity / the cell's mean propensity - 1)), ratio within 1/4 and 4, the
                      slope measured: 0 where propensity says nothing about the effect
@@ -68,7 +69,7 @@ def estimates(bundle: Bundle | None, policy: Policy, context: Context, now: date
         basket_margin=prior.basket_margin if money is None else money[0],
         recency_value=stake or prior.recency_value,
         tier_progress=_tier_progress(policy, context) if "customer" in seen else prior.tier_progress,
-        attention_price=prior.attention_price,
+        attention_price=_attention(bundle, policy),
         propensity=dict(prior.propensity) | propensity,
         effect=_effects(bundle, policy, prior, propensity),
         timing=_timing(bundle, context) if "timing" in seen else {},
@@ -214,6 +215,12 @@ def _opt_out(bundle: Bundle, context: Context, prior: Estimates) -> dict[str, Es
     chances = model.predict(channel_rows(model, context.features, asked))
     source = f"{model.name} {model.version}"
     return found | {name: Estimate(float(chance), 0.0, source, 2) for name, chance in zip(asked, chances, strict=True)}
+
+
+def _attention(bundle: Bundle, policy: Policy) -> Estimate:
+    """Money per unit of pressure."""
+    pressure = {channel.id: channel.pressure for channel in policy.channels.values()}
+    return bundle.attention.price(policy.economics.attention_price_prior, policy.economics.margin_rate, pressure)
 
 
 def _reach(policy: Policy, money: tuple[Estimate, float] | None, prior: Estimates) -> Mapping[str, Estimate]:

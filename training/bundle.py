@@ -24,6 +24,7 @@ from arbitration.codec import canonical_json, decode
 from arbitration.errors import BundleError
 from features.home import Home
 from training import canary
+from training.attention import Attention
 from training.contents import Contents, read_contents, write
 from training.effects import Effects
 from training.lapse import Lapse
@@ -50,6 +51,7 @@ class Bundle:
     send_time: SendTime
     opt_out: Model
     effects: Effects
+    attention: Attention
     metrics: Mapping[str, Any]
     data_window: Mapping[str, str]
     created_at: str
@@ -70,6 +72,7 @@ class Bundle:
         return {model.name: model.version for model in parts} | {
             "send_time": self.send_time.version,
             "effects": f"effects-{self.effects.version}",
+            "attention": f"attention-{self.attention.version}",
         }
 
 
@@ -129,7 +132,7 @@ def read_bundle(home: Home, digest: str) -> Bundle:
     models = contents.models
     return Bundle(
         digest, models["churn_risk"], models["next_basket"], models["spend"], models["channel_propensity"],
-        models["base_purchase"], contents.send_time, models["opt_out"], contents.effects, contents.metrics,
+        models["base_purchase"], contents.send_time, models["opt_out"], contents.effects, contents.attention, contents.metrics,
         manifest["data_window"], manifest["created_at"], manifest["inputs"], _lapses(contents.metrics),
     )  # fmt: skip
 

@@ -4,7 +4,7 @@
 <model>.calibration.json       slope and intercept
 features.json                  per model: kind, link, version, and its features' names and dtypes in order
 send_time.curve.json           the pooled curve and the weight of the individual model
-effects.json · metrics.json · canary.json
+effects.json · attention.json · metrics.json · canary.json
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any
 from arbitration.codec import decode, encode
 from arbitration.errors import BundleError, InputError
 from features.registry import FEATURES
+from training.attention import Attention
 from training.effects import Effects
 from training.models import Model
 from training.references import read
@@ -37,6 +38,7 @@ class Contents:
     models: Mapping[str, Model]
     send_time: SendTime
     effects: Effects
+    attention: Attention
     metrics: Mapping[str, Any]
 
 
@@ -65,6 +67,7 @@ def write(contents: Contents) -> dict[str, bytes]:
         {"curve": encode(contents.send_time.curve), "weight": contents.send_time.weight}
     )
     files["effects.json"] = _json(encode(contents.effects))
+    files["attention.json"] = _json(encode(contents.attention))
     files["metrics.json"] = _json(dict(contents.metrics))
     return files
 
@@ -84,7 +87,8 @@ def read_contents(files: Mapping[str, bytes]) -> Contents:
         timing = json.loads(files["send_time.curve.json"])
         effects = decode(Effects, json.loads(files["effects.json"]))
         send_time = SendTime(decode(Curve, timing["curve"]), models["send_time"], float(timing["weight"]))
-        return Contents(models, send_time, effects, json.loads(files["metrics.json"]))
+        attention = decode(Attention, json.loads(files["attention.json"]))
+        return Contents(models, send_time, effects, attention, json.loads(files["metrics.json"]))
     except (InputError, KeyError, TypeError, ValueError) as error:
         raise BundleError(f"its files do not fit together ({error})", where="bundle", mend=MEND) from error
 

@@ -18,9 +18,11 @@ from arbitration.codec import encode
 from arbitration.errors import InputError, StateError
 from features.barred import barred
 from features.home import Home, Progress
-from training import churn, opt_out, propensity, send_time, spend, uplift
+from features.tables.store import open_tables
+from training import attention, churn, opt_out, propensity, send_time, spend, uplift
+from training.cards import ABOUT, card, markdown, verdict
 from training.contents import model_files, signature_of
-from training.contest import REFERENCES, Contest, Trial
+from training.contest import Contest, Trial
 from training.effects import Effects
 from training.evaluate import gain_table
 from training.plots import gain_plot, reliability_plot, shap_summary
@@ -29,18 +31,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 OF_PURCHASES = (churn.NAME, spend.BASKET, spend.SPEND)
-OF_CONTACTS = (propensity.NAME, propensity.BASE_NAME, send_time.NAME, opt_out.NAME, uplift.NAME)
+OF_CONTACTS = (propensity.NAME, propensity.BASE_NAME, send_time.NAME, opt_out.NAME, uplift.NAME, attention.NAME)
 NAMES = (*OF_PURCHASES, *OF_CONTACTS)
-PREDICTS = {
-    churn.NAME: "no purchase in the next 28 days, of a customer who bought in the last 56",
-    spend.BASKET: "value of the next basket, of a customer who bought in the last 182 days and buys in the next 56",
-    spend.SPEND: "spend in the next 56 days, of a customer who bought in the last 182",
-    propensity.NAME: "clicked or converted within 7 days of a contact, by journey and channel",
-    propensity.BASE_NAME: "any purchase within 14 days without a contact",
-    send_time.NAME: "clicked or converted within 7 days of a contact, by hour-of-week slot",
-    opt_out.NAME: "unsubscribed or complained within 14 days of a contact, by channel and recent pressure",
-    uplift.NAME: "incremental orders within 14 days per contact, by journey and channel",
-}
 NOTHING: Mapping[str, bytes] = MappingProxyType({})
 SAMPLE_SHARES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
@@ -62,6 +54,11 @@ class Entry:
     booster: str | None = None
     figures: Mapping[str, Figure] = field(default_factory=dict)
     tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+
+    @property
+    def text(self) -> str:
+        """The card for people, as Markdown."""
+        return markdown(self.card)
 
 
 @dataclass(frozen=True)
@@ -91,6 +88,7 @@ class Training:
             send_time.NAME: self._send_time,
             opt_out.NAME: lambda: self._contest(opt_out.train(self._contacts)),
             uplift.NAME: self._effects,
+            attention.NAME: self._attention,
         }
         for name in [model] if model else self._possible():
             self._progress(f"fitting {name}")
@@ -156,12 +154,10 @@ class Training:
             yield _entry(outcome.contest, trial, described, next(pictures), {"send_time.curve.json": _json(curve)})
 
     def _effects(self) -> Iterator[Entry]:
-        crossed = propensity.cross_fitted(self._contacts)
-        effects = uplift.measure(self._contacts, propensity.CUSTOMER_FEATURES, crossed)
-        rows = self._contacts["event_timestamp"]
+        effects, rows = self._measured, self._contacts["event_timestamp"]
         overall = effects.tau.overall
         described = {
-            "name": uplift.NAME, "kind": "cells", "version": f"effects-{effects.version}", "predicts": PREDICTS[uplift.NAME],
+            "name": uplift.NAME, "kind": "cells", "version": f"effects-{effects.version}", "predicts": ABOUT[uplift.NAME].predicts,
             "window": {"from": rows.min().isoformat(), "to": rows.max().isoformat()}, "rows": len(rows), "best": True,
             "overall": encode(overall), "slope": encode(effects.slope), "outcome": effects.outcome,
             "simulated": self._simulated(uplift.NAME), "notes": effect_notes(effects),
@@ -172,34 +168,24 @@ class Training:
             uplift.NAME, "cells", True, described, {}, numbers, files, tables={"effects": effects_table(effects)}
         )
 
+    @cached_property
+    def _measured(self) -> Effects:
+        crossed = propensity.cross_fitted(self._contacts)
+        return uplift.measure(self._contacts, propensity.CUSTOMER_FEATURES, crossed)
 
-def card(contest: Contest, trial: Trial) -> dict[str, Any]:
-    """The model card: what it predicts, from what, how good, beside which challenger. No customer appears in it."""
-    others = [other for other in contest.trials if other is not trial]
-    moments = contest.split.train.moments.min(), contest.split.test.moments.max()
-    held_out = f"held_out_{contest.loss}"
-    return {
-        "name": contest.name, "kind": trial.model.kind, "version": trial.model.version, "predicts": PREDICTS[contest.name],
-        "window": dict(zip(("from", "to"), (f"{moment}Z" for moment in np.datetime_as_string(moments, unit="s")), strict=True)),
-        "rows": {"train": len(contest.split.train), "validation": len(contest.split.validation), "test": len(contest.split.test)},
-        "features": len(trial.model.features), "calibration": asdict(trial.model.calibration),
-        held_out: trial.held_out, "validation": trial.validation, "test": trial.test, "parts": dict(trial.parts),
-        "best": trial is contest.best, "notes": [*contest.notes, verdict(contest)],
-        "challengers": [
-            {"kind": other.model.kind, "version": other.model.version, held_out: other.held_out, "test": other.test}
-            for other in others
-        ],
-    }  # fmt: skip
-
-
-def verdict(contest: Contest) -> str:
-    """Which kind won and by how much, in one sentence."""
-    linear = "logistic regression" if contest.loss == "log_loss" else "Tweedie regression"
-    names = {"tree": "LightGBM", "linear": linear, **REFERENCES}
-    first, *others = sorted(contest.trials, key=lambda trial: trial is not contest.best)
-    against = " and ".join(f"{other.held_out:.4f} ({names[other.model.kind]})" for other in others) or "nothing"
-    loss = contest.loss.replace("_", "-")
-    return f"Held-out {loss} {first.held_out:.4f} ({names[first.model.kind]}, promoted) against {against}."
+    def _attention(self) -> Iterator[Entry]:
+        with open_tables(self._home) as connection:
+            found = attention.measure(connection, self._measured)
+        moments = self._contacts["event_timestamp"]
+        described = {
+            "name": attention.NAME, "kind": "wald", "version": f"attention-{found.version}", "predicts": ABOUT[attention.NAME].predicts,
+            "window": {"from": moments.min().isoformat(), "to": moments.max().isoformat()}, "rows": found.rows, "best": True,
+            "measured": encode(found), "interval": list(found.interval), "used": found.usable,
+            "simulated": found.rows > 0 and self._simulated(attention.NAME), "notes": attention.notes(found),
+        }  # fmt: skip
+        numbers = {"lost": found.lost, "lost_sd": found.sd, "strength": found.strength}
+        files = {"attention.json": _json(encode(found))}
+        yield Entry(attention.NAME, "wald", True, described, {}, numbers, files)
 
 
 def samples(contest: Contest, features: tuple[str, ...]) -> list[list[float | None]]:

@@ -21,6 +21,7 @@ from arbitration.codec import decode
 from arbitration.errors import InputError, StateError
 from features.home import Home, Progress, silent
 from training import bundle
+from training.attention import Attention
 from training.contents import MODELS, Contents
 from training.effects import Effects
 from training.models import FloatArray, Model
@@ -176,6 +177,7 @@ class Registry:
             for name, content in entry.files.items():
                 mlflow.log_text(content.decode(), f"{FILES}/{name}")
             mlflow.log_dict(dict(entry.card), f"{FILES}/card.json")
+            mlflow.log_text(entry.text, "card.md")
             for name, figure in entry.figures.items():
                 mlflow.log_figure(figure, f"plots/{name}.png")
             for name, table in entry.tables.items():
@@ -260,6 +262,7 @@ def _export(home: Home, chosen: Mapping[str, Registered]) -> str:
         models,
         SendTime(decode(Curve, timing["curve"]), models["send_time"], timing["weight"]),
         decode(Effects, json.loads(chosen["effects"].files["effects.json"])),
+        decode(Attention, json.loads(chosen["attention"].files["attention.json"])),
         {name: {**one.card, "registered": one.version} for name, one in chosen.items()},
     )
     windows = [one.card["window"] for one in chosen.values()]

@@ -15,6 +15,7 @@ from arbitration.propose import treatments
 from catalog.loading import load_catalog
 from features.registry import VIEWS
 from serving.estimates import attributions, estimates
+from training.attention import Attention
 from training.bundle import Bundle
 from training.calibration import Calibration
 from training.effects import Belief, Beliefs, Effects, Slope
@@ -67,6 +68,7 @@ def bundle() -> Bundle:
         send_time=SendTime(curve, own, 1.0),
         opt_out=linear("opt_out", {"channel=email": -1.0, "fatigue": 0.5, "recency_days": 0.1}, -6.0),
         effects=Effects(beliefs(0.04), beliefs(0.1), {"email": Belief(0.002, 0.001, 900)}, 14, "e" * 12, Slope(0.6, 0.7, 0.2)),
+        attention=Attention(),
         metrics={}, data_window={"from": "2017-05-01", "to": "2017-09-01"}, created_at="2017-09-02", inputs="",
     )  # fmt: skip
 

@@ -9,6 +9,7 @@ import pytest
 
 from features.home import Home
 from training import bundle
+from training.attention import Attention
 from training.calibration import Calibration
 from training.canary import ROWS
 from training.contents import MODELS, Contents
@@ -75,7 +76,9 @@ def contents(tree: TreeModel) -> Contents:
     )
     effects = Effects(beliefs, engagement, {"email": Belief(0.002, 0.001, 500)}, 14, "0" * 12)
     assert set(models) == set(MODELS)
-    return Contents(models, SendTime(curve, models["send_time"], 0.5), effects, {"churn_risk": {"test": {"auc": 0.8}}})
+    return Contents(
+        models, SendTime(curve, models["send_time"], 0.5), effects, Attention(), {"churn_risk": {"test": {"auc": 0.8}}}
+    )
 
 
 def export(home: Home, contents: Contents, inputs: str = "none") -> str:

@@ -19,6 +19,7 @@ from training.contents import Contents, read_contents
 from .conftest import export, invented
 
 FILES = (
+    "attention.json",
     "base_purchase.calibration.json", "base_purchase.txt", "canary.json", "channel_propensity.calibration.json",
     "channel_propensity.json", "churn_risk.calibration.json", "churn_risk.txt", "effects.json", "features.json",
     "manifest.json", "metrics.json", "next_basket.calibration.json", "next_basket.json", "opt_out.calibration.json", "opt_out.json", "send_time.calibration.json", "send_time.curve.json", "send_time.json",
