@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 from arbitration.errors import StateError
 from features.barred import barred
 from features.home import Home
+from features.registry import VIEWS
 from features.store import FeatureStore
+from training.leaks import refuse_disorder, refuse_telling, refuse_views_that_look_ahead
 
 FloatArray = NDArray[np.float64]
 KEYS = ("customer_id", "channel", "event_timestamp")
@@ -65,7 +67,7 @@ class Dataset:
 class Split:
     """Train, then validation (calibration and choice), then test (only reported): each label window ends before the next begins.
 
-    Every part needs two different outcomes, but for `rare` ones, which a part may lack.
+    A leaking split cannot be made: LeakError (`training.leaks`). Every part needs two different outcomes, but for `rare` ones, which a part may lack.
     """
 
     train: Dataset
@@ -80,12 +82,15 @@ class Split:
                     f"the {name} part has {len(part)} rows and not two different outcomes",
                     mend="Import a longer history; see features/tables/contract.py.",
                 )
+        refuse_disorder((self.train, self.validation, self.test))
+        refuse_telling(self.train)
 
 
 def historical(home: Home, service: str, rows: pd.DataFrame) -> pd.DataFrame:
     """`rows` with the service's features, in the order of `rows`; their keys are customer_id, event_timestamp and maybe channel.
 
-    Rows of the barred are left out, also of those who were barred after `rows` was read.
+    Rows of the barred are left out, also of those who were barred after `rows` was read. Raises LeakError where a view of the service
+    looks ahead of its own moment.
     """
     rows = rows[~rows["customer_id"].isin(barred(home))]
     if rows.empty:
@@ -97,6 +102,8 @@ def historical(home: Home, service: str, rows: pd.DataFrame) -> pd.DataFrame:
     frame = frame.assign(
         event_timestamp=pd.to_datetime(frame["event_timestamp"], utc=True).astype(rows["event_timestamp"].dtype)
     )
+    used = [view for view in VIEWS.values() if view.features[0].name in frame.columns]
+    refuse_views_that_look_ahead(home, rows, used)
     return rows.merge(frame, on=keys, how="left", validate="many_to_one")
 
 

@@ -19,7 +19,7 @@ from arbitration.errors import InputError, StateError
 from features.barred import barred
 from features.home import Home, Progress
 from features.tables.store import open_tables
-from training import attention, churn, opt_out, propensity, send_time, spend, uplift
+from training import attention, caps, churn, opt_out, propensity, send_time, spend, uplift
 from training.cards import ABOUT, card, markdown, verdict
 from training.contents import model_files, signature_of
 from training.contest import Contest, Trial
@@ -175,7 +175,7 @@ class Training:
 
     def _attention(self) -> Iterator[Entry]:
         with open_tables(self._home) as connection:
-            found = attention.measure(connection, self._measured)
+            found = caps.measure(connection, self._measured)
         moments = self._contacts["event_timestamp"]
         described = {
             "name": attention.NAME, "kind": "wald", "version": f"attention-{found.version}", "predicts": ABOUT[attention.NAME].predicts,

@@ -26,7 +26,7 @@ def shop(seed: int, count: int, *, own_mean_is_all: bool) -> Dataset:
     if not own_mean_is_all:
         truth = truth * np.where(weekend == 1, 2.0, 1.0)
     rows = np.column_stack([own, purchases, weekend]).astype(float)
-    moments = np.full(count, np.datetime64("2017-06-01"))
+    moments = np.full(count, np.datetime64("2017-06-01") + seed * np.timedelta64(90, "D"))
     customers = np.array([f"c{number}" for number in range(count)])
     return Dataset(
         ("own", "purchases", "weekend"), rows, truth * rng.gamma(2, 0.5, count), moments, customers, np.full(count, "")

@@ -12,7 +12,8 @@ import pytest
 from arbitration.errors import TableError
 from features.tables.contract import TABLES
 from features.tables.store import connect, empty
-from training.attention import Attention, balance, experiment, measure, notes, wald
+from training.attention import Attention, notes
+from training.caps import balance, experiment, measure, wald
 from training.effects import Belief, Beliefs, Effects
 
 CAPS, CHANCES = np.array([0, 1, 3]), np.array([0.5, 0.25, 0.25])
