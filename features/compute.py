@@ -42,8 +42,11 @@ def compute(connection: duckdb.DuckDBPyConnection, view: View, spine: pd.DataFra
     return frame
 
 
-def spine_of(view: View, moments: list[datetime], channels: list[str]) -> str:
-    """SQL for every known customer at every moment (times every channel where the view has it as key)."""
+def spine_of(view: View, moments: list[datetime], channels: list[str], of: str = "customers") -> str:
+    """SQL for every known customer at every moment (times every channel where the view has it as key).
+
+    `of` is the relation of customers, or SQL in parentheses that selects some of its rows.
+    """
     values = ", ".join(f"(TIMESTAMPTZ '{moment.isoformat()}')" for moment in moments)
     across = ""
     if "channel" in view.keys:
@@ -53,6 +56,4 @@ def spine_of(view: View, moments: list[datetime], channels: list[str]) -> str:
         )
         across = f", ({names}) AS channels(channel)"
     keys = ", ".join(view.keys)
-    return (
-        f"SELECT {keys}, moment FROM customers, (VALUES {values}) AS moments(moment){across} WHERE created_at < moment"
-    )
+    return f"SELECT {keys}, moment FROM {of} AS customers, (VALUES {values}) AS moments(moment){across} WHERE created_at < moment"

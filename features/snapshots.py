@@ -1,19 +1,22 @@
-"""Feature snapshots: every customer's features at weekly moments, one Parquet file per view, for Feast's offline store.
+"""Feature snapshots: customers' features at weekly moments, one Parquet file per view, for Feast's offline store.
 
-A snapshot knows only what had happened before its moment, so `created_timestamp` equals `event_timestamp`: it was knowable then.
+Of a large shop only a sample (`sample`) is there at every moment, everybody at the last. A snapshot knows only what had happened before its moment, so `created_timestamp` equals `event_timestamp`: it was knowable then.
 """
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import duckdb
 
-from features.compute import prepare, select, spine_of
+from features.compute import prepare, select
 from features.files import exclusive, settle
 from features.home import Home, Progress, silent
 from features.registry import VIEWS
+from features.sample import spines
 from features.schema import View
 from features.tables.store import literal, open_tables
 
@@ -53,20 +56,26 @@ def build_snapshots(home: Home, as_of: datetime, progress: Progress = silent) ->
         moments = snapshot_moments(first.astimezone(UTC), as_of) if first else [as_of]
         channels = channels_of(home)
         home.features.mkdir(parents=True, exist_ok=True)
+        customers = connection.execute("SELECT count(*) FROM customers").fetchall()[0][0]
         counts = {}
         for view in VIEWS.values():
             progress(f"computing view {view.name} at {len(moments)} moments")
-            prepare(connection, spine_of(view, moments, channels))
-            counts[view.name] = _write(connection, view, home.features / f"{view.name}.parquet")
+            rows = spines(view, moments, channels, customers)
+            counts[view.name] = _write(connection, view, rows, home.features / f"{view.name}.parquet")
     return counts
 
 
-def _write(connection: duckdb.DuckDBPyConnection, view: View, path: Path) -> int:
-    """Compute one view for the spine that is prepared, and replace its file; returns its rows."""
+def _write(connection: duckdb.DuckDBPyConnection, view: View, rows: Iterable[str], path: Path) -> int:
+    """Compute one view for every spine of `rows`, and replace its file; returns its rows."""
     keys = ", ".join(view.keys)
     fresh = path.with_name(f"{path.name}.new")
-    connection.execute(f"""
-        COPY (SELECT {keys}, moment AS event_timestamp, moment AS created_timestamp, * EXCLUDE ({keys}, moment)
-              FROM ({select(view)}) ORDER BY event_timestamp, {keys}) TO '{literal(fresh)}' (FORMAT parquet, COMPRESSION zstd)""")
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:  # below the home, for its owner alone
+        for number, spine in enumerate(rows):
+            prepare(connection, spine)
+            connection.execute(f"COPY ({select(view)}) TO '{literal(Path(folder))}/{number}.parquet' (FORMAT parquet)")
+        connection.execute(f"""
+            COPY (SELECT {keys}, moment AS event_timestamp, moment AS created_timestamp, * EXCLUDE ({keys}, moment)
+                  FROM read_parquet('{literal(Path(folder))}/*.parquet') ORDER BY event_timestamp, {keys})
+            TO '{literal(fresh)}' (FORMAT parquet, COMPRESSION zstd)""")
     settle(fresh, path)
     return int(connection.execute(f"SELECT count(*) FROM read_parquet('{literal(path)}')").fetchall()[0][0])

@@ -53,7 +53,8 @@ class Dataset:
 
     def folds(self, count: int) -> NDArray[np.int64]:
         """A stable fold of every row's customer, 0 to count - 1, by hash, so that no customer is in two."""
-        return np.array([zlib.crc32(customer.encode()) % count for customer in self.customers], dtype=np.int64)
+        place, people = pd.factorize(self.customers)  # each customer is hashed once
+        return np.array([zlib.crc32(str(customer).encode()) % count for customer in people], dtype=np.int64)[place]
 
     def half(self) -> NDArray[np.bool_]:
         """A stable half of the customers, by hash, so that no customer is on both sides."""

@@ -13,7 +13,7 @@ moves the effect of its cell is measured as well (`Slope`), and is 0 where it wa
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from math import sqrt
 
 import numpy as np
@@ -83,7 +83,8 @@ class Slope:
 class Effects:
     """`tau`: incremental purchases per contact. `engagement`: P(engage). `opt_out`: P(opt-out) per contact, by channel.
 
-    `outcome` says which purchases were counted: `ordered`, those attributed to the moment, or `bought`, any at all.
+    `outcome` says which purchases were counted: `ordered`, those attributed to the moment, or `bought`, any at all. `slopes` holds
+    the journeys' own slopes; `slope` is that of all the others.
     """
 
     tau: Beliefs
@@ -93,6 +94,7 @@ class Effects:
     version: str
     slope: Slope = Slope()
     outcome: str = "ordered"
+    slopes: Mapping[str, Slope] = field(default_factory=dict)
 
     def effect(self, journey: str, channel: str, propensity: float | None) -> Estimate | None:
         """tau(x, a) = tau of the cell times 1 + slope * (ratio - 1), ratio = P(engage | x, a) over the cell's mean, within 1/4 and 4.
@@ -102,11 +104,12 @@ class Effects:
         belief, mean = self.tau.cell(journey, channel), self.engagement.cell(journey, channel)
         if belief is None or self.tau.journeys[journey].rows == 0:
             return None
-        if propensity is None or mean is None or mean.mean <= 0 or self.slope.used <= 0:
+        slope = self.slopes.get(journey, self.slope)
+        if propensity is None or mean is None or mean.mean <= 0 or slope.used <= 0:
             return Estimate(belief.mean, belief.sd, f"effects {self.version}", 1)
         beyond = within(propensity / mean.mean) - 1
-        factor = 1 + self.slope.used * beyond
-        sd = sqrt((belief.sd * factor) ** 2 + (belief.mean * beyond * self.slope.sd) ** 2)
+        factor = 1 + slope.used * beyond
+        sd = sqrt((belief.sd * factor) ** 2 + (belief.mean * beyond * slope.sd) ** 2)
         return Estimate(belief.mean * factor, sd, f"effects {self.version}", 2)
 
 
@@ -132,13 +135,59 @@ def shrink(samples: Mapping[str, Sample], prior: Prior) -> tuple[dict[str, Belie
     return {name: _combine(sample, parent, sigma2) for name, sample in samples.items()}, parent
 
 
-def hierarchy(samples: Mapping[str, Sample], prior: Prior) -> Beliefs:
-    """Two levels: cells, keyed `journey/channel`, toward their journey, journeys toward all, all toward the prior."""
+def hierarchy(samples: Mapping[str, Sample], prior: Prior, shared: float = 0.0) -> Beliefs:
+    """Two levels: cells, keyed `journey/channel`, toward their journey, journeys toward all, all toward the prior.
+
+    `shared` is the variance of an error that all samples have in common, beside their own `variance`: that of a control group with
+    which every cell is compared. No number of cells averages it away.
+    """
+    moved, left = _without_shared(samples, prior, shared)
+    believed = _hierarchy(moved, prior)
+    if left == 0.0:
+        return believed
+    cells = {
+        name: replace(_less_sure(one, left), raw=samples[name].mean if samples[name].rows else None)
+        for name, one in believed.cells.items()
+    }
+    journeys = {name: _less_sure(one, left) for name, one in believed.journeys.items()}
+    return Beliefs(cells, journeys, _less_sure(believed.overall, left), believed.spread)
+
+
+def _without_shared(samples: Mapping[str, Sample], prior: Prior, shared: float) -> tuple[Mapping[str, Sample], float]:
+    """The samples less what the prior says of their common error, and the variance of what is left of it.
+
+    Of the distance of their common mean from the prior's, the share shared / (shared + all other variance) is error.
+    """
+    _, _, journeys = _pooled_journeys(samples, prior)
+    known = [one for one in journeys.values() if one.rows]
+    if shared <= 0.0 or not known:
+        return samples, 0.0
+    common = _pooled(known, spread(known, prior.floor))
+    other = prior.sd**2 + common.variance
+    share = shared / (shared + other)
+    error = share * (common.mean - prior.mean)
+    return {
+        name: replace(one, mean=one.mean - error) if one.rows else one for name, one in samples.items()
+    }, share * other
+
+
+def _pooled_journeys(
+    samples: Mapping[str, Sample], prior: Prior
+) -> tuple[dict[str, dict[str, Sample]], float, dict[str, Sample]]:
+    """The cells of every journey, their sigma^2, and each journey's common mean."""
     members: dict[str, dict[str, Sample]] = {}
     for name, sample in samples.items():
         members.setdefault(name.split("/")[0], {})[name] = sample
     between = _spread_within([[s for s in group.values() if s.rows] for group in members.values()], prior.floor)
-    pooled = {journey: _pooled(list(group.values()), between) for journey, group in members.items()}
+    return members, between, {journey: _pooled(list(group.values()), between) for journey, group in members.items()}
+
+
+def _less_sure(belief: Belief, variance: float) -> Belief:
+    return replace(belief, sd=sqrt(belief.sd**2 + variance))
+
+
+def _hierarchy(samples: Mapping[str, Sample], prior: Prior) -> Beliefs:
+    members, between, pooled = _pooled_journeys(samples, prior)
     journeys, overall = shrink(pooled, prior)
     cells = {
         name: _combine(s, journeys[journey], between) for journey, group in members.items() for name, s in group.items()

@@ -9,6 +9,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from features.sample import SAMPLED
+
 if TYPE_CHECKING:
     import duckdb
     import pandas as pd
@@ -24,7 +26,7 @@ CHURN = f"""
 SELECT customer_id, moment AS event_timestamp, CAST(NOT bool_or(occurred_at >= moment) AS DOUBLE) AS label
 FROM (VALUES {{moments}}) AS moments(moment)
 JOIN events ON occurred_at >= moment - INTERVAL {ACTIVE_DAYS} DAY AND occurred_at < moment + INTERVAL {CHURN_DAYS} DAY
-WHERE type = 'purchase' AND NOT simulated
+WHERE type = 'purchase' AND NOT simulated AND {SAMPLED}
 GROUP BY customer_id, moment
 HAVING bool_or(occurred_at < moment)
 ORDER BY event_timestamp, customer_id
@@ -64,7 +66,7 @@ SELECT contact_id, customer_id, journey, channel, arm, probability, contacts.sim
        CAST(coalesce(ordered, false) OR coalesce(purchases.count, 0) > 0 AS DOUBLE) AS bought,
        CAST(coalesce(opted_out, false) AS DOUBLE) AS opted_out
 FROM contacts JOIN customers USING (customer_id) LEFT JOIN reactions USING (contact_id) LEFT JOIN purchases USING (contact_id)
-WHERE probability > 0 AND NOT censored AND sent_at + INTERVAL {EFFECT_DAYS} DAY <= (SELECT max(occurred_at) FROM events)
+WHERE {SAMPLED} AND probability > 0 AND NOT censored AND sent_at + INTERVAL {EFFECT_DAYS} DAY <= (SELECT max(occurred_at) FROM events)
 ORDER BY sent_at, contact_id
 """
 

@@ -11,6 +11,7 @@ from datetime import datetime
 from math import sqrt
 from typing import TYPE_CHECKING
 
+from features.sample import SAMPLED
 from training.labels import ACTIVE_DAYS, CHURN_DAYS
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ LAPSED = f"""
 SELECT moment, customer_id, (epoch(moment) - epoch(max(occurred_at) FILTER (occurred_at < moment))) / 86400 AS recency,
        NOT bool_or(occurred_at >= moment) AS away
 FROM (VALUES {{moments}}) AS moments(moment) JOIN events ON occurred_at < moment + INTERVAL {CHURN_DAYS} DAY
-WHERE type = 'purchase' AND NOT simulated
+WHERE type = 'purchase' AND NOT simulated AND {SAMPLED}
 GROUP BY moment, customer_id HAVING bool_or(occurred_at < moment)
 """
 

@@ -160,6 +160,7 @@ class Training:
             "name": uplift.NAME, "kind": "cells", "version": f"effects-{effects.version}", "predicts": ABOUT[uplift.NAME].predicts,
             "window": {"from": rows.min().isoformat(), "to": rows.max().isoformat()}, "rows": len(rows), "best": True,
             "overall": encode(overall), "slope": encode(effects.slope), "outcome": effects.outcome,
+            "evidence": evidence(effects),
             "simulated": self._simulated(uplift.NAME), "notes": effect_notes(effects),
         }  # fmt: skip
         numbers = {"tau": overall.mean, "tau_sd": overall.sd, "slope": effects.slope.raw, "slope_sd": effects.slope.sd}
@@ -209,7 +210,26 @@ def effect_notes(effects: Effects) -> list[str]:
     slope = effects.slope
     found = f"{slope.raw:.2f} with standard error {slope.sd:.2f}, used as {slope.used:.2f}"
     notes.append(f"Slope of the effect on an individual's relative propensity (1 is proportional): {found}.")
+    if effects.slopes:
+        own = ", ".join(f"{name} {one.used:.2f}" for name, one in effects.slopes.items())
+        notes.append(f"Journeys with enough outcomes have slopes of their own: {own}.")
+    tiers = evidence(effects)
+    notes.append(
+        f"Evidence: {tiers['0']} cells rest on the prior, {tiers['1']} on their own mean, {tiers['2']} tell individuals apart."
+    )
     return notes
+
+
+def evidence(effects: Effects) -> dict[str, int]:
+    """Cells by evidence tier: "0" the catalog's prior, "1" measured, "2" measured and different between individuals."""
+    tiers = {"0": 0, "1": 0, "2": 0}
+    for name, belief in effects.tau.cells.items():
+        journey = name.partition("/")[0]
+        if effects.tau.journeys[journey].rows == 0:
+            tiers["0"] += 1
+        else:
+            tiers["2" if belief.rows and effects.slopes.get(journey, effects.slope).used > 0 else "1"] += 1
+    return tiers
 
 
 def inputs_digest(home: Home) -> str:

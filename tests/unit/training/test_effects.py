@@ -149,3 +149,20 @@ def test_effects_written_before_the_slope_was_measured_are_read_as_slope_zero():
     found = decode(Effects, old).effect("a", "x", 0.4)
     assert found is not None
     assert (found.mean, found.tier) == (0.04, 1)
+
+
+@given(groups, st.floats(0.0, 0.01))
+def test_an_error_that_all_cells_share_makes_everything_less_sure_and_draws_their_level_to_the_prior(found, shared):
+    alone, together = hierarchy(found, PRIOR), hierarchy(found, PRIOR, shared)
+    assert together.overall.sd >= alone.overall.sd
+    assert all(belief.sd >= alone.cells[name].sd for name, belief in together.cells.items())
+    assert all(belief.raw == found[name].mean for name, belief in together.cells.items())
+    before, after = (abs(one.overall.mean - PRIOR.mean) for one in (alone, together))
+    assert after <= before + 1e-9
+
+
+def test_many_cells_do_not_average_away_the_error_of_their_one_control_group():
+    """A hundred cells that all say 0.10 because their control group was unlucky are not a hundred witnesses."""
+    found = {f"{journey}/{channel}": Sample(0.10, 1e-4, 500) for journey in range(10) for channel in range(10)}
+    assert hierarchy(found, PRIOR).overall.sd < 0.012
+    assert hierarchy(found, PRIOR, 0.03**2).overall.sd > 0.02

@@ -15,7 +15,8 @@ NOW = datetime(2020, 6, 1, tzinfo=UTC)
 
 def test_rates_are_those_of_the_band_shrunk_to_all_lapsed():
     connection = connect()
-    connection.execute(f"CREATE TABLE events AS {empty(TABLES['events'])}")
+    for table in ("customers", "events"):
+        connection.execute(f"CREATE TABLE {table} AS {empty(TABLES[table])}")
 
     def buy(customer: str, days_ago: float):
         connection.execute(

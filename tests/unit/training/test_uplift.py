@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from arbitration.errors import StateError
-from training.effects import Sample, hierarchy
+from arbitration.codec import decode, encode
+from training.contrasts import capped, journey_odds, side
+from training.effects import Effects, Sample, hierarchy
 from training.pipeline import effect_notes
 from training.uplift import ENGAGEMENT_PRIOR, TAU_PRIOR, cells, fit_slope, individual, measure
 
@@ -64,18 +65,58 @@ def test_no_effect_is_found_where_there_is_none():
 
 def test_rows_weigh_by_their_logging_probability():
     keys = np.array(["a/x"] * 4)
-    found = cells(keys, np.array([1.0, 0.0, 0.0, 0.0]), np.array([4.0, 1.0, 1.0, 2.0]), 0.0)
+    found = cells(keys, np.array([1.0, 0.0, 0.0, 0.0]), np.array([4.0, 1.0, 1.0, 2.0]), np.array(["a", "b", "c", "d"]))
     assert found["a/x"].mean == pytest.approx(0.5)
 
 
+def test_a_tiny_probability_cannot_outweigh_all_the_others():
+    assert capped(np.array([0.5, 1e-9])).tolist() == [2.0, 20.0]
+    assert capped(np.full(10_000, 1e-9))[0] == 100.0
+
+
 def test_a_cell_in_which_nothing_happened_is_not_certain():
-    assert cells(np.array(["a/x"] * 9), np.zeros(9), np.ones(9), 0.0)["a/x"].variance == pytest.approx(0.01)
+    nine = np.arange(9).astype(str)
+    assert cells(np.array(["a/x"] * 9), np.zeros(9), np.ones(9), nine)["a/x"].variance == pytest.approx(0.01)
 
 
-def test_without_a_control_group_there_is_no_effect():
+def test_without_a_control_group_every_cell_stays_at_its_prior_and_the_catalog_speaks():
     rows = trial(200, TAUS)
-    with pytest.raises(StateError, match="silent"):
-        measure(rows[rows["arm"] == "random"], ACTIVE)
+    found = measure(rows[rows["arm"] == "random"], ACTIVE)
+    assert {belief.rows for belief in found.tau.cells.values()} == {0}
+    assert {belief.mean for belief in found.tau.cells.values()} == {TAU_PRIOR.mean}
+    assert found.effect("busy", "push", 0.1) is None
+    assert found.engagement.cells["busy/push"].rows > 0
+
+
+@pytest.mark.parametrize("rows", [0, 1, 2, 10])
+def test_a_handful_of_rows_moves_the_priors_a_little_at_most(rows):
+    few = trial(400, TAUS).iloc[:rows]
+    found = measure(few, ACTIVE, np.full(int((few["arm"] == "random").sum()), 0.1))
+    assert abs(found.tau.overall.mean - TAU_PRIOR.mean) <= TAU_PRIOR.sd
+    assert all(belief.sd >= TAU_PRIOR.floor for belief in found.tau.cells.values())
+    assert found.slope.used == 0.0 or found.slope.sd > 0
+    assert decode(Effects, encode(found)) == found
+
+
+def test_the_rows_of_one_customer_count_as_one_when_errors_are_reckoned():
+    """Every row four times, under the same customer, is no more knowledge than once."""
+    once = trial(4_000, TAUS)
+    four = pd.concat([once] * 4, ignore_index=True)
+    alone, repeated = measure(once, ACTIVE).tau, measure(four, ACTIVE).tau
+    for name, belief in repeated.cells.items():
+        assert belief.raw == pytest.approx(alone.cells[name].raw, abs=0.01)
+        assert belief.sd > 0.8 * alone.cells[name].sd
+
+
+def test_silence_is_weighed_like_the_customers_a_journey_speaks_to():
+    """Even when silence is foretold without the feature that matters, the odds of the journey put the comparison right."""
+    rows = trial(60_000, TAUS)
+    silent, sent = rows[rows["arm"] == "silence"], rows[rows["arm"] == "random"]
+    numbers = np.unique(sent["journey"].to_numpy(dtype=str), return_inverse=True)[1]
+    odds = journey_odds(side(silent, ACTIVE, "ordered"), side(sent, ACTIVE, "ordered"), numbers, 2)
+    active = silent["frequency_28d"].to_numpy() > 4
+    assert odds[active, 0].mean() > 20 * odds[~active, 0].mean()
+    assert odds[~active, 1].mean() > 20 * odds[active, 1].mean()
 
 
 def individuals(rows: int, slope: float, seed: int = 8) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -128,3 +169,19 @@ def test_orders_that_exist_for_contacts_alone_are_not_taken_for_an_effect():
     usual = measure(trial(4_000, TAUS), ACTIVE)
     assert usual.outcome == "ordered"
     assert not any("any purchase counts" in note for note in effect_notes(usual))
+
+
+def test_journeys_with_enough_events_follow_propensity_by_themselves():
+    """In `busy` the effect follows the propensity, in `calm` it does not: one slope for both would be wrong for both."""
+    rng = np.random.default_rng(3)
+    rows = trial(120_000, TAUS)
+    sent = (rows["arm"] == "random").to_numpy()
+    busy = (rows["journey"] == "busy").to_numpy()
+    propensity = rng.choice([0.05, 0.10, 0.15], len(rows))
+    more = np.where(busy, 0.10 * (propensity / 0.10 - 1), 0.0)
+    rows.loc[sent & (rng.random(len(rows)) < more), "ordered"] = 1.0
+    rows["engaged"] = (rng.random(len(rows)) < propensity).astype(float)
+    found = measure(rows, ACTIVE, propensity[sent])
+    assert found.slopes["busy"].used > found.slopes["calm"].used + 0.2
+    fewer = measure(rows.iloc[:300], ACTIVE, propensity[:300][sent[:300]])
+    assert fewer.slopes == {}
