@@ -39,7 +39,7 @@ SELECT customer_id, moment AS event_timestamp,
        coalesce(sum(greatest(value, 0)) FILTER (occurred_at >= moment), 0) AS spend
 FROM (VALUES {{moments}}) AS moments(moment)
 JOIN events ON occurred_at >= moment - INTERVAL {BUYER_DAYS} DAY AND occurred_at < moment + INTERVAL {SPEND_DAYS} DAY
-WHERE type = 'purchase' AND NOT simulated AND value IS NOT NULL
+WHERE type = 'purchase' AND NOT simulated AND value IS NOT NULL AND {SAMPLED}
 GROUP BY customer_id, moment
 HAVING bool_or(occurred_at < moment)
 ORDER BY event_timestamp, customer_id
