@@ -276,3 +276,14 @@ def test_without_the_customers_view_money_is_the_catalogs(policy: Policy, bundle
     found, prior = estimates(bundle, policy, without("customer"), NOW), estimates(None, policy, context(), NOW)
     assert found.basket_margin == prior.basket_margin
     assert found.recency_value == prior.recency_value
+
+
+def test_attention_costs_what_was_measured_near_the_catalogs_price(policy: Policy, bundle: Bundle):
+    prior = estimates(bundle, policy, context(), NOW).attention_price
+    assert (prior.mean, prior.tier, prior.source) == (policy.economics.attention_price_prior, 0, "prior")
+    caps = Attention(2.0, 0.1, 400.0, 3000, 36_000, {"email": 0.5, "push": 0.5}, version="v")
+    found = estimates(replace(bundle, attention=caps), policy, context(), NOW).attention_price
+    units = (policy.channels["email"].pressure + policy.channels["push"].pressure) / 2
+    assert found.mean == pytest.approx(2.0 * policy.economics.margin_rate / units, rel=0.05)
+    assert (found.tier, found.source) == (1, "attention v")
+    assert estimates(replace(bundle, attention=caps), policy, context(known=False), NOW).attention_price == prior
