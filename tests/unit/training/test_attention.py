@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import duckdb
 import numpy as np
@@ -10,8 +11,11 @@ import pandas as pd
 import pytest
 
 from arbitration.errors import TableError
+from features.home import Home
 from features.tables.contract import TABLES
-from features.tables.store import connect, empty
+from features.tables.importer import import_folder
+from features.tables.store import connect, empty, open_tables
+from tests.small_shop import NAMES, write_shop
 from training.attention import Attention, notes
 from training.caps import balance, experiment, measure, wald
 from training.effects import Belief, Beliefs, Effects
@@ -126,6 +130,20 @@ def test_caps_drawn_since_the_customer_is_known_need_no_date():
     found = measure(shop(2.0, dated=False), effects())
     assert found.unbalanced == 0.0
     assert found.rows == 3000 * ((200 + 7 * WEEKS) // 7)
+
+
+def test_a_shop_brings_its_caps_as_attributes_of_its_customers(tmp_path: Path):
+    folder = write_shop(tmp_path / "files")
+    path = folder / "customers.csv"
+    head, *people = path.read_text().splitlines()
+    drawn = [f"{line},{number % 3},0.33,{START.isoformat()}" for number, line in enumerate(people)]
+    path.write_text("\n".join([f"{head},weekly_cap,weekly_cap_probability,weekly_cap_from", *drawn]) + "\n")
+    import_folder(folder, Home(tmp_path / "home"))
+    found = experiment(open_tables(Home(tmp_path / "home")), effects()).set_index("customer_id")
+    assert found["weekly_cap"].to_dict() == {name: number % 3 for number, name in enumerate(NAMES)}
+    assert set(found["weekly_cap_probability"]) == {0.33}
+    assert (found["contacts"] == found["on email"] + found["on push"]).all()
+    assert (found["before"] == 10.0).all()  # one purchase of 10 before the draw
 
 
 @pytest.mark.parametrize(

@@ -157,7 +157,7 @@ def test_the_pointer_stays_when_an_export_does_not_load(
 ):
     before = bundle.current(home)
     monkeypatch.setattr(
-        canary, "record", lambda *_: {"rows": [[0.0, 0.0, 0.0]], "probabilities": [9.9], "contributions": [0, 0, 0]}
+        canary, "record", lambda *_: {"rows": [[0.0, 0.0, 0.0]], "expected": [9.9], "contributions": [0, 0, 0]}
     )
     with pytest.raises(BundleError, match="canary"):
         export(home, contents)
