@@ -115,7 +115,7 @@ def markdown(described: Mapping[str, Any]) -> str:
     about = ABOUT[described["name"]]
     lines = [
         f"# {described['name']}", "", f"Predicts: {about.predicts}.", "", f"Used for: {about.used_for}.", "",
-        f"- In use: {_kind(described)}, version `{described['version']}`",
+        f"- Kind: {_kind(described)}, version `{described['version']}`, {'in use once promoted' if described['best'] else 'not in use'}",
         f"- Data window: {described['window']['from']} to {described['window']['to']}",
         f"- Rows: {_rows(described['rows'])}", f"- Split: {about.split}",
     ]  # fmt: skip
@@ -132,9 +132,9 @@ def _numbers(described: Mapping[str, Any]) -> Iterator[str]:
     """Both later parts, every group of the test, and the challengers, one row each."""
     if "test" not in described:
         return
-    rows = {"validation": described["validation"], "**test**": described["test"]}
+    rows = {"validation, calibrated on it": described["validation"], "**test**": described["test"]}
     rows |= {f"test, {group}": measured for group, measured in described.get("parts", {}).items()}
-    rows |= {f"test, challenger {_kind(other)}": other["test"] for other in described["challengers"]}
+    rows |= {f"test, beside it {_kind(other)}": other["test"] for other in described["challengers"]}
     columns = list(described["test"])
     yield from ("", "## Measured", "", f"| part | {' | '.join(columns)} |", "|---" * (len(columns) + 1) + "|")
     for name, measured in rows.items():

@@ -51,9 +51,15 @@ def test_a_card_holds_window_features_numbers_by_group_challengers_and_limits(fo
     assert "2017-05-01T00:00:00Z to 2017-05-25T23:00:00Z" in text
     assert "300 train, 150 validation, 150 test" in text
     assert found.best.model.version in text
-    for line in ("| validation |", "| **test** |", "| test, email |", "| test, sms |", "- A note of this run."):
+    for line in (
+        "| validation, calibrated on it |",
+        "| **test** |",
+        "| test, email |",
+        "| test, sms |",
+        "- A note of this run.",
+    ):
         assert line in text
-    assert text.count("| test, challenger ") == len(found.trials) - 1
+    assert text.count("| test, beside it ") == len(found.trials) - 1
     for name in found.best.model.features:
         assert f"`{name}`" in text
     assert not any(customer in text.split() for customer in set(found.split.test.customers))
@@ -68,6 +74,11 @@ def test_a_table_of_numbers_has_as_many_cells_in_every_row(found: Contest):
     assert f"{measured:.4f}" in next(line for line in rows if "**test**" in line)
 
 
+def test_a_card_says_whether_the_model_is_the_one_in_use(found: Contest):
+    said = ["not in use" in markdown(card(found, trial)) for trial in found.trials]
+    assert said == [trial is not found.best for trial in found.trials]
+
+
 def test_simulated_rows_are_named(found: Contest):
     assert "**Learned from simulated rows**" in markdown(card(found, found.best) | {"simulated": True})
 
@@ -75,7 +86,7 @@ def test_simulated_rows_are_named(found: Contest):
 def test_what_is_measured_without_a_split_has_a_card_too():
     measured = Attention(2.0, 0.2, 400.0, 3000, 36_000, {"email": 1.0}, version="v")
     text = markdown({
-        "name": attention.NAME, "kind": "wald", "version": "attention-v", "window": {"from": "a", "to": "b"}, "rows": measured.rows,
+        "name": attention.NAME, "kind": "wald", "version": "attention-v", "window": {"from": "a", "to": "b"}, "rows": measured.rows, "best": True,
         "measured": encode(measured), "notes": attention.notes(measured),
     })  # fmt: skip
     assert "2.0000 (95 %: 1.6080 to 2.3920), from 3,000 customers in 36,000 weeks" in text
