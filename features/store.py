@@ -26,6 +26,7 @@ from features.home import Home
 from features.online import Breaker, OnlineStoreAway, impatient
 from features.online_rows import drop_from_redis, drop_from_sqlite
 from features.registry import VIEWS
+from features.tables.store import encrypt_spills
 
 if TYPE_CHECKING:
     from feast import FeatureStore as Feast
@@ -201,7 +202,7 @@ def _quiet() -> Iterator[None]:
     """Feast prints a report per view, its DuckDB draws a bar, and its Ibis uses a deprecated call of DuckDB."""
     import ibis
 
-    ibis.get_backend().raw_sql("SET temp_file_encryption = true")  # what it spills to disk can be read by nobody else
+    encrypt_spills(ibis.get_backend().raw_sql)
     with suppress(duckdb.InvalidInputException):  # a notebook without widgets has no bar to switch off, and refuses
         ibis.get_backend().raw_sql("SET enable_progress_bar = false")
     with redirect_stdout(io.StringIO()), warnings.catch_warnings():

@@ -28,6 +28,7 @@ from training.simulator.market.learners import EpsilonGreedy, MyopicUplift, Prop
 from training.simulator.market.oracle import MyopicOracle, Oracle
 from training.simulator.market.play import Market, Run, difference
 from training.simulator.market.policies import Dice, FixedPriority, NeverSend
+from training.simulator.market.product import Arbitrated
 from training.simulator.market.state import Policy
 
 SILENT, BEST = "never send", "oracle (pays for attention)"
@@ -38,9 +39,9 @@ Makers = dict[str, Callable[[], Policy]]
 
 @dataclass(frozen=True)
 class Job:
-    """One world and seed, to be played by every policy; `beside` names more as module:class; without `boosted` the
+    """One world and seed, to be played by every policy, or by `only` these; `beside` names more as module:class; without `boosted`
 
-    slow one stays away.
+    the slow one stays away.
     """
 
     laws: Laws
@@ -49,6 +50,7 @@ class Job:
     weeks: int
     beside: tuple[str, ...] = ()
     boosted: bool = True
+    only: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,7 @@ def makers(job: Job) -> Makers:
         "propensity x value": PropensityValue,
         "myopic uplift": MyopicUplift,
         "epsilon-greedy": EpsilonGreedy,
+        "this project": Arbitrated,
         "myopic oracle (knows all effects)": MyopicOracle,
     }
     for place in job.beside:
@@ -84,6 +87,8 @@ def makers(job: Job) -> Makers:
         ways[name] = getattr(import_module(module), name)
     if not job.boosted:
         del ways["propensity x value"]
+    if job.only:
+        ways = {name: make for name, make in ways.items() if name in (SILENT, *job.only)}
     return ways | {BEST: lambda: Oracle(job.weeks)}
 
 
@@ -164,12 +169,16 @@ def main() -> None:
     parser.add_argument("--world", action="append", choices=list(WORLDS), help="this world only; may be repeated")
     parser.add_argument("--drift", type=int, metavar="WEEK", help="the journeys' effects change places in this week")
     parser.add_argument("--beside", action="append", default=[], metavar="MODULE:CLASS", help="one more policy")
+    parser.add_argument(
+        "--only", action="append", default=[], metavar="POLICY", help="this line of the table only; may be repeated"
+    )
     parser.add_argument("--processes", type=int, default=2)
     options = parser.parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     seeds, customers = (3, 3_000) if options.quick else (5, 10_000)
     worlds = {name: replace(WORLDS[name], drift_week=options.drift) for name in options.world or WORLDS}
-    jobs = [Job(laws, seed, customers, 40, tuple(options.beside)) for laws in worlds.values() for seed in range(1, seeds + 1)]  # fmt: skip
+    chosen = {"beside": tuple(options.beside), "only": tuple(options.only)}
+    jobs = [Job(laws, seed, customers, 40, **chosen) for laws in worlds.values() for seed in range(1, seeds + 1)]
     started = time.perf_counter()
     print(f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC; SIMULATED: {customers:,} customers, 40 weeks, seeds 1-{seeds}")
     with ProcessPoolExecutor(options.processes) as pool:

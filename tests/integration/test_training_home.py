@@ -9,8 +9,10 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from typer.testing import CliRunner
 
 from arbitration.errors import StateError
+from dirigent.main import app
 from features.home import Home
 from training import bundle, churn
 from training.pipeline import OF_CONTACTS, OF_PURCHASES
@@ -106,3 +108,17 @@ def test_another_shop_is_not_told_of_the_examples_loyalty_or_references(own_home
         connection.execute(f"COPY ({rows}) TO '{path}.new' (FORMAT parquet)")
     path.with_suffix(".parquet.new").replace(path)
     assert not churn.is_example(own_home)
+
+
+def test_the_verb_writes_a_card_per_model_for_people(own_home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("DIRIGENT_HOME", str(own_home.root))
+    done = CliRunner().invoke(app, ["train", "opt_out", "--cards", str(tmp_path / "cards")])
+    assert done.exit_code == 0, done.output
+    assert [path.name for path in (tmp_path / "cards").iterdir()] == ["opt_out.md"]
+    text = (tmp_path / "cards" / "opt_out.md").read_text()
+    assert "in use once promoted" in text
+    assert "**Learned from simulated rows**" in text
+    kept = registered(own_home, "opt_out", "candidate")
+    assert kept.card["version"] in text
+    kept_as_text = [path.read_text() for path in (own_home.mlflow / "artifacts" / "opt_out").rglob("card.md")]
+    assert text in kept_as_text

@@ -17,11 +17,13 @@ from training.simulator.market.log import Rows
 from training.simulator.market.oracle import MyopicOracle, Oracle
 from training.simulator.market.play import Difference, Market, difference, value_of
 from training.simulator.market.policies import SCARCE_CANDIDATES, Dice, FixedPriority, NeverSend, allot, dice
+from training.simulator.market.product import EXPLORED, Arbitrated
+from training.simulator.market.product_effects import effective, learn, moment_of
 from training.simulator.market.state import FEATURES, Policy
 from training.simulator.market.worth import GRID, prices
 
 CUSTOMERS, WEEKS = 1500, 20
-OTHERS = (FixedPriority, Dice, PropensityValue, MyopicUplift, EpsilonGreedy, MyopicOracle)
+OTHERS = (FixedPriority, Dice, PropensityValue, MyopicUplift, EpsilonGreedy, MyopicOracle, Arbitrated)
 
 
 @cache
@@ -189,3 +191,39 @@ def test_the_bandit_logs_the_probability_of_what_it_chose() -> None:
     assert (chosen > 0).all()
     assert (chosen <= 1).all()
     assert np.mean(chosen > 0.9) == pytest.approx(0.95, abs=0.02)
+
+
+def test_this_projects_policy_is_silent_but_for_its_dice_where_nothing_can_be_gained() -> None:
+    where = market("zero-effect", customers=3000)
+    run, never = where.run(Arbitrated()), where.run(NeverSend()).value.mean()
+    assert run.contacts[:8].sum() / (8 * 3000) < EXPLORED
+    assert never - run.value.mean() < 0.01 * never
+
+
+def test_this_projects_policy_logs_the_probability_with_which_it_chose() -> None:
+    """Weighted by 1 / probability, every week's silent rows stand for all customers."""
+    log = market().run(Arbitrated()).log
+    for entry in log.entries[8:]:
+        silent = entry.candidate == law.SILENCE
+        assert (1 / entry.probability[silent]).sum() == pytest.approx(CUSTOMERS, rel=0.6)
+        assert ((entry.probability > 0) & (entry.probability <= 1)).all()
+
+
+def test_effects_learned_from_dice_are_near_the_truth_of_the_ordinary_mail() -> None:
+    where = market(customers=6000)
+    found = learn(where.start[1].rows(0).known())
+    mail = NAMES.index("earn_to_redeem/email")
+    assert abs(found.mean[0, mail] - 0.04 * law.REACH[law.EMAIL] * 0.8) < 3 * found.sd[0, mail]
+
+
+def test_heavy_weights_count_for_what_they_say() -> None:
+    weight, group = np.array([1.0, 1.0, 1.0, 1.0, 97.0, 1.0, 1.0, 1.0]), np.repeat([0, 1], 4)
+    scaled = effective(weight, (group,))
+    assert scaled[:4].sum() == pytest.approx(4.0)
+    assert scaled[4:].sum() == pytest.approx(100**2 / (97**2 + 3))
+
+
+def test_the_moment_is_read_from_the_features() -> None:
+    rows = np.zeros((3, len(FEATURES)))
+    rows[1, FEATURES.index("cart")] = rows[2, FEATURES.index("lapsing")] = 1
+    assert moment_of(rows).tolist() == [0, 1, 3]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 import pandas as pd
@@ -39,6 +39,14 @@ class Rows:
     randomized: Booleans
     reward: Floats
     purchases: Integers
+
+    def where(self, mask: Booleans) -> Rows:
+        """The rows where `mask` (r,) holds."""
+        return Rows(**{one.name: getattr(self, one.name)[mask] for one in fields(self)})
+
+    def known(self) -> Rows:
+        """The rows that dice decided, with a probability above 0."""
+        return self.where(self.randomized & (self.probability > 0))
 
     def frame(self, names: tuple[str, ...]) -> pd.DataFrame:
         """The rows as a table with the candidates' names, flagged as simulated."""
