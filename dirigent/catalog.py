@@ -13,18 +13,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from arbitration.domain import SILENCE
 from arbitration.errors import DirigentError
-from arbitration.policy import Policy
-from catalog.changes import changes
-from catalog.doubts import doubts
-from catalog.loading import load_catalog, read_catalog
-from catalog.naming import Names
-from dirigent.audience import Favorite, Step, favorites, prepared
 from dirigent.terminal import console
 from features.home import Home
 
 if TYPE_CHECKING:
+    from arbitration.policy import Policy
+    from catalog.naming import Names
+    from dirigent.audience import Favorite, Step
     from serving.comparison import BlastRadius
 
 app = typer.Typer(help="Check and compare catalogs of journeys, channels and contact policy.", no_args_is_help=True)
@@ -39,6 +35,9 @@ def check(
     folder: Annotated[Path, typer.Argument(help="Folder with journeys.yaml, channels.yaml, …")] = EXAMPLE,
 ) -> None:
     """Check a catalog: every mistake with file, line and column (exit code 2), then what is hardly meant (exit code 0)."""
+    from catalog.doubts import doubts
+    from catalog.loading import read_catalog
+
     policy, sources = read_catalog(folder)
     found = doubts(policy, sources)
     for doubt in found:
@@ -54,6 +53,11 @@ def diff(
     customers: Annotated[int | None, typer.Option(min=1, help="Ask for so many customers; default all.")] = None,
 ) -> None:
     """What changes from one catalog to another, in words and for the customers of the prepared home; nothing is written."""
+    from catalog.changes import changes
+    from catalog.loading import load_catalog
+    from catalog.naming import Names
+    from dirigent.audience import favorites, prepared
+
     policies = load_catalog(old), load_catalog(new)
     found = changes(*policies)
     if not found:
@@ -136,6 +140,8 @@ def _show(before: Sequence[Favorite], after: Sequence[Favorite], currency: str, 
 
 
 def _per_journey(before: Sequence[Favorite], after: Sequence[Favorite], currency: str, names: Names) -> Table:
+    from arbitration.domain import SILENCE
+
     table = Table(title="What customers get", box=None, title_justify="left")
     for name in ("journey", "before", "after", f"{currency} before", f"{currency} after"):
         table.add_column(name, justify="left" if name == "journey" else "right")
@@ -150,6 +156,8 @@ def _per_journey(before: Sequence[Favorite], after: Sequence[Favorite], currency
 
 def _totals(found: Sequence[Favorite]) -> dict[str, tuple[int, float]]:
     """Journey, or silence -> (customers, expected value)."""
+    from arbitration.domain import SILENCE
+
     totals: dict[str, tuple[int, float]] = {}
     for one in found:
         name = (one.summary.favorite or SILENCE).split("/")[0]

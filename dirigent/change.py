@@ -13,13 +13,12 @@ from rich.table import Table
 from rich.text import Text
 
 from arbitration.errors import DirigentError, InputError
-from catalog.loading import load_catalog
-from dirigent.audience import Favorite, favorites, prepared
 from dirigent.privacy import opened
 from dirigent.terminal import console, stage
 
 if TYPE_CHECKING:
     from arbitration.policy import Policy
+    from dirigent.audience import Favorite
     from serving.ledger.changes import Change
     from serving.settings import Settings
 
@@ -42,6 +41,7 @@ def propose(
     """Propose a catalog: what differs, whom it would reach, and whether a second person must approve it. Your API key says who you
     are (DIRIGENT_API_KEY, or it is asked for).
     """
+    from catalog.loading import load_catalog
     from serving.changes import policy_in_force, proposal_of
     from serving.ledger import changes
 
@@ -150,6 +150,9 @@ def _counted(settings: Settings, current: Policy, folders: tuple[Path, Path], li
     """The effect on the customers of the home; nothing when they cannot be asked, which is told. Raises `InputError` when the first
     folder is not the catalog in force: what is counted against another one says nothing.
     """
+    from catalog.loading import load_catalog
+    from dirigent.audience import favorites, prepared
+
     if load_catalog(folders[0]).version != current.version:
         raise InputError(
             f"is not the catalog in force ({current.version})", where=str(folders[0]),

@@ -9,7 +9,6 @@ from typing import Annotated
 import typer
 
 from arbitration.errors import InputError
-from dirigent.client import Client
 from dirigent.show import card
 from dirigent.terminal import console
 
@@ -23,6 +22,8 @@ def ask(
     url: Annotated[str | None, typer.Option(help="Default DIRIGENT_URL or http://127.0.0.1:8090.")] = None,
 ) -> None:
     """Ask what to say to a customer now. The API key is read from DIRIGENT_API_KEY."""
+    from dirigent.client import Client
+
     with Client(url) as client:
         try:
             answer = client.decide(f"cli-{uuid.uuid4().hex}", customer, mode="live" if live else "dry_run")

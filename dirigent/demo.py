@@ -5,18 +5,18 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from arbitration.errors import StateError
-from dirigent.cast import Role, find_cast
-from dirigent.client import Client
 from dirigent.metrics import print_bundle_metrics
-from dirigent.prepare import prepare
-from dirigent.server_process import free_port, running
 from dirigent.show import decisions
 from dirigent.terminal import console, stage
 from features.home import Home
-from features.tables.example import AS_OF
+from features.tables.example_clock import AS_OF
+
+if TYPE_CHECKING:
+    from dirigent.cast import Role
+    from dirigent.client import Client
 
 Answer = dict[str, Any]
 Row = tuple[str, str, Answer]
@@ -24,6 +24,10 @@ Row = tuple[str, str, Answer]
 
 def run_demo() -> None:
     """Import Complete Journey, train, serve, decide: the main job end to end. A second run does nothing twice."""
+    from dirigent.cast import find_cast
+    from dirigent.client import Client
+    from dirigent.prepare import prepare
+    from dirigent.server_process import free_port, running
     from serving.auth import create_key
 
     started = time.monotonic()

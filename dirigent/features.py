@@ -10,8 +10,6 @@ import typer
 from arbitration.errors import InputError
 from dirigent.terminal import stage
 from features.home import Home, Progress
-from features.snapshots import build_snapshots
-from features.store import FeatureStore
 
 
 def moment(text: str | None) -> datetime:
@@ -33,6 +31,8 @@ def build(
     ] = None,
 ) -> None:
     """Compute features at weekly moments, register them with Feast and load the online store."""
+    from features.snapshots import build_snapshots
+
     home, at = Home.from_environment(), moment(as_of)
     with stage("Features") as progress:
         build_snapshots(home, at, progress)
@@ -41,6 +41,8 @@ def build(
 
 def load_store(home: Home, at: datetime, progress: Progress) -> None:
     """Register the snapshots with Feast and load the online store as of `at`."""
+    from features.store import FeatureStore
+
     store = FeatureStore(home)
     progress("registering with Feast")
     store.apply()

@@ -10,8 +10,6 @@ import typer
 from arbitration.errors import TableError
 from dirigent.terminal import console, stage
 from features.home import Home
-from features.tables.example import import_example
-from features.tables.importer import import_folder
 
 
 def import_tables(
@@ -29,6 +27,9 @@ def import_tables(
     ] = False,
 ) -> None:
     """Check a shop's files and take them in. A broken file is refused, and nothing is changed then."""
+    from features.tables.example import import_example
+    from features.tables.importer import import_folder
+
     if (folder is None) != example:
         raise TableError("name a folder or say --example, not both", mend="See `dirigent import --help`.")
     home = Home.from_environment()

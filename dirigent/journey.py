@@ -10,7 +10,6 @@ import typer
 from rich.table import Table
 
 from arbitration.errors import InputError
-from catalog.loading import load_catalog
 from dirigent.privacy import opened
 from dirigent.terminal import console
 
@@ -27,6 +26,7 @@ Reason = Annotated[str, typer.Option(help="Why, for whoever asks later.", show_d
 @app.command("list")
 def show() -> None:
     """Every journey: whether it is stopped, and its contacts of this hour against its plan."""
+    from catalog.loading import load_catalog
     from serving.ledger import volume
 
     with opened() as (settings, ledger):
@@ -47,6 +47,7 @@ def show() -> None:
 @app.command()
 def stop(journey: Name, reason: Reason) -> None:
     """Stop a journey: it is in no decision from the next one on, and what it reserved cannot be confirmed."""
+    from catalog.loading import load_catalog
     from serving.ledger import volume
 
     _check(reason)

@@ -10,12 +10,13 @@ from pathlib import Path
 
 from arbitration.errors import StateError
 from dirigent.features import load_store
+from dirigent.promote import print_verdicts
 from dirigent.terminal import console, stage
 from features.home import Home, Progress
 from features.snapshots import build_snapshots
 from features.tables.example import AS_OF, EXPECTED_COUNTS, import_example
 from features.tables.store import open_tables
-from training.registry import promote, train
+from training.registry import train
 from training.simulator.run import simulate
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -36,8 +37,15 @@ def _features(home: Home, progress: Progress) -> None:
     load_store(home, AS_OF, progress)
 
 
-def _promote(home: Home, _progress: Progress) -> None:
-    promote(home)
+def _promote(home: Home, progress: Progress) -> None:
+    """The example shows the models of this code, whatever an older code's were: what is refused is shown, and then forced."""
+    from training.promotion import Refused, promote
+
+    try:
+        promote(home, progress=progress)
+    except Refused as refused:
+        print_verdicts(refused.verdicts)
+        promote(home, forced="the example shop was prepared anew by changed code", progress=progress)
 
 
 STAGES = (

@@ -16,10 +16,10 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from arbitration.errors import InputError
-from arbitration.policy import Policy
 from dirigent.terminal import console
 
 if TYPE_CHECKING:
+    from arbitration.policy import Policy
     from serving.ledger.place import Address
     from serving.replay_many import Checked, Compared
     from serving.settings import Settings

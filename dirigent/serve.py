@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from dirigent.features import moment
-from features.tables.example import AS_OF
+from features.tables.example_clock import AS_OF
 
 
 def serve_decisions(

@@ -12,8 +12,8 @@ from typing import Literal
 
 from features.home import Home
 
-Lock = Literal["tables", "lists"]
-"""`tables`: the shop's tables and everything computed from them. `lists`: the small files of `home.rights`."""
+Lock = Literal["tables", "lists", "bundles"]
+"""`tables`: the shop's tables and everything computed from them. `lists`: the small files of `home.rights`. `bundles`: what is promoted."""
 _held = threading.local()
 
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import duckdb
 import pandas as pd
@@ -26,13 +26,14 @@ from features.home import Home
 from features.online import Breaker, OnlineStoreAway, impatient
 from features.online_rows import drop_from_redis, drop_from_sqlite
 from features.registry import VIEWS
-from features.tables.store import encrypt_spills
+from features.tables.store import spill_privately
 
 if TYPE_CHECKING:
     from feast import FeatureStore as Feast
 
 REPOSITORY = Path(__file__).resolve().parent.parent / "feature_repo"
 MEND = "Run `dirigent features` to build and load them."
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +90,9 @@ class FeatureStore:
         if missing:
             raise FeatureStoreError(f"no snapshots of view {missing[0]}", where=str(self._home.features), mend=MEND)
         self._home.feast.mkdir(parents=True, exist_ok=True)
+        feast = self.feast  # the definitions import it as well
         found = runpy.run_path(str(REPOSITORY / "definitions.py"))
-        self.feast.apply([*found["entities"].values(), *found["views"].values(), *found["services"]])
+        feast.apply([*found["entities"].values(), *found["views"].values(), *found["services"]])
 
     def materialize(self, at: datetime) -> None:
         """Load into the online store each key's newest snapshot not after `at` and within its view's TTL."""
@@ -202,7 +204,7 @@ def _quiet() -> Iterator[None]:
     """Feast prints a report per view, its DuckDB draws a bar, and its Ibis uses a deprecated call of DuckDB."""
     import ibis
 
-    encrypt_spills(ibis.get_backend().raw_sql)
+    spill_privately(ibis.get_backend().con)
     with suppress(duckdb.InvalidInputException):  # a notebook without widgets has no bar to switch off, and refuses
         ibis.get_backend().raw_sql("SET enable_progress_bar = false")
     with redirect_stdout(io.StringIO()), warnings.catch_warnings():
@@ -211,11 +213,33 @@ def _quiet() -> Iterator[None]:
 
 
 def _feast(settings: Mapping[str, Any]) -> Feast:
-    os.environ.setdefault("FEAST_USAGE", "False")  # no telemetry
-    with warnings.catch_warnings():  # its import changes the process's warning filters
-        from feast import FeatureStore as Feast
-        from feast import RepoConfig
+    import_feast()
+    from feast import FeatureStore as Feast
+    from feast import RepoConfig
+
     return Feast(config=RepoConfig(**settings, repo_path=REPOSITORY))
+
+
+def import_feast() -> None:
+    """Import Feast without the run-time type checks that it asks for, which took seven tenths of its import.
+
+    It marks its classes `typechecked`, and typeguard compiles every method of them anew. That is meant for development, says
+    typeguard, and does nothing under `python -O`; the assertions that `-O` takes away as well are to stay.
+    """
+    import typeguard
+
+    os.environ.setdefault("FEAST_USAGE", "False")  # no telemetry
+    checked = typeguard.typechecked
+    with warnings.catch_warnings():  # its import changes the process's warning filters
+        vars(typeguard)["typechecked"] = _as_it_is
+        try:
+            import feast  # noqa: F401 - what is imported from it later is there
+        finally:
+            vars(typeguard)["typechecked"] = checked
+
+
+def _as_it_is(target: T) -> T:
+    return target
 
 
 def _settings(redis: str | None = None) -> dict[str, Any]:

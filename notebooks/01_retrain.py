@@ -20,6 +20,8 @@
 # The home folder is the one that `DIRIGENT_HOME` names.
 
 # %%
+from dataclasses import asdict
+
 import pandas as pd
 from IPython.display import display
 
@@ -27,7 +29,8 @@ from features.home import Home
 from training import churn
 from training.contest import measure
 from training.plots import shap_summary
-from training.registry import promote, registered, train
+from training.promotion import Refused, promote
+from training.registry import registered, train
 
 home = Home.from_environment()
 
@@ -90,13 +93,16 @@ display(shap_summary(candidate.model(), split.test.rows))
 # %% [markdown]
 # ## Promote
 #
-# Only the validation part may decide. Promotion exports a new signed bundle; a running service takes it at its next start.
+# The validation part chose the candidate. Whether it may replace the champion is decided by the exam: both answer the rows that
+# neither learned from, and the lower bound of the difference must not be below the champion by more than the tolerance. What
+# passes is exported as a new signed bundle; a running service takes it at its next start. What is refused changes nothing.
 
 # %%
-better = (
-    comparison.loc[("candidate", "validation"), "log_loss"] <= comparison.loc[("champion", "validation"), "log_loss"]
-)
-if better:
-    print("promoted: serving bundle", promote(home, churn.NAME))
-else:
-    print("the champion stays")
+try:
+    promotion = promote(home, churn.NAME)
+    print("promoted: serving bundle", promotion.digest)
+    verdicts = promotion.verdicts
+except Refused as refused:
+    print("the champion stays:", refused)
+    verdicts = refused.verdicts
+pd.json_normalize([asdict(verdict) for verdict in verdicts])

@@ -18,7 +18,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from sqlalchemy import URL, create_engine, text
+from sqlalchemy import URL
 
 OWNER = "dirigent"
 START_SECONDS = 30
@@ -26,6 +26,8 @@ _PROGRAMS = ("initdb", "postgres")
 _UNPRIVILEGED = ("postgres", "nobody")
 _MEMORY = Path("/dev/shm")  # noqa: S108 - what may be lost with the machine
 _DISK = Path("/tmp")  # noqa: S108 - short, as a socket's folder must be
+_STRATEGIES = 150000
+"""From this version on a database may be copied in two ways, and the log is the one that it takes unasked."""
 _ROOM = 4 * 1024**3
 """Bytes of memory that must be free to hold a cluster of many databases."""
 
@@ -53,8 +55,8 @@ class OwnPostgres:
             raise FileNotFoundError("initdb and postgres are neither on PATH nor in /usr/lib/postgresql/*/bin")
         self._programs = found
         self._account = _account()
-        place = _MEMORY if in_memory and _fits(_MEMORY) else _DISK
-        self._folder = Path(tempfile.mkdtemp(prefix="own-postgres-", dir=place))
+        self._in_memory = in_memory and _fits(_MEMORY)
+        self._folder = Path(tempfile.mkdtemp(prefix="own-postgres-", dir=_MEMORY if self._in_memory else _DISK))
         if self._account:
             os.chown(self._folder, self._account.pw_uid, self._account.pw_gid)
         self.data = self._folder / "data"
@@ -100,7 +102,8 @@ class OwnPostgres:
 
     def drop_database(self, url: str) -> None:
         """Remove a database of `new_database`, whoever is connected to it."""
-        self._administer(f'DROP DATABASE "{url.rpartition("/")[2]}" WITH (FORCE)')
+        with self._connected() as connection:
+            connection.execute(f'DROP DATABASE "{url.rpartition("/")[2]}" WITH (FORCE)'.encode())
 
     def start(self) -> None:
         """Start, on the same port over the same data, and wait until connections are accepted. Recovers after a kill."""
@@ -165,17 +168,19 @@ class OwnPostgres:
         ).render_as_string()
 
     def _database(self, name: str, template: str = "template0") -> None:
-        self._administer(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+        """Where no disk is waited for, files are copied as they are, which takes half of writing them page by page to the log."""
+        with self._connected() as connection:
+            copied = self._in_memory and connection.info.server_version >= _STRATEGIES
+            how = " STRATEGY FILE_COPY" if copied else ""
+            connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"{how}'.encode())
 
-    def _administer(self, statement: str) -> None:
-        engine = create_engine(self._url("postgres"), isolation_level="AUTOCOMMIT")
-        with engine.connect() as connection:
-            connection.execute(text(statement))
-        engine.dispose()
+    def _connected(self) -> psycopg.Connection:
+        given = {"host": "127.0.0.1", "port": self.port, "user": OWNER, "dbname": "postgres"}
+        return psycopg.connect(**given, connect_timeout=2, autocommit=True)
 
     def _answers(self) -> bool:
         try:
-            psycopg.connect(host="127.0.0.1", port=self.port, user=OWNER, dbname="postgres", connect_timeout=2).close()
+            self._connected().close()
         except psycopg.OperationalError:
             return False
         return True

@@ -89,7 +89,7 @@ def export(
     data_window: Mapping[str, str],
     inputs: str,
 ) -> str:
-    """Write a bundle, prove that it loads, make it current; returns its digest. `samples`: a few rows per model for the canary."""
+    """Write a bundle and prove that it loads; returns its digest. `samples`: a few rows per model for the canary. `point` makes it live."""
     files = write(contents)
     files[canary.FILE] = canonical_json(
         {name: canary.record(contents.models[name], rows) for name, rows in samples.items()}
@@ -99,10 +99,9 @@ def export(
         "files": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
     }  # fmt: skip
     digest = hashlib.sha256(canonical_json(payload)).hexdigest()
-    files[MANIFEST] = canonical_json(payload | {"signature": _sign(_key(home, create=True), payload)})
+    files[MANIFEST] = canonical_json(payload | {"signature": sign(home, payload)})
     _place(home, digest, files)
     read_bundle(home, digest)
-    _point(home, digest)
     return digest
 
 
@@ -160,21 +159,32 @@ def _manifest(home: Home, folder: Path, digest: str) -> dict[str, Any]:
         raw = path.read_bytes()
         manifest: dict[str, Any] = json.loads(raw)
         signature = str(manifest.pop("signature"))
-        expected = _sign(_key(home, create=False), manifest)
+        right = signed(home, manifest, signature)
     except OSError as error:
         raise BundleError("is missing", where=str(path), mend=MEND) from error
     except (ValueError, KeyError, AttributeError, TypeError) as error:
         raise BundleError("was altered", where=str(path), mend=MEND) from error
-    right = hmac.compare_digest(signature.encode(), expected.encode()) and raw == canonical_json(
-        manifest | {"signature": signature}
-    )
-    if not right or hashlib.sha256(canonical_json(manifest)).hexdigest() != digest:
+    if (
+        not right
+        or raw != canonical_json(manifest | {"signature": signature})
+        or hashlib.sha256(canonical_json(manifest)).hexdigest() != digest
+    ):
         raise BundleError("was altered, or signed by another installation", where=str(path), mend=MEND)
     if manifest["format"] != FORMAT:
         raise BundleError(
             f"has format {manifest['format']}, this version reads {FORMAT}", where=str(path), mend=RETRAIN
         )
     return manifest
+
+
+def sign(home: Home, payload: Mapping[str, Any]) -> str:
+    """HMAC-SHA256 of a payload under this installation's key, which is made when there is none yet."""
+    return _sign(_key(home, create=True), payload)
+
+
+def signed(home: Home, payload: Mapping[str, Any], signature: str) -> bool:
+    """Whether a signature is this installation's. Raises BundleError without a key."""
+    return hmac.compare_digest(signature.encode(), _sign(_key(home, create=False), payload).encode())
 
 
 def _sign(key: bytes, payload: Mapping[str, Any]) -> str:
@@ -206,8 +216,8 @@ def _place(home: Home, digest: str, files: Mapping[str, bytes]) -> None:
     folder.rename(home.bundles / digest)
 
 
-def _point(home: Home, digest: str) -> None:
-    """Swap `current` in one step that survives a crash."""
+def point(home: Home, digest: str) -> None:
+    """Make a bundle the live one: swap `current` in one step that survives a crash."""
     path = home.bundles / f"{CURRENT}.new"
     with path.open("w") as file:
         file.write(digest + "\n")

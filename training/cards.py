@@ -89,6 +89,7 @@ def card(contest: Contest, trial: Trial) -> dict[str, Any]:
     return {
         "name": contest.name, "kind": trial.model.kind, "version": trial.model.version, "predicts": ABOUT[contest.name].predicts,
         "window": dict(zip(("from", "to"), (f"{moment}Z" for moment in np.datetime_as_string(moments, unit="s")), strict=True)),
+        "held_out_from": f"{np.datetime_as_string(contest.split.test.moments.min(), unit='s')}Z",
         "rows": {"train": len(contest.split.train), "validation": len(contest.split.validation), "test": len(contest.split.test)},
         "features": len(trial.model.features), "inputs": list(trial.model.features), "calibration": asdict(trial.model.calibration),
         held_out: trial.held_out, "validation": trial.validation, "test": trial.test, "parts": dict(trial.parts),

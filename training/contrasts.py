@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -77,18 +78,32 @@ class Contrasts:
 
 
 def side(frame: pd.DataFrame, features: tuple[str, ...], label: str) -> Side:
-    """Every row of the frame, also one of whose customer nothing was known: it happened."""
+    """Every row of the frame, also one of whose customer nothing was known: it happened. Weights count by month, journey and channel."""
     moments = frame["event_timestamp"].dt.tz_convert("UTC").dt.tz_localize(None)
     data = Dataset(
         features, frame[list(features)].to_numpy(dtype=np.float64), frame[label].to_numpy(dtype=np.float64),
         moments.to_numpy(), frame["customer_id"].to_numpy(dtype=str), np.full(len(frame), "", dtype=str),
     )  # fmt: skip
-    return Side(data, capped(frame["probability"].to_numpy(dtype=np.float64)))
+    weight = capped(frame["probability"].to_numpy(dtype=np.float64))
+    month = data.moments.astype("datetime64[M]").astype(np.int64)
+    return Side(data, effective(weight, month, *(frame[name].to_numpy() for name in ("journey", "channel"))))
 
 
 def capped(probability: FloatArray) -> FloatArray:
     """1 / p, at most the square root of the number of rows or LEAST_CAP, whichever is more."""
     return np.minimum(1.0 / probability, max(LEAST_CAP, float(np.sqrt(len(probability)))))
+
+
+def effective(weight: FloatArray, *groups: NDArray[Any]) -> FloatArray:
+    """Weights scaled so that those of a group, rows alike in all `groups`, sum to its effective size (sum w)^2 / sum w^2 (Kish 1965).
+
+    Months under a policy that explores little have heavy weights and say little; unscaled they would drown the months that say much
+    (Agarwal et al. 2017, "Effective evaluation using logged bandit feedback from multiple loggers").
+    """
+    if not len(weight):
+        return weight
+    group = pd.DataFrame(dict(enumerate(groups))).groupby(list(range(len(groups))), sort=False).ngroup().to_numpy()
+    return np.asarray(weight * (np.bincount(group, weight) / np.bincount(group, weight**2))[group])
 
 
 def compare(silent: Side, treated: Side, cells: NDArray[np.str_]) -> Contrasts:

@@ -19,7 +19,7 @@ from arbitration.errors import InputError, StateError
 from features.barred import barred
 from features.home import Home, Progress
 from features.tables.store import open_tables
-from training import attention, caps, churn, opt_out, propensity, send_time, spend, uplift
+from training import attention, caps, churn, effects_exam, opt_out, propensity, send_time, spend, uplift
 from training.cards import ABOUT, card, markdown, verdict
 from training.contents import model_files, signature_of
 from training.contest import Contest, Trial
@@ -164,7 +164,9 @@ class Training:
             "simulated": self._simulated(uplift.NAME), "notes": effect_notes(effects),
         }  # fmt: skip
         numbers = {"tau": overall.mean, "tau_sd": overall.sd, "slope": effects.slope.raw, "slope_sd": effects.slope.sd}
-        files = {"effects.json": _json(encode(effects))}
+        exam, kept_back = effects_exam.hold_back(self._contacts)
+        described |= kept_back
+        files = {"effects.json": _json(encode(effects)), **exam}
         yield Entry(
             uplift.NAME, "cells", True, described, {}, numbers, files, tables={"effects": effects_table(effects)}
         )

@@ -1,4 +1,4 @@
-"""The registry: the only file that knows MLflow. `train` records models, `promote` makes champions and exports the bundle.
+"""The registry: the only file that knows MLflow. `train` records models; `training.promotion` makes champions of them.
 
 Aliases: `champion` is served, `candidate` is the best of the newest training, `challenger` the other kind beside it.
 """
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from arbitration.codec import decode
-from arbitration.errors import InputError, StateError
+from arbitration.errors import StateError
 from features.home import Home, Progress, silent
 from training import bundle
 from training.attention import Attention
@@ -95,31 +95,12 @@ def train(home: Home, model: str | None = None, progress: Progress = silent) -> 
     return results
 
 
-def promote(home: Home, model: str | None = None, version: int | None = None) -> str:
-    """Make champions and export them; returns the bundle's digest.
-
-    Without a model all candidates become champions; with one only it, as `version` or the candidate. The others stay.
-    """
-    if model is not None and model not in NAMES:
-        raise InputError(f"'{model}' is not a model", mend=f"the models are {', '.join(NAMES)}")
-    if version is not None and model is None:
-        raise InputError("a version needs a model", mend="name the model before the version")
-    registry = Registry(home)
-    chosen = _chosen(
-        registry, {name: CHAMPION if model not in (None, name) else version or CANDIDATE for name in NAMES}
-    )
-    digest = _export(home, chosen)
-    for name, one in chosen.items():
-        registry.point(name, CHAMPION, one.version)
-    return digest
-
-
 def registered(home: Home, name: str, which: str | int = CHAMPION) -> Registered:
     """A version by alias or number, with its model and card. Raises StateError when there is none."""
     return Registry(home).find(name, which)
 
 
-def _chosen(registry: Registry, wanted: Mapping[str, str | int]) -> dict[str, Registered]:
+def selected(registry: Registry, wanted: Mapping[str, str | int]) -> dict[str, Registered]:
     """All of these versions, or one StateError that names every one that is missing."""
     found, missing = {}, []
     for name, which in wanted.items():
@@ -191,6 +172,20 @@ class Registry:
         """Set an alias."""
         self.client.set_registered_model_alias(name, alias, str(version))
 
+    def tag(self, name: str, version: int, tags: Mapping[str, str]) -> None:
+        """Write tags on a version; a tag of the same name is replaced."""
+        for key, value in tags.items():
+            self.client.set_model_version_tag(name, str(version), key, value)
+
+    def version_of(self, name: str, alias: str) -> int | None:
+        """The version an alias names; None when there is none. Its files may be gone all the same."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return int(self.client.get_model_version_by_alias(name, alias).version)
+        except MlflowException:
+            return None
+
     def find(self, name: str, which: str | int) -> Registered:
         """A version by number or alias, with its files; raises StateError when there is none."""
         from mlflow.exceptions import MlflowException
@@ -254,7 +249,7 @@ def _settle(folder: Path) -> None:
                 )
 
 
-def _export(home: Home, chosen: Mapping[str, Registered]) -> str:
+def export(home: Home, chosen: Mapping[str, Registered]) -> str:
     """The bundle of these versions; the same versions give the same bundle."""
     models = {name: chosen[name].model() for name in MODELS}
     timing = json.loads(chosen["send_time"].files["send_time.curve.json"])

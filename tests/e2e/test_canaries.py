@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import time
 from urllib.parse import quote
 
@@ -28,7 +26,8 @@ from tests.e2e.canaries import (
     hits,
     spoiled,
 )
-from tests.e2e.service_process import ROOT, environment, running
+from tests.e2e.forked_process import verb
+from tests.e2e.service_process import environment, running
 
 LIMITS_OFF = {"DIRIGENT_RATE_PER_KEY": "100000", "DIRIGENT_RATE_PER_PEER": "100000", "DIRIGENT_LOG_LEVEL": "debug"}
 EVERYTHING = (*PERSONAL, *IDS, REMARKED)
@@ -188,10 +187,7 @@ def _erase(admin: httpx.Client) -> None:
 
 def run(server, *arguments: str) -> str:
     """One of the program's verbs over the same home: all that it says."""
-    done = subprocess.run(
-        [sys.executable, "-c", "from dirigent.main import run; run()", *arguments],
-        cwd=ROOT, env=environment(server.home, 1) | {"COLUMNS": "200"}, capture_output=True, text=True, timeout=300, check=False,
-    )  # fmt: skip
+    done = verb(arguments, environment(server.home, 1) | {"COLUMNS": "200"}, 300)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
 

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import sys
 
 import pytest
 
 from catalog.loading import EXAMPLE, load_catalog
 from serving.auth import create_key
-from tests.e2e.service_process import ROOT, environment, free_port, private_home, running
-
-DIRIGENT = [sys.executable, "-c", "from dirigent.main import run; run()"]
+from tests.e2e.forked_process import verb
+from tests.e2e.service_process import environment, free_port, private_home, running
 
 
 @pytest.fixture(scope="module")
@@ -40,9 +38,7 @@ def call(
     variables = environment(home, free_port(), DIRIGENT_CATALOG=str(folder / catalog), COLUMNS="200", **more)
     if key is not None:
         variables["DIRIGENT_API_KEY"] = keys.get(key, key)
-    return subprocess.run(
-        [*DIRIGENT, *words], cwd=ROOT, env=variables, capture_output=True, text=True, timeout=180, check=False
-    )
+    return verb(words, variables)
 
 
 def service(shop, catalog: str):

@@ -16,16 +16,14 @@ import pytest
 from features.home import Home
 from serving.auth import create_key, secret
 from tests.contracts.relaying import Receiver, receiver
+from tests.e2e.forked_process import verb
 from tests.e2e.service_process import ROOT, environment, private_home, running
 
 VERB = [sys.executable, "-c", "from dirigent.main import run; run()", "relay"]
 
 
 def relay(home: Home, *arguments: str) -> subprocess.CompletedProcess[str]:
-    variables = environment(home, 1) | {"COLUMNS": "200"}
-    return subprocess.run(
-        [*VERB, *arguments], cwd=ROOT, env=variables, capture_output=True, text=True, timeout=120, check=False
-    )
+    return verb(["relay", *arguments], environment(home, 1) | {"COLUMNS": "200"})
 
 
 @pytest.fixture(scope="module")

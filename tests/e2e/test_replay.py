@@ -23,23 +23,15 @@ from serving.ledger.changes import Proposal, propose
 from serving.ledger.store import Ledger
 from serving.opening import keyring_of
 from serving.replay_many import CHECKED_AT_ONCE
+from tests.e2e.forked_process import verb
 from tests.e2e.service_process import ROOT, environment, private_home, running
 from tests.e2e.tampering import alter, copy_of
 
-VERB = [sys.executable, "-c", "from dirigent.main import run; run()", "replay"]
 HOUSEHOLDS = range(1, 41)
 
 
 def replay(home: Home, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*VERB, *arguments],
-        cwd=ROOT,
-        env=environment(home, 1),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    return verb(["replay", *arguments], environment(home, 1))
 
 
 def another_catalog(folder: Path) -> Path:

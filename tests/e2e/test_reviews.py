@@ -26,7 +26,8 @@ def server(shop_home, tmp_path_factory):
     marked, count = re.subn(r"\{channel: (\w+), template: (\w+)\}", r"{channel: \1, template: \2, consequence: price}", file.read_text())  # fmt: skip
     assert count > 10
     file.write_text(marked)
-    with running(home, create_key(home, "engine", "orchestrator"), DIRIGENT_CATALOG=str(folder / "catalog")) as found:
+    key, catalog = create_key(home, "engine", "orchestrator"), str(folder / "catalog")
+    with running(home, key, forked=True, DIRIGENT_CATALOG=catalog) as found:
         yield found
 
 

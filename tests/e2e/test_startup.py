@@ -18,6 +18,7 @@ from serving.auth import create_key
 from serving.ledger.rows import Answer, DecisionRow, Summary
 from serving.ledger.store import Ledger
 from serving.opening import keyring_of
+from tests.e2e.forked_process import verb
 from tests.e2e.service_process import ROOT, SERVE, environment, free_port, private_home, running
 
 
@@ -26,10 +27,15 @@ def home(shop_home, tmp_path):
     return private_home(shop_home, tmp_path / "home")
 
 
-def refused(home, port=None, command=SERVE, **more: str) -> str:
-    """The one line with which the service refuses to start."""
+def refused(home, port=None, command=SERVE, *, forked: bool = False, **more: str) -> str:
+    """The one line with which the service refuses to start. `forked`: without importing everything anew."""
     variables = environment(home, port or free_port(), **more)
-    done = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, timeout=120, check=False)
+    if forked:
+        done = verb(["serve"], variables)
+    else:
+        done = subprocess.run(
+            command, cwd=ROOT, env=variables, capture_output=True, text=True, timeout=120, check=False
+        )
     assert done.returncode in (2, 3), done.stderr
     lines = [line for line in done.stderr.splitlines() if line.strip() and not line.startswith("{")]
     assert len(lines) == 1, done.stderr
@@ -50,7 +56,7 @@ def test_an_altered_bundle(home, shop_home):
     content = bytearray(victim.read_bytes())
     content[len(content) // 2] ^= 1
     victim.write_bytes(content)
-    assert "altered" in refused(home)
+    assert "altered" in refused(home, forked=True)
 
 
 @pytest.mark.parametrize("left", [(), ("registry.db",)])
@@ -64,14 +70,14 @@ def test_an_empty_feature_store(home, shop_home, left):
 
 def test_no_customers(home):
     (home.root / "tables").unlink()
-    assert "dirigent import" in refused(home)
+    assert "dirigent import" in refused(home, forked=True)
 
 
 def test_a_busy_port(home):
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
-        assert "DIRIGENT_PORT" in refused(home, other.getsockname()[1])
+        assert "DIRIGENT_PORT" in refused(home, other.getsockname()[1], forked=True)
 
 
 @pytest.mark.parametrize(("option", "text"), [("--port", "99999"), ("--host", "nonsense"), ("--port", "0")])
@@ -105,7 +111,7 @@ def test_a_lost_salt_is_not_replaced_while_decisions_rest_on_it(home):
         silence = Summary(None, None, 0.0, 0.0, {})
         writing.add_decision(DecisionRow("d", "c", "r", "1", moment, "live", answer, "v", silence, b"", b""))
     ledger.close()
-    assert "salt: is missing" in refused(home)
+    assert "salt: is missing" in refused(home, forked=True)
     assert not (home.keys / "salt").exists()
 
 
@@ -116,7 +122,7 @@ def test_an_unknown_setting(home):
 def test_a_ledger_that_is_no_ledger(home):
     keyring_of(home)
     home.ledger.write_bytes(b"x" * 5000)
-    assert "damaged" in refused(home)
+    assert "damaged" in refused(home, forked=True)
 
 
 @pytest.mark.parametrize("verb", [SERVE, [*SERVE[:-1], "verify"]], ids=["serve", "verify"])

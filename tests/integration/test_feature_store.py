@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 import shutil
+import subprocess
+import sys
 from datetime import timedelta
 from pathlib import Path
 
@@ -19,6 +21,7 @@ from features.store import FeatureStore
 from features.tables.example import AS_OF
 from features.tables.store import open_tables
 
+ROOT = Path(__file__).resolve().parents[2]
 CHANNELS = ("direct_mail", "email", "in_app", "push", "sms")
 
 
@@ -106,3 +109,19 @@ def test_a_broken_online_store_is_an_error_of_ours(shop_home: Home, tmp_path: Pa
     (tmp_path / "feast" / "online.db").write_bytes(b"not a database" * 100)
     with pytest.raises(FeatureStoreError, match="cannot be read"):
         FeatureStore(Home(tmp_path)).online("1", CHANNELS)
+
+
+def test_feast_is_imported_without_its_checks_of_types_and_typeguard_is_left_as_it_was() -> None:
+    program = """if True:
+        import typeguard
+        from features.store import import_feast
+
+        checked = typeguard.typechecked
+        import_feast()
+        from feast import Entity, FeatureView
+
+        assert typeguard.typechecked is checked
+        for made in (Entity, FeatureView):
+            assert "typeguard" not in made.__init__.__code__.co_names, made"""
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

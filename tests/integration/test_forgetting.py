@@ -19,6 +19,7 @@ from features.store import FeatureStore
 from features.tables.contract import TABLES
 from features.tables.importer import import_folder
 from features.tables.store import Staging, open_tables
+from tests.integration.killed import KILLED, forget_until_killed
 from tests.small_shop import AS_OF, CHANNELS, LEAVING, NAMES, load, traces, write_shop
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -72,40 +73,19 @@ def test_forgetting_again_changes_no_file(home: Home) -> None:
     assert (sum(done.tables.values()), sum(done.snapshots.values()), done.online) == (0, 0, 0)
 
 
-KILLED = """
-import os, sys
-from pathlib import Path
-import features.tables.removal as removal
-from features.home import Home
-from features.rights import forget
-real, left = removal.settle, int(sys.argv[3])
-def settle(fresh, path):
-    global left
-    left -= 1
-    if left == 0 and sys.argv[4] == "before":
-        os._exit(9)
-    real(fresh, path)
-    if left == 0:
-        os._exit(9)
-removal.settle = settle
-forget(Home(Path(sys.argv[1])), [sys.argv[2]])
-"""
-
-
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_killed_at_every_file_it_leaves_a_usable_home_and_finishes_when_run_again(home: Home, moment: str) -> None:
     others = len(NAMES) - 1
     for number in range(1, 20):
         at = number if moment == "before" else 1  # killed after its first file, each run still gets one further
-        command = [sys.executable, "-c", KILLED, str(home.root), LEAVING, str(at), moment]
-        code = subprocess.run(command, cwd=ROOT, check=False, timeout=120).returncode
+        code = forget_until_killed(home, LEAVING, at, moment)
         with open_tables(home) as tables:  # usable: all of the others, and nothing of who leaves
             found = tables.execute("SELECT count(*), count(DISTINCT customer_id) FROM events").fetchall()
             assert found == [(20 * others, others)]
             assert tables.execute("SELECT count(*) FROM outcomes").fetchall() == [(20 * others,)]
         if code == 0:
             break
-        assert code == 9
+        assert code == KILLED
         assert barred(home, "erasure") == {LEAVING}
     assert code == 0
     assert number > 3

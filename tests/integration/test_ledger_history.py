@@ -29,6 +29,7 @@ from serving.ledger.keyring import Keyring
 from serving.ledger.store import Ledger
 from serving.settings import EXAMPLE_CATALOG
 from tests.contracts.conftest import hold, send
+from tests.empty_ledger import empty_ledger
 
 NOW = datetime(2018, 1, 2, 15, tzinfo=UTC)
 EXAMPLE = load_catalog(EXAMPLE_CATALOG)
@@ -110,7 +111,7 @@ def home(tmp_path):
 
 @pytest.fixture
 def ledger(home):
-    found = Ledger(home.ledger, Keyring.fresh(), Clock(NOW))
+    found = Ledger(empty_ledger(home.ledger), Keyring.fresh(), Clock(NOW))
     load_history(found, home, NOW, POLICY)
     yield found
     found.close()

@@ -24,7 +24,8 @@ from features.tables.store import open_tables
 from training import bundle, churn, propensity
 from training.labels import CHURN_DAYS, churn_labels, contact_labels
 from training.pipeline import NAMES, OF_PURCHASES, Training
-from training.registry import promote, registered, train
+from training.promotion import promote
+from training.registry import registered, train
 from training.simulator import truth
 from training.slots import BLOCKS
 
@@ -196,10 +197,10 @@ def test_no_customer_is_named_in_models_or_cards(shop_home: Home):
 def test_the_same_champions_give_the_same_bundle(shop_home: Home, tmp_path: Path):
     home = Home(shutil.copytree(shop_home.root, tmp_path / "home"))
     before = bundle.current(home)
-    assert promote(home) == before
-    assert promote(home, "churn_risk", registered(home, "churn_risk", "challenger").version) != before
+    assert promote(home).digest == before
+    assert promote(home, "churn_risk", registered(home, "churn_risk", "challenger").version).digest != before
     assert bundle.load(home).churn_risk.kind == registered(home, "churn_risk", "challenger").card["kind"]
-    assert promote(home, "churn_risk") == before
+    assert promote(home, "churn_risk").digest == before
 
 
 def test_wrong_names_and_missing_versions_are_refused(shop_home: Home, tmp_path: Path):

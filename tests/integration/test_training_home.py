@@ -16,7 +16,8 @@ from dirigent.main import app
 from features.home import Home
 from training import bundle, churn
 from training.pipeline import OF_CONTACTS, OF_PURCHASES
-from training.registry import PLACES, promote, registered, train
+from training.promotion import promote
+from training.registry import PLACES, registered, train
 
 
 @pytest.fixture
@@ -50,7 +51,7 @@ def test_a_copied_home_and_then_a_moved_one_train_where_they_are_now(shop_home: 
 
     moved = Home(own_home.root.rename(tmp_path / "second"))
     newest = max(result.version for result in train(moved, "churn_risk"))
-    digest = promote(moved)
+    digest = promote(moved).digest
     assert written(shop_home) == before
     assert not own_home.root.exists()
     assert bundle.current(moved) == digest == bundle.load(moved).digest

@@ -20,6 +20,7 @@ from serving.metrics import Metrics
 from serving.records import Record
 from serving.settings import EXAMPLE_CATALOG
 from tests.contracts.conftest import hold
+from tests.empty_ledger import empty_ledger
 
 DECIDED = datetime(2018, 1, 2, 15, tzinfo=UTC)
 
@@ -28,7 +29,8 @@ DECIDED = datetime(2018, 1, 2, 15, tzinfo=UTC)
 def decided(tmp_path):
     """A runtime whose ledger holds one decision, `d-1`: the journey welcome by push for customer c1, its contact reserved."""
     moment = Clock(DECIDED + timedelta(hours=3), wall=lambda: 0.0, elapsed=lambda: 0.0)  # it stands still
-    ledger, policy = Ledger(tmp_path / "ledger.db", Keyring.fresh(), moment), load_catalog(EXAMPLE_CATALOG)
+    ledger = Ledger(empty_ledger(tmp_path / "ledger.db"), Keyring.fresh(), moment)
+    policy = load_catalog(EXAMPLE_CATALOG)
     settings = SimpleNamespace(brand="shop")
     runtime = SimpleNamespace(
         policy=policy, ledger=ledger, clock=moment, metrics=Metrics(), bundle=None, settings=settings

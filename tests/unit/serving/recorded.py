@@ -26,6 +26,7 @@ from serving.ledger.rows import Answer
 from serving.ledger.store import Ledger
 from serving.records import Record
 from tests.cases.test_cases import FOLDER, merged
+from tests.empty_ledger import empty_ledger
 from tests.unit.arbitration.situations import POLICY, contexts, estimates, moments
 
 SITUATIONS = moments.flatmap(lambda now: st.tuples(st.just(now), contexts(now), estimates(), st.floats(0, 0.999)))
@@ -63,7 +64,7 @@ def record_of(number: int, situation, policy=POLICY) -> Record:
 
 def keep(path: Path, records, policies=(POLICY,)) -> Address:
     """A ledger that holds these records, each of a customer of its own; where it lies."""
-    ledger, by_version = Ledger(path, KEYRING), {policy.version: policy for policy in policies}
+    ledger, by_version = Ledger(empty_ledger(path), KEYRING), {policy.version: policy for policy in policies}
     with ledger.writing() as tx:
         for policy in policies:
             tx.add_policy(policy.version, canonical_json(policy))

@@ -19,6 +19,7 @@ from serving.ledger.changes import Proposal
 from serving.ledger.keyring import Keyring
 from serving.ledger.store import Ledger
 from serving.ledger.verify import verify
+from tests.empty_ledger import empty_ledger
 
 POLICY = load_catalog(EXAMPLE)
 EFFECT = {
@@ -36,7 +37,7 @@ NARROWER, WIDER = version("narrower", stop_factor=5.0), version("wider", stop_fa
 
 @pytest.fixture
 def ledger(tmp_path):
-    found = Ledger(tmp_path / "ledger.db", Keyring.fresh(), Clock())
+    found = Ledger(empty_ledger(tmp_path / "ledger.db"), Keyring.fresh(), Clock())
     service.admit(found, POLICY, "models-1", "two")
     yield found
     found.close()

@@ -82,9 +82,11 @@ def contents(tree: TreeModel) -> Contents:
 
 
 def export(home: Home, contents: Contents, inputs: str = "none") -> str:
-    """A bundle of `contents` in an empty home."""
+    """A live bundle of `contents` in an empty home."""
     samples = {name: invented(model.features, ROWS).rows for name, model in contents.models.items()}
     window = {"from": "2017-05-01T00:00:00Z", "to": "2017-06-01T00:00:00Z"}
-    return bundle.export(
+    digest = bundle.export(
         home, contents, samples, created_at="2017-06-01T00:00:00+00:00", data_window=window, inputs=inputs
     )
+    bundle.point(home, digest)
+    return digest

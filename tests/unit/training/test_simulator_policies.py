@@ -18,7 +18,7 @@ from training.simulator.market.oracle import MyopicOracle, Oracle
 from training.simulator.market.play import Difference, Market, difference, value_of
 from training.simulator.market.policies import SCARCE_CANDIDATES, Dice, FixedPriority, NeverSend, allot, dice
 from training.simulator.market.product import EXPLORED, Arbitrated
-from training.simulator.market.product_effects import effective, learn, moment_of
+from training.simulator.market.product_effects import learn, moment_of
 from training.simulator.market.state import FEATURES, Policy
 from training.simulator.market.worth import GRID, prices
 
@@ -214,13 +214,6 @@ def test_effects_learned_from_dice_are_near_the_truth_of_the_ordinary_mail() -> 
     found = learn(where.start[1].rows(0).known())
     mail = NAMES.index("earn_to_redeem/email")
     assert abs(found.mean[0, mail] - 0.04 * law.REACH[law.EMAIL] * 0.8) < 3 * found.sd[0, mail]
-
-
-def test_heavy_weights_count_for_what_they_say() -> None:
-    weight, group = np.array([1.0, 1.0, 1.0, 1.0, 97.0, 1.0, 1.0, 1.0]), np.repeat([0, 1], 4)
-    scaled = effective(weight, (group,))
-    assert scaled[:4].sum() == pytest.approx(4.0)
-    assert scaled[4:].sum() == pytest.approx(100**2 / (97**2 + 3))
 
 
 def test_the_moment_is_read_from_the_features() -> None:

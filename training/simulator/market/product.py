@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from training.contrasts import capped, weighted
+from training.contrasts import capped, effective, weighted
 from training.simulator.market import laws as law
 from training.simulator.market.laws import Floats
 from training.simulator.market.log import Rows
@@ -22,7 +22,6 @@ from training.simulator.market.product_effects import (
     OFTEN,
     SPEND,
     Learned,
-    effective,
     expected,
     learn,
     moment_of,
@@ -90,7 +89,7 @@ def shown_to_earn(rows: Rows, attention: float) -> law.Booleans:
     for one in range(FOLDS):
         values = worth(learn(rows.where(half != one)), rows.features[half == one], attention)
         pick[half == one] = np.where(MENU[moment[half == one]], values, -np.inf).argmax(axis=1)
-    weight = effective(capped(rows.probability), (rows.week, moment, rows.candidate))
+    weight = effective(capped(rows.probability), rows.week, moment, rows.candidate)
     bought = rows.purchases.astype(float)
     error = bought - expected(rows.features, bought, weight, half, rows.candidate == law.SILENCE)
     money = error * np.exp(rows.features[:, SPEND])

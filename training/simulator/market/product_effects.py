@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from training.contrasts import capped, sample, weighted
+from training.contrasts import capped, effective, sample, weighted
 from training.effects import TINY, Beliefs, Sample, Slope, hierarchy
 from training.simulator.market import laws as law
 from training.simulator.market.laws import Floats, Integers
@@ -62,7 +62,7 @@ def learn(rows: Rows) -> Learned:
     """Everything from rows whose probability is known; without any the prior alone. Folds are of customers, in another order than halves."""
     features, candidate, customer = rows.features, rows.candidate, rows.customer
     moment, fold, bought = moment_of(features), customer // FOLDS % FOLDS, rows.purchases.astype(float)
-    weight = effective(capped(rows.probability), (rows.week, moment, candidate))
+    weight = effective(capped(rows.probability), rows.week, moment, candidate)
     error = bought - expected(features, bought, weight, fold, candidate == law.SILENCE)
     samples, gained = _cells(error, weight, candidate, moment, customer)
     mean, sd = _tables(hierarchy(samples, TAU_PRIOR))
@@ -85,17 +85,6 @@ def traits(features: Floats) -> Floats:
     """What may tell customers apart (n, traits): features, and how often and how lately they buy in curves."""
     often, recent = features[:, [OFTEN]], features[:, [RECENT]]
     return np.column_stack([features[:, Z], often**2, often * recent])
-
-
-def effective(weight: Floats, groups: tuple[Integers, ...]) -> Floats:
-    """Weights scaled so that those of a group sum to its effective sample size (sum w)^2 / sum w^2 (Kish 1965).
-
-    Weeks under a policy that explores little have heavy weights and say little; unscaled they would drown the weeks that say much
-    (Agarwal et al. 2017, "Effective evaluation using logged bandit feedback from multiple loggers").
-    """
-    _, group = np.unique(np.column_stack(groups), axis=0, return_inverse=True)
-    group = group.ravel()
-    return np.asarray(weight * (np.bincount(group, weight) / np.bincount(group, weight**2))[group])
 
 
 def expected(features: Floats, bought: Floats, weight: Floats, fold: Integers, silent: law.Booleans) -> Floats:
