@@ -32,7 +32,9 @@ class Contribution:
 
 @dataclass(frozen=True, slots=True)
 class Attribution:
-    """A model's margin taken apart: base + sum of contributions = margin, within 1e-6; `probability` is after calibration."""
+    """A model's margin taken apart: base + sum of contributions = margin, within 1e-6; `probability` is after calibration
+    (an amount where the margin is log money).
+    """
 
     model: str
     base: float

@@ -15,11 +15,13 @@ Card = Mapping[str, Any]
 
 def metrics_table(cards: Iterable[Card]) -> Table:
     """One row per model and kind; the promoted kind is marked."""
-    table = Table(title="Models, on time-held-out tests (all but churn_risk are learned from SIMULATED contacts)")
+    table = Table(
+        title="Models of chances, on time-held-out tests (all but churn_risk are learned from SIMULATED contacts)"
+    )
     for heading in ("model", "kind", "AUC", "calibration error", "log-loss", "test rows", "reference"):
         table.add_column(heading, justify="left" if heading in {"model", "kind", "reference"} else "right")
     for card in cards:
-        if "test" not in card:
+        if "auc" not in card.get("test", {}):
             continue
         reference = ", ".join(
             f"{name.replace('_auc', '')} AUC {value:.3f}" for name, value in card.get("reference", {}).items()
@@ -31,10 +33,32 @@ def metrics_table(cards: Iterable[Card]) -> Table:
     return table
 
 
+def amounts_table(cards: Iterable[Card]) -> Table:
+    """One row per model of money and kind; the kind in use is marked."""
+    table = Table(title="Models of money, on time-held-out tests (learned from real purchases)")
+    for heading in ("model", "kind", "mean error", "predicted / observed", "rank", "deviance", "test rows"):
+        table.add_column(heading, justify="left" if heading in {"model", "kind"} else "right")
+    for card in cards:
+        if "mae" not in card.get("test", {}):
+            continue
+        for kind, test, best in _kinds(card):
+            mark = "[green]champion[/] " if best else ""
+            numbers = (
+                f"{test['mae']:.2f}",
+                f"{test['total_ratio']:.3f}",
+                f"{test['rank']:.3f}",
+                f"{test['deviance']:.2f}",
+            )
+            table.add_row(card["name"] if best else "", f"{mark}{kind}", *numbers, f"{test['rows']:,}")
+    return table
+
+
 def print_metrics(cards: Iterable[Card]) -> None:
-    """The table, the effects and every note."""
+    """The tables, the effects and every note."""
     cards = list(cards)
-    console.print(metrics_table(card for card in cards if card.get("best")))
+    for table in (metrics_table, amounts_table):
+        if (found := table(card for card in cards if card.get("best"))).row_count:
+            console.print(found)
     for card in cards:
         if "overall" in card:
             overall = card["overall"]

@@ -97,7 +97,7 @@ def print_verdicts(verdicts: Iterable[Verdict]) -> None:
         table.add_row(*_cells(verdict))
     console.print(table)
     console.print(
-        "  [dim]losses: log-loss; of effects the squared error per contact. At least: one-sided 95 %, by customer[/]"
+        "  [dim]losses: log-loss; of money the deviance; of effects the squared error per contact. At least: one-sided 95 %, by customer[/]"
     )
     for note in dict.fromkeys(note for verdict in examined for note in verdict.notes):
         about = ", ".join(verdict.model for verdict in examined if note in verdict.notes)

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from datetime import datetime
 from math import ceil
 
-from features.compute import spine_of
 from features.schema import View
 
 MOST_CUSTOMERS = 30_000
@@ -22,6 +21,8 @@ SAMPLED = f"(md5_number(customer_id) % 1000000 * (SELECT count(*) FROM customers
 
 def spines(view: View, moments: list[datetime], channels: list[str], customers: int) -> Iterator[str]:
     """SQL of the rows to compute, one after the other: the sample at every moment but the last, at which everybody is."""
+    from features.compute import spine_of  # brings pandas, which whoever only reads labels' windows must not wait for
+
     if customers <= MOST_CUSTOMERS:
         yield spine_of(view, moments, channels)
         return

@@ -4,19 +4,22 @@ Sources, estimate by estimate:
 
     churn_risk       the churn model; for the lapsed (56 days without a purchase) the measured rate of their band
     base_purchase    the base-purchase model: any purchase in the effect window without a contact
-    basket_margin    M = mean basket of 182 days * margin rate
+    basket_margin    M = value of the next basket * margin rate, from the basket model (`training.spend`; its model is the mean basket of
+                     182 days, shrunk, where nothing was better on held-out data), for who bought in 182 days
     recency_value    delta (V+ - V-) = DELTA * annual margin * (P(stays | just bought) - P(stays | as of now)); annual margin =
-                     2 * spend of 182 days * margin rate; both chances from the churn
+                     365/56 * spend of the next 56 days, from the spend model, * margin rate; both chances from the churn
                      model, the first for the same customer with one more purchase, made now
     tier_progress    the catalog's value of the next tier * min(1, mean basket / money missing to it): progress is linear, and one
                      more basket is a larger part of a shorter way (goal gradient: Kivetz, Urminsky & Zheng 2006, Journal of
                      Marketing Research 43(1)); 0 at the top tier and where the way is not known
-    attention_price  the catalog's price (no model yet)
+    attention_price  the money a contact loses later, measured from randomized weekly caps (`training.attention`), shrunk toward the
+                     catalog's price; that price where there was no such experiment, or a weak one
     propensity       the channel model, for channels and journeys it has seen
     effect           cell effect * (1 + slope * (propensity / the cell's mean propensity - 1)), ratio within 1/4 and 4, the
                      slope measured: 0 where propensity says nothing about the effect
     timing           the send-time model
-    opt_out          shrunk opt-out rate of the channel
+    opt_out          the opt-out model, for channels it has seen, where it was better on held-out data than the channels' rates; else
+                     the shrunk opt-out rate of the channel
     reach_value      the channel's prior, scaled by the customer's annual margin against the catalog's (basket, base chance)
 
 A view that is missing or stale takes its model with it: the estimate falls back one tier (`arbitration.domain.Estimate`).
@@ -26,40 +29,28 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from arbitration.domain import Attribution, Context, Contribution, Estimate, Estimates, FeatureValue, Treatment
+from arbitration.domain import Attribution, Context, Estimate, Estimates, Treatment
 from arbitration.policy import Policy
 from arbitration.propose import treatments
 from features.registry import VIEWS
+from serving.model_rows import as_number, channel_known, channel_rows, customer_row, gather, spoken, treatment_rows
+from training.labels import SPEND_DAYS
 from training.lapse import lapse_at
 
 if TYPE_CHECKING:
     from training.bundle import Bundle
-    from training.models import FloatArray, Model
 
 DELTA = 0.5
 """The share of the difference between buyers and others that a purchase itself makes; the rest is who they are."""
-DAYS_A_YEAR, WINDOW_DAYS = 365.0, 182.0
+DAYS_A_YEAR = 365.0
 NOW_ZERO = ("recency_days", "gap_ratio")
 ONE_MORE = ("frequency_28d", "frequency_56d", "frequency_91d", "frequency_182d", "purchases_total")
 REACH_RANGE = (0.1, 5.0)
-CHANNEL_FEATURES = frozenset(feature.name for feature in VIEWS["channel"].features)
-
-
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """Where the channel model's columns come from: `shared` per customer, `own` per channel, `flags` per treatment."""
-
-    shared: tuple[tuple[int, str], ...]
-    own: tuple[tuple[int, str], ...]
-    flags: Mapping[str, int]
-    width: int
 
 
 def estimates(bundle: Bundle | None, policy: Policy, context: Context, now: datetime) -> Estimates:  # noqa: ARG001
@@ -68,7 +59,7 @@ def estimates(bundle: Bundle | None, policy: Policy, context: Context, now: date
     if bundle is None or not context.known:
         return prior
     seen = views_seen(context)
-    money = _money(policy, context) if "customer" in seen else None
+    money = _money(bundle, policy, context) if "customer" in seen else None
     risk, stake = _churn(bundle, context, money) if "customer" in seen else (prior.churn_risk, prior.recency_value)
     everything = {"customer", "timing", "context"} <= seen
     propensity = _propensity(bundle, policy, context) if everything else {}
@@ -78,11 +69,11 @@ def estimates(bundle: Bundle | None, policy: Policy, context: Context, now: date
         basket_margin=prior.basket_margin if money is None else money[0],
         recency_value=stake or prior.recency_value,
         tier_progress=_tier_progress(policy, context) if "customer" in seen else prior.tier_progress,
-        attention_price=prior.attention_price,
+        attention_price=_attention(bundle, policy),
         propensity=dict(prior.propensity) | propensity,
         effect=_effects(bundle, policy, prior, propensity),
         timing=_timing(bundle, context) if "timing" in seen else {},
-        opt_out={channel: _opt_out(bundle, channel, given) for channel, given in prior.opt_out.items()},
+        opt_out=_opt_out(bundle, context, prior),
         reach_value=_reach(policy, money, prior),
     )
 
@@ -93,13 +84,13 @@ def attributions(bundle: Bundle | None, context: Context, treatment_id: str | No
         return ()
     seen, found = views_seen(context), []
     if "customer" in seen and lapse_at(bundle.lapses, _recency(context)) is None:
-        found.append(bundle.churn_risk.attribute(_row(bundle.churn_risk, context.features)))
+        found.append(bundle.churn_risk.attribute(customer_row(bundle.churn_risk, context.features)))
     if treatment_id is not None and {"customer", "timing", "context"} <= seen:
         journey, channel, _ = treatment_id.split("/", 2)
         treatment = Treatment(journey, channel, "")
-        if _spoken(bundle.channel_propensity, treatment):
-            rows = _rows(bundle.channel_propensity, context.features, (treatment,))
-            found.append(_gather(bundle.channel_propensity.attribute(rows[0]), treatment))
+        if spoken(bundle.channel_propensity, treatment):
+            rows = treatment_rows(bundle.channel_propensity, context.features, (treatment,))
+            found.append(gather(bundle.channel_propensity.attribute(rows[0]), treatment))
     return tuple(found)
 
 
@@ -129,19 +120,23 @@ def _priors(policy: Policy) -> Estimates:
     )
 
 
-def _money(policy: Policy, context: Context) -> tuple[Estimate, float] | None:
-    """M of the next basket, and the annual margin; None for a customer without a basket in half a year."""
-    basket, spend = _number(context.features.get("basket_value_182d")), _number(context.features.get("money_182d"))
-    if math.isnan(basket) or math.isnan(spend):
+def _money(bundle: Bundle, policy: Policy, context: Context) -> tuple[Estimate, float] | None:
+    """M of the next basket, and the annual margin; None for a customer without a basket in half a year, whom no model saw."""
+    known = (as_number(context.features.get(name)) for name in ("basket_value_182d", "money_182d"))
+    if any(math.isnan(value) for value in known):
         return None
-    rate = policy.economics.margin_rate
-    return Estimate(basket * rate, 0.0, "mean basket of 182 days", 2), spend * rate * DAYS_A_YEAR / WINDOW_DAYS
+    rate, (basket, spend) = policy.economics.margin_rate, (bundle.next_basket, bundle.spend)
+    value, ahead = (
+        float(model.predict(customer_row(model, context.features)[None, :])[0]) for model in (basket, spend)
+    )
+    margin = Estimate(value * rate, 0.0, f"{basket.name} {basket.version}", 2)
+    return margin, ahead * rate * DAYS_A_YEAR / SPEND_DAYS
 
 
 def _tier_progress(policy: Policy, context: Context) -> Estimate:
     """What one more purchase brings of the next tier's value. The value is the catalog's: a prior, scaled."""
-    missing = _number(context.features.get("money_to_next_tier"))
-    basket = _number(context.features.get("basket_value_182d"))
+    missing = as_number(context.features.get("money_to_next_tier"))
+    basket = as_number(context.features.get("basket_value_182d"))
     if not (missing > 0 and basket > 0):  # NaN is neither: unknown, or the top tier
         return Estimate(0.0, 0.0, "no way to a next tier is known")
     share = min(1.0, basket / missing)
@@ -151,7 +146,7 @@ def _tier_progress(policy: Policy, context: Context) -> Estimate:
 def _churn(bundle: Bundle, context: Context, money: tuple[Estimate, float] | None) -> tuple[Estimate, Estimate | None]:
     """Risk as of now and the stake. Of the lapsed, whom the model never saw, the measured rate of their band speaks: tier 1."""
     model = bundle.churn_risk
-    row = _row(model, context.features)
+    row = customer_row(model, context.features)
     bought = row.copy()
     for column, name in enumerate(model.features):
         if name in NOW_ZERO:
@@ -170,17 +165,17 @@ def _churn(bundle: Bundle, context: Context, money: tuple[Estimate, float] | Non
 
 def _base(bundle: Bundle, context: Context) -> Estimate:
     model = bundle.base_purchase
-    chance = float(model.predict(_row(model, context.features)[None, :])[0])
+    chance = float(model.predict(customer_row(model, context.features)[None, :])[0])
     return Estimate(chance, 0.0, f"{model.name} {model.version}", 2)
 
 
 def _propensity(bundle: Bundle, policy: Policy, context: Context) -> dict[str, Estimate]:
     """P(engage) of every treatment the model has seen, in one batch."""
     model = bundle.channel_propensity
-    asked = tuple(one for one in treatments(policy) if _spoken(model, one))
+    asked = tuple(one for one in treatments(policy) if spoken(model, one))
     if not asked:
         return {}
-    chances = model.predict(_rows(model, context.features, asked))
+    chances = model.predict(treatment_rows(model, context.features, asked))
     source = f"{model.name} {model.version}"
     return {one.id: Estimate(float(chance), 0.0, source, 2) for one, chance in zip(asked, chances, strict=True)}
 
@@ -199,15 +194,33 @@ def _effects(
 def _timing(bundle: Bundle, context: Context) -> dict[str, Estimate]:
     tier = 2 if bundle.send_time.weight > 0 else 1
     source = f"send_time {bundle.send_time.version}"
-    relative = bundle.send_time.relative({name: _number(value) for name, value in context.features.items()})
+    relative = bundle.send_time.relative({name: as_number(value) for name, value in context.features.items()})
     return {str(slot): Estimate(float(value), 0.0, source, tier) for slot, value in enumerate(relative)}
 
 
-def _opt_out(bundle: Bundle, channel: str, prior: Estimate) -> Estimate:
-    belief = bundle.effects.opt_out.get(channel)
-    return (
-        prior if belief is None else Estimate(max(0.0, belief.mean), belief.sd, f"effects {bundle.effects.version}", 1)
-    )
+def _opt_out(bundle: Bundle, context: Context, prior: Estimates) -> dict[str, Estimate]:
+    """The individual hazard per channel where a model of it is in use and the channel's view is known; else the channel's rate."""
+    source = f"effects {bundle.effects.version}"
+    found = dict(prior.opt_out) | {
+        channel: Estimate(max(0.0, belief.mean), belief.sd, source, 1)
+        for channel, belief in bundle.effects.opt_out.items()
+        if channel in prior.opt_out
+    }
+    model = bundle.opt_out
+    if model.kind == "rates" or not {"customer", "context"} <= views_seen(context):
+        return found
+    asked = tuple(c for c in found if f"channel={c}" in model.features and channel_known(context.features, c))
+    if not asked:
+        return found
+    chances = model.predict(channel_rows(model, context.features, asked))
+    source = f"{model.name} {model.version}"
+    return found | {name: Estimate(float(chance), 0.0, source, 2) for name, chance in zip(asked, chances, strict=True)}
+
+
+def _attention(bundle: Bundle, policy: Policy) -> Estimate:
+    """Money per unit of pressure."""
+    pressure = {channel.id: channel.pressure for channel in policy.channels.values()}
+    return bundle.attention.price(policy.economics.attention_price_prior, policy.economics.margin_rate, pressure)
 
 
 def _reach(policy: Policy, money: tuple[Estimate, float] | None, prior: Estimates) -> Mapping[str, Estimate]:
@@ -224,62 +237,4 @@ def _reach(policy: Policy, money: tuple[Estimate, float] | None, prior: Estimate
 
 
 def _recency(context: Context) -> float:
-    return _number(context.features.get("recency_days"))
-
-
-def _number(value: FeatureValue) -> float:
-    """A feature as the models read it; NaN is unknown."""
-    return math.nan if value is None or isinstance(value, str) else float(value)
-
-
-def _row(model: Model, features: Mapping[str, FeatureValue]) -> FloatArray:
-    return np.array([_number(features.get(name)) for name in model.features])
-
-
-def _spoken(model: Model, treatment: Treatment) -> bool:
-    """Whether the channel model learned from this journey and this channel."""
-    flags = _layout(model.features).flags
-    return f"journey={treatment.journey}" in flags and f"channel={treatment.channel}" in flags
-
-
-def _rows(model: Model, features: Mapping[str, FeatureValue], asked: tuple[Treatment, ...]) -> FloatArray:
-    """The channel model's rows, shape (len(asked), k)."""
-    layout = _layout(model.features)
-    rows = np.zeros((len(asked), layout.width))
-    for column, name in layout.shared:
-        rows[:, column] = _number(features.get(name))
-    for channel in {one.channel for one in asked}:
-        at = [number for number, one in enumerate(asked) if one.channel == channel]
-        for column, name in layout.own:
-            rows[at, column] = _number(features.get(f"{channel}.{name}"))
-    for number, one in enumerate(asked):
-        rows[number, [layout.flags[f"journey={one.journey}"], layout.flags[f"channel={one.channel}"]]] = 1.0
-    return rows
-
-
-@lru_cache(maxsize=8)
-def _layout(names: tuple[str, ...]) -> Layout:
-    flags = {name: column for column, name in enumerate(names) if "=" in name}
-    own = tuple((column, name) for column, name in enumerate(names) if name in CHANNEL_FEATURES)
-    rest = tuple(
-        (column, name) for column, name in enumerate(names) if "=" not in name and name not in CHANNEL_FEATURES
-    )
-    return Layout(rest, own, flags, len(names))
-
-
-def _gather(found: Attribution, treatment: Treatment) -> Attribution:
-    """One contribution for the journey and one for the channel instead of one per column; the sum stays the same."""
-    sums = {"journey": 0.0, "channel": 0.0}
-    parts = []
-    for part in found.contributions:
-        kind, flag, _ = part.feature.partition("=")
-        if flag:
-            sums[kind] += part.margin
-        else:
-            name = f"{treatment.channel}.{part.feature}" if part.feature in CHANNEL_FEATURES else part.feature
-            parts.append(Contribution(name, part.value, part.margin))
-    parts += [
-        Contribution("journey", treatment.journey, sums["journey"]),
-        Contribution("channel", treatment.channel, sums["channel"]),
-    ]
-    return Attribution(found.model, found.base, tuple(parts), found.margin, found.probability)
+    return as_number(context.features.get("recency_days"))

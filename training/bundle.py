@@ -24,6 +24,7 @@ from arbitration.codec import canonical_json, decode
 from arbitration.errors import BundleError
 from features.home import Home
 from training import canary
+from training.attention import Attention
 from training.contents import Contents, read_contents, write
 from training.effects import Effects
 from training.lapse import Lapse
@@ -31,8 +32,9 @@ from training.models import FloatArray, Model
 from training.slots import SendTime
 
 MANIFEST, CURRENT, KEY = "manifest.json", "current", "bundle.key"
-FORMAT = 1
+FORMAT = 2
 MEND = "Run `dirigent promote`."
+RETRAIN = "Run `dirigent train`, then `dirigent promote`."
 DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
@@ -42,10 +44,14 @@ class Bundle:
 
     digest: str
     churn_risk: Model
+    next_basket: Model
+    spend: Model
     channel_propensity: Model
     base_purchase: Model
     send_time: SendTime
+    opt_out: Model
     effects: Effects
+    attention: Attention
     metrics: Mapping[str, Any]
     data_window: Mapping[str, str]
     created_at: str
@@ -55,10 +61,18 @@ class Bundle:
     @property
     def versions(self) -> Mapping[str, str]:
         """Model name -> version, for a decision's record."""
-        parts = (self.churn_risk, self.channel_propensity, self.base_purchase)
+        parts = (
+            self.churn_risk,
+            self.next_basket,
+            self.spend,
+            self.channel_propensity,
+            self.base_purchase,
+            self.opt_out,
+        )
         return {model.name: model.version for model in parts} | {
             "send_time": self.send_time.version,
             "effects": f"effects-{self.effects.version}",
+            "attention": f"attention-{self.attention.version}",
         }
 
 
@@ -114,9 +128,10 @@ def read_bundle(home: Home, digest: str) -> Bundle:
     manifest, files = _verified(home, folder, digest)
     canary.fly(folder)
     contents = read_contents(files)
+    models = contents.models
     return Bundle(
-        digest, contents.models["churn_risk"], contents.models["channel_propensity"], contents.models["base_purchase"],
-        contents.send_time, contents.effects, contents.metrics,
+        digest, models["churn_risk"], models["next_basket"], models["spend"], models["channel_propensity"],
+        models["base_purchase"], contents.send_time, models["opt_out"], contents.effects, contents.attention, contents.metrics,
         manifest["data_window"], manifest["created_at"], manifest["inputs"], _lapses(contents.metrics),
     )  # fmt: skip
 
@@ -156,7 +171,9 @@ def _manifest(home: Home, folder: Path, digest: str) -> dict[str, Any]:
     ):
         raise BundleError("was altered, or signed by another installation", where=str(path), mend=MEND)
     if manifest["format"] != FORMAT:
-        raise BundleError(f"has format {manifest['format']}, this version reads {FORMAT}", where=str(path), mend=MEND)
+        raise BundleError(
+            f"has format {manifest['format']}, this version reads {FORMAT}", where=str(path), mend=RETRAIN
+        )
     return manifest
 
 

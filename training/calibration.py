@@ -7,6 +7,7 @@ few thousand rows, where isotonic steps overfit. It is used only where it lowers
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,8 @@ FloatArray = NDArray[np.float64]
 _STEPS = 50
 _RIDGE = 1e-6
 _FLOOR = 1e-12
+_FARTHEST = 27.0
+"""Log money beyond which no amount is believed: 5e11."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,14 @@ class Calibration:
     def probability(self, margins: FloatArray) -> FloatArray:
         """Calibrated probabilities of raw log-odds, same shape, monotone, in [0, 1]."""
         return sigmoid(self.slope * margins + self.intercept)
+
+    def amount(self, margins: FloatArray) -> FloatArray:
+        """Calibrated amounts of raw log money, same shape, monotone, above 0 and finite."""
+        return np.asarray(np.exp(np.clip(self.slope * margins + self.intercept, -_FARTHEST, _FARTHEST)))
+
+    def expected(self, margins: FloatArray, link: Literal["logit", "log"]) -> FloatArray:
+        """What is expected at these margins: probabilities for `logit`, amounts for `log`."""
+        return self.amount(margins) if link == "log" else self.probability(margins)
 
 
 IDENTITY = Calibration()
@@ -70,11 +81,17 @@ def calibrate(margins: FloatArray, labels: FloatArray, half: NDArray[np.bool_]) 
     `half` splits the customers in two; each half judges the calibration fitted on the other. When the joint log-loss is not
     lower than without calibration, the identity is returned.
     """
-    plain = log_loss(labels, sigmoid(margins))
+    calibration, chances = cross_calibrate(margins, labels, half)
+    return calibration, log_loss(labels, chances)
+
+
+def cross_calibrate(margins: FloatArray, labels: FloatArray, half: NDArray[np.bool_]) -> tuple[Calibration, FloatArray]:
+    """As `calibrate`, with the honestly held-out probability of every row in place of their log-loss."""
+    plain = sigmoid(margins)
     if half.all() or not half.any():
         return IDENTITY, plain
     crossed = np.empty_like(margins)
     for side in (half, ~half):
         crossed[side] = fit(margins[~side], labels[~side]).probability(margins[side])
-    fitted = log_loss(labels, crossed)
-    return (fit(margins, labels), fitted) if fitted < plain else (IDENTITY, plain)
+    better = log_loss(labels, crossed) < log_loss(labels, plain)
+    return (fit(margins, labels), crossed) if better else (IDENTITY, plain)

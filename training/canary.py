@@ -25,11 +25,11 @@ FILE = "canary.json"
 
 
 def record(model: Model, rows: np.ndarray[Any, np.dtype[np.float64]]) -> dict[str, Any]:
-    """What the canary compares: a few rows (unknown as null), their probabilities, and the contributions of the first."""
+    """What the canary compares: a few rows (unknown as null), what is expected of them, and the contributions of the first."""
     taken = rows[:: max(1, len(rows) // ROWS)][:ROWS]
     return {
         "rows": [[None if np.isnan(value) else float(value) for value in row] for row in taken],
-        "probabilities": model.predict(taken).tolist(),
+        "expected": model.predict(taken).tolist(),
         "contributions": [part.margin for part in model.attribute(taken[0]).contributions],
     }
 
@@ -41,8 +41,8 @@ def agrees(model: Model, recorded: Mapping[str, Any]) -> bool:
     )
     found = [part.margin for part in model.attribute(rows[0]).contributions]
     return bool(
-        np.allclose(model.predict(rows), recorded["probabilities"], rtol=0, atol=TOLERANCE)
-        and np.allclose(found, recorded["contributions"], rtol=0, atol=TOLERANCE)
+        np.allclose(model.predict(rows), recorded["expected"], rtol=TOLERANCE, atol=TOLERANCE)
+        and np.allclose(found, recorded["contributions"], rtol=TOLERANCE, atol=TOLERANCE)
     )
 
 

@@ -80,12 +80,12 @@ def examination(last: datetime | None) -> datetime:
     return ANCHOR if 0 <= weeks < EXAMPLE_WEEKS else ANCHOR + WEEK * weeks
 
 
-def split_at(data: Dataset, examined: datetime) -> Split:
+def split_at(data: Dataset, examined: datetime, window: timedelta = WINDOW, train_weeks: int = TRAIN_WEEKS) -> Split:
     """Train, validation and test around the examination cut-off, label windows apart."""
     test = np.datetime64(examined.replace(tzinfo=None))
-    validation = test - np.timedelta64(WINDOW)
-    train = validation - np.timedelta64(WEEK * (VALIDATION_WEEKS - 1)) - np.timedelta64(WINDOW)
-    start = train - np.timedelta64(WEEK * TRAIN_WEEKS)
+    validation = test - np.timedelta64(window)
+    train = validation - np.timedelta64(WEEK * (VALIDATION_WEEKS - 1)) - np.timedelta64(window)
+    start = train - np.timedelta64(WEEK * train_weeks)
     first = validation - np.timedelta64(WEEK * VALIDATION_WEEKS)
     return Split(
         data.where((data.moments > start) & (data.moments <= train)),

@@ -1,10 +1,10 @@
 """What is inside a serving bundle, as files and back: text and JSON only, nothing that could run.
 
-<model>.txt or <model>.json    LightGBM's text, or linear coefficients
+<model>.txt or <model>.json    LightGBM's text, linear coefficients, or the numbers of a shrunk mean
 <model>.calibration.json       slope and intercept
-features.json                  per model: kind, version, and its features' names and dtypes in order
+features.json                  per model: kind, link, version, and its features' names and dtypes in order
 send_time.curve.json           the pooled curve and the weight of the individual model
-effects.json · metrics.json · canary.json
+effects.json · attention.json · metrics.json · canary.json
 """
 
 from __future__ import annotations
@@ -17,15 +17,18 @@ from typing import Any
 from arbitration.codec import decode, encode
 from arbitration.errors import BundleError, InputError
 from features.registry import FEATURES
+from training.attention import Attention
 from training.effects import Effects
-from training.models import Model, read
+from training.models import Model
+from training.references import read
 from training.slots import FEATURES as MADE
 from training.slots import Curve, SendTime
-from training.structure import check_trees
+from training.structure import AMOUNTS, PROBABILITIES, check_trees
 
 MEND = "Run `dirigent promote` to export it again."
-MODELS = ("churn_risk", "channel_propensity", "base_purchase", "send_time")
-SUFFIX = {"tree": "txt", "linear": "json"}
+MODELS = ("churn_risk", "next_basket", "spend", "channel_propensity", "base_purchase", "send_time", "opt_out")
+SUFFIX = {"tree": "txt", "linear": "json", "mean": "json", "rates": "json"}
+OBJECTIVES = {"logit": PROBABILITIES, "log": AMOUNTS}
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,7 @@ class Contents:
     models: Mapping[str, Model]
     send_time: SendTime
     effects: Effects
+    attention: Attention
     metrics: Mapping[str, Any]
 
 
@@ -47,10 +51,10 @@ def model_files(model: Model) -> dict[str, bytes]:
 
 
 def signature_of(model: Model) -> dict[str, Any]:
-    """Kind, version and inputs of a model; columns made by training, such as `channel=email`, are float64."""
+    """Kind, link, version and inputs of a model; columns made by training, such as `channel=email`, are float64."""
     dtypes = {name: feature.dtype for name, feature in FEATURES.items()}
     inputs = [{"name": name, "dtype": dtypes.get(name, "float64")} for name in model.features]
-    return {"kind": model.kind, "version": model.version, "features": inputs}
+    return {"kind": model.kind, "link": model.link, "version": model.version, "features": inputs}
 
 
 def write(contents: Contents) -> dict[str, bytes]:
@@ -63,6 +67,7 @@ def write(contents: Contents) -> dict[str, bytes]:
         {"curve": encode(contents.send_time.curve), "weight": contents.send_time.weight}
     )
     files["effects.json"] = _json(encode(contents.effects))
+    files["attention.json"] = _json(encode(contents.attention))
     files["metrics.json"] = _json(dict(contents.metrics))
     return files
 
@@ -82,7 +87,8 @@ def read_contents(files: Mapping[str, bytes]) -> Contents:
         timing = json.loads(files["send_time.curve.json"])
         effects = decode(Effects, json.loads(files["effects.json"]))
         send_time = SendTime(decode(Curve, timing["curve"]), models["send_time"], float(timing["weight"]))
-        return Contents(models, send_time, effects, json.loads(files["metrics.json"]))
+        attention = decode(Attention, json.loads(files["attention.json"]))
+        return Contents(models, send_time, effects, attention, json.loads(files["metrics.json"]))
     except (InputError, KeyError, TypeError, ValueError) as error:
         raise BundleError(f"its files do not fit together ({error})", where="bundle", mend=MEND) from error
 
@@ -93,8 +99,9 @@ def _read_model(name: str, files: Mapping[str, bytes]) -> Model:
     _check_features(described["features"])
     text = files[f"{name}.{SUFFIX[described['kind']]}"].decode()
     if described["kind"] == "tree":
-        check_trees(text, len(features), f"{name}.txt")
-    model = read(name, described["kind"], features, text, json.loads(files[f"{name}.calibration.json"]))
+        check_trees(text, len(features), f"{name}.txt", OBJECTIVES[described["link"]])
+    calibration = json.loads(files[f"{name}.calibration.json"])
+    model = read(name, described["kind"], features, text, calibration, link=described["link"])
     if model.version != described["version"]:
         raise ValueError(f"{name} is {model.version}, not {described['version']}")
     return model

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 from arbitration.errors import StateError
 from features.barred import barred
 from features.home import Home
+from features.registry import VIEWS
 from features.store import FeatureStore
+from training.leaks import refuse_disorder, refuse_telling, refuse_views_that_look_ahead
 
 FloatArray = NDArray[np.float64]
 KEYS = ("customer_id", "channel", "event_timestamp")
@@ -22,7 +24,7 @@ KEYS = ("customer_id", "channel", "event_timestamp")
 
 @dataclass(frozen=True)
 class Dataset:
-    """`rows` (n, k) float64 with NaN for unknown, `labels` (n,) 0 or 1, `moments` (n,) datetime64 in UTC, `customers` (n,) ids.
+    """`rows` (n, k) float64 with NaN for unknown, `labels` (n,) 0 or 1 or amounts, `moments` (n,) datetime64 in UTC, `customers` (n,) ids.
 
     `groups` (n,) names a part that is also judged alone, such as the channel.
     """
@@ -45,6 +47,10 @@ class Dataset:
             self.groups[mask],
         )
 
+    def columns(self, features: Sequence[str]) -> FloatArray:
+        """The named columns, shape (n, len(features)); a model may read fewer than the contest it stands in."""
+        return self.rows[:, [self.features.index(name) for name in features]]
+
     def folds(self, count: int) -> NDArray[np.int64]:
         """A stable fold of every row's customer, 0 to count - 1, by hash, so that no customer is in two."""
         place, people = pd.factorize(self.customers)  # each customer is hashed once
@@ -60,25 +66,32 @@ class Dataset:
 
 @dataclass(frozen=True)
 class Split:
-    """Train, then validation (calibration and choice), then test (only reported): each label window ends before the next begins."""
+    """Train, then validation (calibration and choice), then test (only reported): each label window ends before the next begins.
+
+    A leaking split cannot be made: LeakError (`training.leaks`). Every part needs two different outcomes, but for `rare` ones, which a part may lack.
+    """
 
     train: Dataset
     validation: Dataset
     test: Dataset
+    rare: bool = False
 
     def __post_init__(self) -> None:
         for name, part in (("train", self.train), ("validation", self.validation), ("test", self.test)):
-            if len(part) == 0 or part.labels.min() == part.labels.max():
+            if len(part) == 0 or (part.labels.min() == part.labels.max() and not self.rare):
                 raise StateError(
-                    f"the {name} part has {len(part)} rows and not both outcomes",
+                    f"the {name} part has {len(part)} rows and not two different outcomes",
                     mend="Import a longer history; see features/tables/contract.py.",
                 )
+        refuse_disorder((self.train, self.validation, self.test))
+        refuse_telling(self.train)
 
 
 def historical(home: Home, service: str, rows: pd.DataFrame) -> pd.DataFrame:
     """`rows` with the service's features, in the order of `rows`; their keys are customer_id, event_timestamp and maybe channel.
 
-    Rows of the barred are left out, also of those who were barred after `rows` was read.
+    Rows of the barred are left out, also of those who were barred after `rows` was read. Raises LeakError where a view of the service
+    looks ahead of its own moment.
     """
     rows = rows[~rows["customer_id"].isin(barred(home))]
     if rows.empty:
@@ -90,6 +103,8 @@ def historical(home: Home, service: str, rows: pd.DataFrame) -> pd.DataFrame:
     frame = frame.assign(
         event_timestamp=pd.to_datetime(frame["event_timestamp"], utc=True).astype(rows["event_timestamp"].dtype)
     )
+    used = [view for view in VIEWS.values() if view.features[0].name in frame.columns]
+    refuse_views_that_look_ahead(home, rows, used)
     return rows.merge(frame, on=keys, how="left", validate="many_to_one")
 
 
@@ -106,7 +121,9 @@ def dataset(frame: pd.DataFrame, features: Iterable[str], label: str, group: str
     return everything.where(~np.isnan(rows).all(axis=1))
 
 
-def split_by_share(data: Dataset, window: timedelta, validation: float = 0.2, test: float = 0.2) -> Split:
+def split_by_share(
+    data: Dataset, window: timedelta, validation: float = 0.2, test: float = 0.2, *, rare: bool = False
+) -> Split:
     """The last rows are the test, those before the validation; rows whose window reaches into the next part are dropped."""
     at = np.quantile(data.moments.astype("int64"), [1 - validation - test, 1 - test]).astype("int64")
     first, second = at.astype(data.moments.dtype)
@@ -115,4 +132,5 @@ def split_by_share(data: Dataset, window: timedelta, validation: float = 0.2, te
         data.where(data.moments + gap <= first),
         data.where((data.moments >= first) & (data.moments + gap <= second)),
         data.where(data.moments >= second),
+        rare,
     )

@@ -19,11 +19,13 @@ from arbitration.codec import decode
 from arbitration.errors import DirigentError
 from features.home import Home, Progress
 from features.tables.store import open_tables
-from training import churn, effects_exam, propensity, send_time, uplift
+from training import churn, effects_exam, opt_out, propensity, send_time, spend, uplift
+from training.amounts import deviances
 from training.dataset import dataset, historical
 from training.exam import NoExam, Sheet
 from training.labels import churn_labels, last_known
 from training.models import Model
+from training.references import LEAST
 from training.registry import Registered
 from training.slots import INPUTS, Curve, SendTime
 
@@ -48,6 +50,12 @@ class Rows:
         with open_tables(self._home) as connection:
             examined = churn.examination(last_known(connection, churn.WINDOW))
             return historical(self._home, churn.NAME, churn_labels(connection, [examined]))
+
+    @cached_property
+    def buyers(self) -> pd.DataFrame:
+        """Who bought in 182 days, at weekly cut-offs, with `next_basket` and `spend` of the 56 days after."""
+        self._progress("reading purchases")
+        return spend.labeled(self._home)
 
     @cached_property
     def contacts(self) -> pd.DataFrame:
@@ -84,6 +92,22 @@ class Chances:
         return _sheet(frame[known], self.label, answers[0], answers[1]), notes
 
 
+@dataclass(frozen=True)
+class Amounts:
+    """Examines a model of money by deviance, in money (`training.amounts`), on the buyers whose `label` is known."""
+
+    label: str
+
+    def __call__(self, rows: Rows, champion: Registered, challenger: Registered) -> tuple[Sheet, tuple[str, ...]]:
+        """Both on the same rows; the reference is the mean of these very rows for all."""
+        buyers = rows.buyers
+        frame, notes = unseen(buyers[buyers[self.label].notna()], champion, challenger)
+        y = frame[self.label].to_numpy(dtype=np.float64)
+        answers = [model.predict(matrix(frame, model.features)) for model in (_model(champion), _model(challenger))]
+        losses = [deviances(y, each) for each in (*answers, np.full(len(y), max(float(y.mean()), LEAST)))]
+        return Sheet(frame["customer_id"].to_numpy(dtype=str), np.ones(len(y)), losses[0], losses[1], losses[2]), notes
+
+
 def timing(rows: Rows, champion: Registered, challenger: Registered) -> tuple[Sheet, tuple[str, ...]]:
     """Send time: log-loss of the curve and the individual model together, in the slot each contact was sent in."""
     frame, notes = unseen(rows.sent(), champion, challenger)
@@ -108,9 +132,12 @@ def effects(rows: Rows, champion: Registered, challenger: Registered) -> tuple[S
 
 EXAMS: Mapping[str, Examiner] = {
     churn.NAME: Chances(lambda rows: rows.active, "label"),
+    spend.BASKET: Amounts(spend.BASKET),
+    spend.SPEND: Amounts(spend.SPEND),
     propensity.NAME: Chances(Rows.sent, "engaged"),
     propensity.BASE_NAME: Chances(Rows.silent, "bought"),
     send_time.NAME: timing,
+    opt_out.NAME: Chances(Rows.sent, "opted_out"),
     uplift.NAME: effects,
 }
 

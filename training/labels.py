@@ -19,6 +19,7 @@ ACTIVE_DAYS = 56
 CHURN_DAYS = 28
 ENGAGE_DAYS = 7
 EFFECT_DAYS = 14
+BUYER_DAYS, SPEND_DAYS = 182, 56
 
 # Simulated orders are left out: churn is about what real households did.
 CHURN = f"""
@@ -26,6 +27,19 @@ SELECT customer_id, moment AS event_timestamp, CAST(NOT bool_or(occurred_at >= m
 FROM (VALUES {{moments}}) AS moments(moment)
 JOIN events ON occurred_at >= moment - INTERVAL {ACTIVE_DAYS} DAY AND occurred_at < moment + INTERVAL {CHURN_DAYS} DAY
 WHERE type = 'purchase' AND NOT simulated AND {SAMPLED}
+GROUP BY customer_id, moment
+HAVING bool_or(occurred_at < moment)
+ORDER BY event_timestamp, customer_id
+"""
+
+# What came of a customer who bought in half a year: the first purchase's value (null without one) and the sum, negative values as 0.
+SPEND = f"""
+SELECT customer_id, moment AS event_timestamp,
+       arg_min(greatest(value, 0), occurred_at) FILTER (occurred_at >= moment) AS next_basket,
+       coalesce(sum(greatest(value, 0)) FILTER (occurred_at >= moment), 0) AS spend
+FROM (VALUES {{moments}}) AS moments(moment)
+JOIN events ON occurred_at >= moment - INTERVAL {BUYER_DAYS} DAY AND occurred_at < moment + INTERVAL {SPEND_DAYS} DAY
+WHERE type = 'purchase' AND NOT simulated AND value IS NOT NULL AND {SAMPLED}
 GROUP BY customer_id, moment
 HAVING bool_or(occurred_at < moment)
 ORDER BY event_timestamp, customer_id
@@ -61,6 +75,15 @@ def churn_labels(connection: duckdb.DuckDBPyConnection, moments: list[datetime])
     """One row per customer active before a moment: customer_id, event_timestamp, label (1: no purchase in the 28 days after)."""
     values = ", ".join(f"(TIMESTAMPTZ '{moment.isoformat()}')" for moment in moments)
     return connection.execute(CHURN.format(moments=values)).df()
+
+
+def spend_labels(connection: duckdb.DuckDBPyConnection, moments: list[datetime]) -> pd.DataFrame:
+    """One row per customer who bought in the 182 days before a moment: customer_id, event_timestamp, and of the 56 days after it
+
+    `next_basket`, the value of the first purchase (NaN without one), and `spend`, that of all of them; money, at least 0.
+    """
+    values = ", ".join(f"(TIMESTAMPTZ '{moment.isoformat()}')" for moment in moments)
+    return connection.execute(SPEND.format(moments=values)).df()
 
 
 def contact_labels(connection: duckdb.DuckDBPyConnection) -> pd.DataFrame:

@@ -1,14 +1,14 @@
-"""What serving knows of a model: named features in, calibrated probabilities and contributions out.
+"""What serving knows of a model: named features in, calibrated expectations and contributions out.
 
-Both kinds load from text (LightGBM's own format, or JSON coefficients) and need no training library. A margin is log-odds
-before calibration. Contributions are exact: base + sum of contributions = margin, within 1e-6.
+Every kind loads from text (LightGBM's own format, or JSON) and needs no training library. What is expected is a probability
+(link `logit`: the margin is log-odds) or an amount of money (link `log`: the margin is log money), each before calibration.
+Contributions are exact on the margin: base + sum of contributions = margin, within 1e-6.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Literal, Protocol
@@ -16,13 +16,13 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from arbitration.codec import decode
 from arbitration.domain import Attribution, Contribution
 from training.booster import Booster
 from training.calibration import IDENTITY, Calibration
 
 FloatArray = NDArray[np.float64]
-Kind = Literal["tree", "linear"]
+Kind = Literal["tree", "linear", "mean", "rates"]
+Link = Literal["logit", "log"]
 
 
 class Model(Protocol):
@@ -34,7 +34,11 @@ class Model(Protocol):
 
     @property
     def kind(self) -> Kind:
-        """`tree` (LightGBM) or `linear` (logistic regression)."""
+        """`tree` (LightGBM), `linear` (a regression on signed logarithms), or a reference: `mean` (money), `rates` (chances)."""
+
+    @property
+    def link(self) -> Link:
+        """`logit` where a probability is expected, `log` where an amount is."""
 
     @property
     def version(self) -> str:
@@ -46,13 +50,13 @@ class Model(Protocol):
 
     @property
     def calibration(self) -> Calibration:
-        """From margin to probability."""
+        """From margin to what is expected."""
 
     def margins(self, rows: FloatArray) -> FloatArray:
-        """Raw log-odds, shape (n,)."""
+        """Raw log-odds, or log money, shape (n,)."""
 
     def predict(self, rows: FloatArray) -> FloatArray:
-        """Calibrated probabilities, shape (n,)."""
+        """Calibrated probabilities, or amounts, shape (n,)."""
 
     def contributions(self, rows: FloatArray) -> FloatArray:
         """What each feature adds to the margin, shape (n, k + 1); the last column is the base."""
@@ -73,6 +77,7 @@ class TreeModel:
     booster: Booster
     calibration: Calibration = IDENTITY
     kind: Kind = "tree"
+    link: Link = "logit"
 
     def __post_init__(self) -> None:
         if self.booster.columns != len(self.features):
@@ -83,15 +88,15 @@ class TreeModel:
     @cached_property
     def version(self) -> str:
         """Kind and digest of trees, feature order and calibration."""
-        return _version(self)
+        return version_of(self)
 
     def margins(self, rows: FloatArray) -> FloatArray:
         """Raw log-odds, shape (n,)."""
         return self.booster.margins(rows)
 
     def predict(self, rows: FloatArray) -> FloatArray:
-        """Calibrated probabilities, shape (n,)."""
-        return self.calibration.probability(self.margins(rows))
+        """Calibrated probabilities, or amounts, shape (n,)."""
+        return self.calibration.expected(self.margins(rows), self.link)
 
     def contributions(self, rows: FloatArray) -> FloatArray:
         """TreeSHAP values and the base, shape (n, k + 1)."""
@@ -99,7 +104,7 @@ class TreeModel:
 
     def attribute(self, row: FloatArray) -> Attribution:
         """One row, shape (k,), taken apart."""
-        return _attribution(self, row)
+        return attribution(self, row)
 
     def text(self) -> str:
         """LightGBM's text format."""
@@ -108,7 +113,7 @@ class TreeModel:
 
 @dataclass(frozen=True)
 class Coefficients:
-    """Logistic regression on z = (t - mean) / scale, t = sign(x) log(1 + |x|), unknown x replaced by `median` (of t)."""
+    """Regression on z = (t - mean) / scale, t = sign(x) log(1 + |x|), unknown x replaced by `median` (of t)."""
 
     median: tuple[float, ...]
     mean: tuple[float, ...]
@@ -119,13 +124,14 @@ class Coefficients:
 
 @dataclass(frozen=True)
 class LinearModel:
-    """Logistic regression on signed logarithms; the intercept is the base, because z has mean 0."""
+    """Logistic regression, or Tweedie regression for amounts, on signed logarithms; the intercept is the base, because z has mean 0."""
 
     name: str
     features: tuple[str, ...]
     coefficients: Coefficients
     calibration: Calibration = IDENTITY
     kind: Kind = "linear"
+    link: Link = "logit"
 
     def __post_init__(self) -> None:
         c = self.coefficients
@@ -135,7 +141,7 @@ class LinearModel:
     @cached_property
     def version(self) -> str:
         """Kind and digest of coefficients, feature order and calibration."""
-        return _version(self)
+        return version_of(self)
 
     @cached_property
     def _arrays(self) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -149,8 +155,8 @@ class LinearModel:
         return np.asarray(self._shares(rows).sum(axis=1) + self.coefficients.intercept)
 
     def predict(self, rows: FloatArray) -> FloatArray:
-        """Calibrated probabilities, shape (n,)."""
-        return self.calibration.probability(self.margins(rows))
+        """Calibrated probabilities, or amounts, shape (n,)."""
+        return self.calibration.expected(self.margins(rows), self.link)
 
     def contributions(self, rows: FloatArray) -> FloatArray:
         """Weight times standardized value, and the intercept, shape (n, k + 1)."""
@@ -158,7 +164,7 @@ class LinearModel:
 
     def attribute(self, row: FloatArray) -> Attribution:
         """One row, shape (k,), taken apart."""
-        return _attribution(self, row)
+        return attribution(self, row)
 
     def text(self) -> str:
         """The coefficients as JSON."""
@@ -175,20 +181,15 @@ def signed_log(rows: FloatArray) -> FloatArray:
     return np.asarray(np.sign(rows) * np.log1p(np.abs(rows)))
 
 
-def read(name: str, kind: str, features: tuple[str, ...], text: str, calibration: Mapping[str, float]) -> Model:
-    """A model from its text; raises InputError, ValueError or TypeError where the text does not fit."""
-    fitted = Calibration(**calibration)
-    if kind == "tree":
-        return TreeModel(name, features, Booster(text), fitted)
-    return LinearModel(name, features, decode(Coefficients, json.loads(text)), fitted)
-
-
-def _version(model: Model) -> str:
-    parts = (model.text(), json.dumps(model.features), json.dumps(asdict(model.calibration)))
+def version_of(model: Model) -> str:
+    """Kind and digest of text, feature order, calibration, and of the link where it is not `logit`."""
+    link = () if model.link == "logit" else (model.link,)
+    parts = (model.text(), json.dumps(model.features), json.dumps(asdict(model.calibration)), *link)
     return f"{model.kind}-{hashlib.sha256(chr(0).join(parts).encode()).hexdigest()[:12]}"
 
 
-def _attribution(model: Model, row: FloatArray) -> Attribution:
+def attribution(model: Model, row: FloatArray) -> Attribution:
+    """One row, shape (k,), taken apart; `probability` is what the model expects, an amount where the link is `log`."""
     shares = model.contributions(row[None, :])[0]
     values = [None if np.isnan(value) else float(value) for value in row]
     parts = tuple(
@@ -196,5 +197,5 @@ def _attribution(model: Model, row: FloatArray) -> Attribution:
         for name, value, share in zip(model.features, values, shares[:-1], strict=True)
     )
     margins = model.margins(row[None, :])
-    probability = float(model.calibration.probability(margins)[0])
-    return Attribution(model.name, float(shares[-1]), parts, float(margins[0]), probability)
+    expected = float(model.calibration.expected(margins, model.link)[0])
+    return Attribution(model.name, float(shares[-1]), parts, float(margins[0]), expected)

@@ -18,24 +18,21 @@ from arbitration.codec import encode
 from arbitration.errors import InputError, StateError
 from features.barred import barred
 from features.home import Home, Progress
-from training import churn, effects_exam, propensity, send_time, uplift
+from features.tables.store import open_tables
+from training import attention, caps, churn, effects_exam, opt_out, propensity, send_time, spend, uplift
+from training.cards import ABOUT, card, markdown, verdict
 from training.contents import model_files, signature_of
 from training.contest import Contest, Trial
 from training.effects import Effects
-from training.evaluate import Metrics, gain_table
+from training.evaluate import gain_table
 from training.plots import gain_plot, reliability_plot, shap_summary
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-NAMES = (churn.NAME, propensity.NAME, propensity.BASE_NAME, send_time.NAME, uplift.NAME)
-PREDICTS = {
-    churn.NAME: "no purchase in the next 28 days, of a customer who bought in the last 56",
-    propensity.NAME: "clicked or converted within 7 days of a contact, by journey and channel",
-    propensity.BASE_NAME: "any purchase within 14 days without a contact",
-    send_time.NAME: "clicked or converted within 7 days of a contact, by hour-of-week slot",
-    uplift.NAME: "incremental orders within 14 days per contact, by journey and channel",
-}
+OF_PURCHASES = (churn.NAME, spend.BASKET, spend.SPEND)
+OF_CONTACTS = (propensity.NAME, propensity.BASE_NAME, send_time.NAME, opt_out.NAME, uplift.NAME, attention.NAME)
+NAMES = (*OF_PURCHASES, *OF_CONTACTS)
 NOTHING: Mapping[str, bytes] = MappingProxyType({})
 SAMPLE_SHARES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
@@ -58,6 +55,11 @@ class Entry:
     figures: Mapping[str, Figure] = field(default_factory=dict)
     tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
 
+    @property
+    def text(self) -> str:
+        """The card for people, as Markdown."""
+        return markdown(self.card)
+
 
 @dataclass(frozen=True)
 class Pictures:
@@ -79,24 +81,28 @@ class Training:
             raise InputError(f"'{model}' is not a model", mend=f"the models are {', '.join(NAMES)}")
         makers: dict[str, Callable[[], Iterator[Entry]]] = {
             churn.NAME: self._churn,
+            spend.BASKET: lambda: self._contest(spend.train_basket(self._spend)),
+            spend.SPEND: lambda: self._contest(spend.train_spend(self._spend)),
             propensity.NAME: lambda: self._contest(propensity.train(self._contacts)),
             propensity.BASE_NAME: lambda: self._contest(propensity.train_base(self._contacts)),
             send_time.NAME: self._send_time,
+            opt_out.NAME: lambda: self._contest(opt_out.train(self._contacts)),
             uplift.NAME: self._effects,
+            attention.NAME: self._attention,
         }
         for name in [model] if model else self._possible():
             self._progress(f"fitting {name}")
             yield from makers[name]()
 
     def _possible(self) -> Iterator[str]:
-        """Every model the shop's data can train; where it has no randomized contacts, churn alone and one line saying so."""
-        yield churn.NAME
+        """Every model the shop's data can train; where it has no randomized contacts, those of purchases and one line saying so."""
+        yield from OF_PURCHASES
         try:
             _ = self._contacts
         except StateError as error:
-            self._progress(f"skipped {' and '.join(NAMES[1:])}: {error}")
+            self._progress(f"skipped {' and '.join(OF_CONTACTS)}: {error}")
         else:
-            yield from NAMES[1:]
+            yield from OF_CONTACTS
 
     def _churn(self) -> Iterator[Entry]:
         more = {"lapsed": encode(churn.lapses(self._home))}
@@ -105,12 +111,16 @@ class Training:
         return self._contest(churn.train(self._home), more)
 
     @cached_property
+    def _spend(self) -> pd.DataFrame:
+        return spend.labeled(self._home)
+
+    @cached_property
     def _contacts(self) -> pd.DataFrame:
         return propensity.contacts(self._home)
 
     def _simulated(self, name: str) -> bool:
-        """Whether a model learns from simulated contacts; churn learns from real purchases alone."""
-        return name != churn.NAME and bool(self._contacts["simulated"].any())
+        """Whether a model learns from simulated contacts; those of purchases learn from real ones alone."""
+        return name not in OF_PURCHASES and bool(self._contacts["simulated"].any())
 
     def _card(self, contest: Contest, trial: Trial) -> dict[str, Any]:
         return card(contest, trial) | {"simulated": self._simulated(contest.name)}
@@ -125,9 +135,10 @@ class Training:
         simulated, test = self._simulated(contest.name), contest.split.test
         shared = {"calibration": reliability_plot(contest, simulated), "gain": gain_plot(contest, simulated)}
         for trial in contest.trials:
-            summary = shap_summary(trial.model, test.rows, simulated)
+            rows = test.columns(trial.model.features)
+            summary = shap_summary(trial.model, rows, simulated)
             yield Pictures(
-                shared | {"shap_summary": summary}, {"gain": gain_table(test.labels, trial.model.predict(test.rows))}
+                shared | {"shap_summary": summary}, {"gain": gain_table(test.labels, trial.model.predict(rows))}
             )
 
     def _send_time(self) -> Iterator[Entry]:
@@ -143,12 +154,10 @@ class Training:
             yield _entry(outcome.contest, trial, described, next(pictures), {"send_time.curve.json": _json(curve)})
 
     def _effects(self) -> Iterator[Entry]:
-        crossed = propensity.cross_fitted(self._contacts)
-        effects = uplift.measure(self._contacts, propensity.CUSTOMER_FEATURES, crossed)
-        rows = self._contacts["event_timestamp"]
+        effects, rows = self._measured, self._contacts["event_timestamp"]
         overall = effects.tau.overall
         described = {
-            "name": uplift.NAME, "kind": "cells", "version": f"effects-{effects.version}", "predicts": PREDICTS[uplift.NAME],
+            "name": uplift.NAME, "kind": "cells", "version": f"effects-{effects.version}", "predicts": ABOUT[uplift.NAME].predicts,
             "window": {"from": rows.min().isoformat(), "to": rows.max().isoformat()}, "rows": len(rows), "best": True,
             "overall": encode(overall), "slope": encode(effects.slope), "outcome": effects.outcome,
             "evidence": evidence(effects),
@@ -162,40 +171,29 @@ class Training:
             uplift.NAME, "cells", True, described, {}, numbers, files, tables={"effects": effects_table(effects)}
         )
 
+    @cached_property
+    def _measured(self) -> Effects:
+        crossed = propensity.cross_fitted(self._contacts)
+        return uplift.measure(self._contacts, propensity.CUSTOMER_FEATURES, crossed)
 
-def card(contest: Contest, trial: Trial) -> dict[str, Any]:
-    """The model card: what it predicts, from what, how good, beside which challenger. No customer appears in it."""
-    others = [other for other in contest.trials if other is not trial]
-    moments = contest.split.train.moments.min(), contest.split.test.moments.max()
-    held_out = np.datetime_as_string(contest.split.test.moments.min(), unit="s")
-    return {
-        "name": contest.name, "kind": trial.model.kind, "version": trial.model.version, "predicts": PREDICTS[contest.name],
-        "window": dict(zip(("from", "to"), (f"{moment}Z" for moment in np.datetime_as_string(moments, unit="s")), strict=True)),
-        "held_out_from": f"{held_out}Z",
-        "rows": {"train": len(contest.split.train), "validation": len(contest.split.validation), "test": len(contest.split.test)},
-        "features": len(trial.model.features), "calibration": asdict(trial.model.calibration),
-        "held_out_log_loss": trial.held_out, "validation": trial.validation, "test": trial.test, "parts": dict(trial.parts),
-        "best": trial is contest.best, "notes": [*contest.notes, verdict(contest)],
-        "challengers": [
-            {"kind": other.model.kind, "version": other.model.version, "held_out_log_loss": other.held_out, "test": other.test}
-            for other in others
-        ],
-    }  # fmt: skip
-
-
-def verdict(contest: Contest) -> str:
-    """Which kind won and by how much, in one sentence."""
-    names = {"tree": "LightGBM", "linear": "logistic regression"}
-    first, second = sorted(contest.trials, key=lambda trial: trial is not contest.best)
-    return (
-        f"Held-out log-loss {first.held_out:.4f} ({names[first.model.kind]}, promoted) "
-        f"against {second.held_out:.4f} ({names[second.model.kind]})."
-    )
+    def _attention(self) -> Iterator[Entry]:
+        with open_tables(self._home) as connection:
+            found = caps.measure(connection, self._measured)
+        moments = self._contacts["event_timestamp"]
+        described = {
+            "name": attention.NAME, "kind": "wald", "version": f"attention-{found.version}", "predicts": ABOUT[attention.NAME].predicts,
+            "window": {"from": moments.min().isoformat(), "to": moments.max().isoformat()}, "rows": found.rows, "best": True,
+            "measured": encode(found), "interval": list(found.interval), "used": found.usable,
+            "simulated": found.rows > 0 and self._simulated(attention.NAME), "notes": attention.notes(found),
+        }  # fmt: skip
+        numbers = {"lost": found.lost, "lost_sd": found.sd, "strength": found.strength}
+        files = {"attention.json": _json(encode(found))}
+        yield Entry(attention.NAME, "wald", True, described, {}, numbers, files)
 
 
-def samples(contest: Contest) -> list[list[float | None]]:
+def samples(contest: Contest, features: tuple[str, ...]) -> list[list[float | None]]:
     """Rows for the canary made of each column's quantiles, and one where all is unknown: no real customer among them."""
-    rows = np.nan_to_num(np.nanquantile(contest.split.train.rows, SAMPLE_SHARES, axis=0))
+    rows = np.nan_to_num(np.nanquantile(contest.split.train.columns(features), SAMPLE_SHARES, axis=0))
     return [*rows.tolist(), [None] * rows.shape[1]]
 
 
@@ -255,9 +253,14 @@ def _entry(
     extra: Mapping[str, bytes] = NOTHING,
 ) -> Entry:
     files = {**model_files(trial.model), **extra}
-    files |= {"signature.json": _json(signature_of(trial.model)), "samples.json": _json(samples(contest))}
+    files |= {
+        "signature.json": _json(signature_of(trial.model)),
+        "samples.json": _json(samples(contest, trial.model.features)),
+    }
     numbers = (
-        _flat("validation", trial.validation) | _flat("test", described["test"]) | {"held_out_log_loss": trial.held_out}
+        _flat("validation", trial.validation)
+        | _flat("test", described["test"])
+        | {f"held_out_{contest.loss}": trial.held_out}
     )
     for part, measured in trial.parts.items():
         numbers |= _flat(f"test_{part}", measured)
@@ -277,7 +280,7 @@ def _entry(
     )
 
 
-def _flat(prefix: str, measured: Metrics) -> dict[str, float]:
+def _flat(prefix: str, measured: Mapping[str, object]) -> dict[str, float]:
     return {f"{prefix}_{name}": float(str(value)) for name, value in measured.items()}
 
 

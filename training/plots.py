@@ -16,35 +16,47 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-COLORS = {"tree": "#0b5394", "linear": "#b45f06"}
-LABELS = {"tree": "LightGBM", "linear": "Logistic regression"}
+COLORS = {"tree": "#0b5394", "linear": "#b45f06", "mean": "#38761d", "rates": "#38761d"}
+LABELS = {"tree": "LightGBM", "linear": "Logistic regression", "mean": "Shrunk mean", "rates": "Rate of the channel"}
 SUMMARY_ROWS, SUMMARY_FEATURES = 1500, 15
 
 
 def reliability_plot(contest: Contest, simulated: bool = False) -> Figure:
-    """Predicted against observed share in ten bins of the test part; on the diagonal a prediction is what happens."""
+    """Predicted against observed share, or mean, in ten bins of the test part; on the diagonal a prediction is what happens."""
     figure, axes = _figure(f"{contest.name}: predicted and observed{_mark(simulated)}")
     top = 0.0
     for kind, probabilities in _predictions(contest).items():
         table = reliability(contest.split.test.labels, probabilities)
-        axes.plot(table["predicted"], table["observed"], "o-", color=COLORS[kind], label=LABELS[kind], markersize=5)
+        axes.plot(
+            table["predicted"], table["observed"], "o-", color=COLORS[kind], label=_label(contest, kind), markersize=5
+        )
         top = max(top, float(table[["predicted", "observed"]].to_numpy().max()))
     axes.plot([0, top * 1.05], [0, top * 1.05], color="#888888", linewidth=1, linestyle="--", label="perfect")
-    axes.set(xlabel="Predicted probability", ylabel="Observed share")
+    money = contest.loss == "deviance"
+    axes.set(
+        xlabel="Predicted mean" if money else "Predicted probability",
+        ylabel="Observed mean" if money else "Observed share",
+    )
     axes.legend(frameon=False)
     return figure
 
 
 def gain_plot(contest: Contest, simulated: bool = False) -> Figure:
-    """Share of all positives found among the highest-ranked customers of the test part."""
-    figure, axes = _figure(f"{contest.name}: positives found among the highest-ranked{_mark(simulated)}")
+    """Share of all positives, or of all money, found among the highest-ranked customers of the test part."""
+    what = "money" if contest.loss == "deviance" else "positives"
+    figure, axes = _figure(f"{contest.name}: {what} found among the highest-ranked{_mark(simulated)}")
     for kind, probabilities in _predictions(contest).items():
         table = gain_table(contest.split.test.labels, probabilities)
         axes.plot(
-            [0, *table["rows"]], [0, *table["positives"]], "o-", color=COLORS[kind], label=LABELS[kind], markersize=5
+            [0, *table["rows"]],
+            [0, *table["positives"]],
+            "o-",
+            color=COLORS[kind],
+            label=_label(contest, kind),
+            markersize=5,
         )
     axes.plot([0, 1], [0, 1], color="#888888", linewidth=1, linestyle="--", label="random")
-    axes.set(xlabel="Share of rows, highest first", ylabel="Share of positives found")
+    axes.set(xlabel="Share of rows, highest first", ylabel=f"Share of {what} found")
     axes.legend(frameon=False)
     return figure
 
@@ -66,11 +78,17 @@ def shap_summary(model: Model, rows: FloatArray, simulated: bool = False) -> Fig
     shap.plots.beeswarm(
         explanation, max_display=SUMMARY_FEATURES, show=False, plot_size=None, group_remaining_features=False
     )
-    title = f"{model.name}: what moves the prediction ({LABELS[model.kind]}){_mark(simulated)}"
+    kind = "Tweedie regression" if (model.kind, model.link) == ("linear", "log") else LABELS[model.kind]
+    title = f"{model.name}: what moves the prediction ({kind}){_mark(simulated)}"
     figure.gca().set_title(title, loc="left", fontsize=12)
-    figure.gca().set_xlabel("SHAP value (change in log-odds)")
+    figure.gca().set_xlabel(f"SHAP value (change in {'log money' if model.link == 'log' else 'log-odds'})")
     plt.close(figure)  # pyplot must not keep it
     return figure
+
+
+def _label(contest: Contest, kind: str) -> str:
+    """What a legend calls a kind of model."""
+    return "Tweedie regression" if (kind, contest.loss) == ("linear", "deviance") else LABELS[kind]
 
 
 def _mark(simulated: bool) -> str:
@@ -79,7 +97,11 @@ def _mark(simulated: bool) -> str:
 
 
 def _predictions(contest: Contest) -> Mapping[str, FloatArray]:
-    return {trial.model.kind: np.asarray(trial.model.predict(contest.split.test.rows)) for trial in contest.trials}
+    test = contest.split.test
+    return {
+        trial.model.kind: np.asarray(trial.model.predict(test.columns(trial.model.features)))
+        for trial in contest.trials
+    }
 
 
 def _figure(title: str) -> tuple[Figure, Axes]:

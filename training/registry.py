@@ -21,10 +21,12 @@ from arbitration.codec import decode
 from arbitration.errors import StateError
 from features.home import Home, Progress, silent
 from training import bundle
+from training.attention import Attention
 from training.contents import MODELS, Contents
 from training.effects import Effects
-from training.models import FloatArray, Model, read
-from training.pipeline import NAMES, Entry, Training, inputs_digest
+from training.models import FloatArray, Model
+from training.pipeline import NAMES, OF_PURCHASES, Entry, Training, inputs_digest
+from training.references import read
 from training.slots import Curve, SendTime
 from training.uplift import NEEDED
 
@@ -69,9 +71,8 @@ class Registered:
         features = tuple(item["name"] for item in described["features"])
         suffix = "txt" if described["kind"] == "tree" else "json"
         text = self.files[f"{self.name}.{suffix}"].decode()
-        return read(
-            self.name, described["kind"], features, text, json.loads(self.files[f"{self.name}.calibration.json"])
-        )
+        calibration = json.loads(self.files[f"{self.name}.calibration.json"])
+        return read(self.name, described["kind"], features, text, calibration, link=described.get("link", "logit"))
 
     def samples(self) -> FloatArray:
         """The canary's rows."""
@@ -108,7 +109,7 @@ def selected(registry: Registry, wanted: Mapping[str, str | int]) -> dict[str, R
         except StateError:
             missing.append(f"{which} of {name}")
     if missing:
-        mend = f"Run `dirigent train`. Every model but churn_risk learns from contacts. {NEEDED}"
+        mend = f"Run `dirigent train`. Every model but {', '.join(OF_PURCHASES)} learns from contacts. {NEEDED}"
         raise StateError(f"a bundle needs all models; there is no {', no '.join(missing)}", mend=mend)
     return found
 
@@ -157,6 +158,7 @@ class Registry:
             for name, content in entry.files.items():
                 mlflow.log_text(content.decode(), f"{FILES}/{name}")
             mlflow.log_dict(dict(entry.card), f"{FILES}/card.json")
+            mlflow.log_text(entry.text, "card.md")
             for name, figure in entry.figures.items():
                 mlflow.log_figure(figure, f"plots/{name}.png")
             for name, table in entry.tables.items():
@@ -255,6 +257,7 @@ def export(home: Home, chosen: Mapping[str, Registered]) -> str:
         models,
         SendTime(decode(Curve, timing["curve"]), models["send_time"], timing["weight"]),
         decode(Effects, json.loads(chosen["effects"].files["effects.json"])),
+        decode(Attention, json.loads(chosen["attention"].files["attention.json"])),
         {name: {**one.card, "registered": one.version} for name, one in chosen.items()},
     )
     windows = [one.card["window"] for one in chosen.values()]

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from training.contest import Contest, compete
+from training.contest import Contest, clustered_error, compete
 from training.dataset import Dataset, Split, dataset, split_by_share
 from training.effects import Sample, spread
 from training.evaluate import Metrics, metrics
@@ -43,8 +43,8 @@ def train(rows: pd.DataFrame) -> Outcome:
         dataset(rows[rows["arm"] != SILENCE_ARM], (*INPUTS, "slot"), "engaged"), timedelta(days=ENGAGE_DAYS)
     )
     curve = pooled_curve(raw.train)
-    later = (describe(curve, part) for part in (raw.validation, raw.test))
-    contest = compete(NAME, Split(cross_described(curve, raw.train), *later), RECIPE)
+    later = [describe(curve, part) for part in (raw.validation, raw.test)]
+    contest = compete(NAME, Split(cross_described(curve, raw.train), later[0], later[1]), RECIPE)
     individuals = [trial.model for trial in contest.trials]
     models = tuple(SendTime(curve, model, weight(curve, model, raw.validation)) for model in individuals)
     pooled = measure(SendTime(curve, individuals[0], 0.0), raw.test)
@@ -114,13 +114,6 @@ def weight(curve: Curve, model: Model, held_out: Dataset) -> float:
     worse = losses - losses[losses.mean(axis=1).argmin()]
     allowed = [clustered_error(one, held_out.customers) for one in worse]
     return float(WEIGHTS[int(np.argmax(worse.mean(axis=1) <= allowed))])
-
-
-def clustered_error(values: FloatArray, customers: NDArray[np.str_]) -> float:
-    """Standard error of the mean of `values` when the rows of one customer are not independent (Liang & Zeger 1986)."""
-    _, number = np.unique(customers, return_inverse=True)
-    sums = np.bincount(number, weights=values - values.mean())
-    return float(np.sqrt((sums**2).sum()) / len(values))
 
 
 def chances(model: SendTime, data: Dataset) -> FloatArray:

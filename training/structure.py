@@ -13,26 +13,28 @@ from arbitration.errors import BundleError
 
 MEND = "Run `dirigent promote` to export it again."
 DEFAULT_LEFT, MISSING_KINDS = 0b10, (0b0000, 0b0100, 0b1000)
+PROBABILITIES, AMOUNTS = "binary sigmoid:1", "tweedie"
+"""Objectives as LightGBM writes them: of models with link `logit`, and with link `log`."""
 NODE_FIELDS = ("split_feature", "threshold", "decision_type", "left_child", "right_child")
 
 
-def check_trees(text: str, columns: int, where: str) -> int:
-    """Number of trees of a sound model over `columns` features; raises BundleError naming the first fault."""
+def check_trees(text: str, columns: int, where: str, objective: str = PROBABILITIES) -> int:
+    """Number of trees of a sound model over `columns` features with this objective; raises BundleError naming the first fault."""
     try:
-        return _check(text, columns)
+        return _check(text, columns, objective)
     except (ValueError, KeyError, IndexError) as error:
         raise BundleError(f"is not a sound LightGBM model ({error})", where=where, mend=MEND) from error
 
 
-def _check(text: str, columns: int) -> int:
+def _check(text: str, columns: int, objective: str) -> int:
     head, _, rest = text.partition("\n\n")
     header = _fields(head)
     if (header["version"], header["num_class"], header["num_tree_per_iteration"]) != ("v4", "1", "1"):
         raise ValueError("unknown version or more than one class")
     if int(header["max_feature_idx"]) + 1 != columns or len(header["feature_names"].split()) != columns:
         raise ValueError(f"it does not read {columns} features")
-    if header["objective"] != "binary sigmoid:1":
-        raise ValueError("its objective is not binary")
+    if header["objective"] != objective:
+        raise ValueError(f"its objective is not {objective.split(maxsplit=1)[0]}")
     blocks = _trees(rest, [int(size) for size in header["tree_sizes"].split()])
     for number, block in enumerate(blocks):
         if not block.startswith(f"Tree={number}\n"):

@@ -12,7 +12,8 @@ from training import bundle
 from training.calibration import Calibration
 from training.dataset import Dataset
 from training.fitting import Recipe, fit_linear, fit_tree
-from training.models import LinearModel, Model, TreeModel, read
+from training.models import LinearModel, Model, TreeModel
+from training.references import Shrinkage, ShrunkMean, read
 
 COLUMNS = ("recency_days", "money_182d", "journey=win_back", "never_varies")
 
@@ -79,7 +80,7 @@ def test_one_row_and_many_rows_give_the_same(model: Model):
 
 
 def test_a_model_read_from_its_text_is_the_same_model(model: Model):
-    again = read(model.name, model.kind, model.features, model.text(), asdict(model.calibration))
+    again = read(model.name, model.kind, model.features, model.text(), asdict(model.calibration), link=model.link)
     assert again.version == model.version
     assert np.array_equal(again.predict(rows(13)), model.predict(rows(13)))
     assert np.array_equal(again.contributions(rows(13, 5)), model.contributions(rows(13, 5)))
@@ -130,12 +131,69 @@ def test_trees_speak_as_lightgbm_and_shap_do():
     assert np.array_equal(model.contributions(rows(16)), booster.predict(rows(16), pred_contrib=True))
 
 
+@pytest.fixture(scope="module", params=["tree", "linear", "mean", "mean_uncounted"])
+def amounts(request: pytest.FixtureRequest) -> TreeModel | LinearModel | ShrunkMean:
+    """A model of money: the label is about the second column."""
+    noise = np.random.default_rng(5).gamma(4, 0.25, 500)
+    money = replace(data(), labels=np.nan_to_num(data().rows[:, 1], nan=50.0) * noise)
+    recipe = Recipe(leaves=6, learning_rate=0.1, trees=15, min_rows=10, monotone={"money_182d": 1}, link="log")
+    found: dict[str, TreeModel | LinearModel | ShrunkMean] = {
+        "tree": fit_tree("m", money, recipe),
+        "linear": fit_linear("m", money, "log"),
+        "mean": ShrunkMean("m", COLUMNS[1::-1], Shrinkage(1.0, 80.0, 2.0)),
+        "mean_uncounted": ShrunkMean("m", COLUMNS[1:2], Shrinkage(0.5, 80.0, 0.0)),
+    }
+    return replace(found[request.param], calibration=Calibration(0.9, 0.3))
+
+
+def of(model: Model, given: np.ndarray) -> np.ndarray:
+    return given[:, [COLUMNS.index(name) for name in model.features]]
+
+
+def test_amounts_are_above_zero_and_finite_even_where_all_is_unknown_or_extreme(amounts: Model):
+    extreme = np.array([[np.nan] * 4, [0.0] * 4, [1e300] * 4, [-1e300] * 4])
+    for given in (rows(9), extreme):
+        found = amounts.predict(of(amounts, given))
+        assert ((found > 0) & np.isfinite(found)).all()
+
+
+def test_an_amount_is_its_calibrated_log_margin_and_contributions_add_up(amounts: Model):
+    given = of(amounts, rows(11, 60))
+    assert amounts.predict(given) == pytest.approx(np.exp(0.9 * amounts.margins(given) + 0.3), rel=1e-12)
+    for row in given:
+        found = amounts.attribute(row)
+        assert found.base + sum(part.margin for part in found.contributions) == pytest.approx(found.margin, abs=1e-6)
+        assert found.probability == pytest.approx(amounts.predict(row[None, :])[0], rel=1e-12)
+
+
+def test_a_model_of_amounts_read_from_its_text_is_the_same_and_its_link_is_part_of_its_version(amounts: Model):
+    parts = amounts.name, amounts.kind, amounts.features, amounts.text(), asdict(amounts.calibration)
+    again = read(*parts, link="log")
+    assert again.version == amounts.version != read(*parts, link="logit").version
+    assert np.array_equal(again.predict(of(amounts, rows(13))), amounts.predict(of(amounts, rows(13))))
+
+
+@pytest.mark.parametrize("amounts", ["tree", "mean", "mean_uncounted"], indirect=True)
+def test_more_money_spent_never_lowers_an_amount_that_is_bound_to_rise(amounts: Model):
+    for row in rows(15, 20):
+        ladder = np.tile(row, (30, 1))
+        ladder[:, 1] = np.linspace(0, 800, 30)
+        assert (np.diff(amounts.margins(of(amounts, ladder))) >= -1e-12).all()
+
+
 def test_every_model_of_the_bundle_keeps_the_contract(shop_home):
     loaded = bundle.load(shop_home)
-    for one in (loaded.churn_risk, loaded.channel_propensity, loaded.base_purchase, loaded.send_time.individual):
+    chances = (
+        loaded.churn_risk,
+        loaded.channel_propensity,
+        loaded.base_purchase,
+        loaded.send_time.individual,
+        loaded.opt_out,
+    )
+    for one in (*chances, loaded.next_basket, loaded.spend):
         given = np.full((3, len(one.features)), np.nan)
         given[1:] = [[0.0], [5.0]]
-        assert ((one.predict(given) > 0) & (one.predict(given) < 1)).all()
+        assert ((one.predict(given) > 0) & (one.predict(given) < (1 if one.link == "logit" else 1e6))).all()
         for row in given:
             found = one.attribute(row)
             assert found.base + sum(part.margin for part in found.contributions) == pytest.approx(

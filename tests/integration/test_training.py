@@ -23,7 +23,7 @@ from features.registry import VIEWS
 from features.tables.store import open_tables
 from training import bundle, churn, propensity
 from training.labels import CHURN_DAYS, churn_labels, contact_labels
-from training.pipeline import NAMES, Training
+from training.pipeline import NAMES, OF_PURCHASES, Training
 from training.promotion import promote
 from training.registry import registered, train
 from training.simulator import truth
@@ -174,7 +174,7 @@ def test_mlflow_keeps_what_a_reviewer_asks_for(shop_home: Home):
             SELECT DISTINCT model_versions.name, tags.value FROM registered_model_aliases AS aliases
             JOIN model_versions ON model_versions.name = aliases.name AND model_versions.version = aliases.version
             JOIN tags ON tags.run_uuid = run_id AND tags.key = 'simulated' WHERE alias = 'champion'""").fetchall()
-    assert dict(tags) == {name: str(name != "churn_risk").lower() for name in NAMES}
+    assert dict(tags) == {name: str(name not in (*OF_PURCHASES, "attention")).lower() for name in NAMES}
 
 
 def test_pictures_of_models_that_learned_from_simulated_contacts_say_so(shop_home: Home):

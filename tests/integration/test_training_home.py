@@ -9,11 +9,13 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from typer.testing import CliRunner
 
 from arbitration.errors import StateError
+from dirigent.main import app
 from features.home import Home
 from training import bundle, churn
-from training.pipeline import NAMES
+from training.pipeline import OF_CONTACTS, OF_PURCHASES
 from training.promotion import promote
 from training.registry import PLACES, registered, train
 
@@ -77,9 +79,9 @@ def without_contacts(own_home: Home) -> Home:
 
 def test_a_shop_without_randomized_contacts_trains_what_it_can(without_contacts: Home):
     said: list[str] = []
-    assert {result.name for result in train(without_contacts, None, said.append)} == {"churn_risk"}
+    assert {result.name for result in train(without_contacts, None, said.append)} == set(OF_PURCHASES)
     (skipped,) = [line for line in said if line.startswith("skipped")]
-    assert all(name in skipped for name in NAMES if name != "churn_risk")
+    assert all(name in skipped for name in OF_CONTACTS)
     with pytest.raises(
         StateError, match=r"no candidate of channel_propensity, no candidate of base_purchase"
     ) as caught:
@@ -88,7 +90,7 @@ def test_a_shop_without_randomized_contacts_trains_what_it_can(without_contacts:
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name != "churn_risk"])
+@pytest.mark.parametrize("name", OF_CONTACTS)
 def test_a_model_of_contacts_asked_for_by_name_says_what_it_needs(without_contacts: Home, name: str):
     needed = (
         "contacts with their logged probability, and silent moments with arm 'silence'; see features/tables/contract.py"
@@ -107,3 +109,17 @@ def test_another_shop_is_not_told_of_the_examples_loyalty_or_references(own_home
         connection.execute(f"COPY ({rows}) TO '{path}.new' (FORMAT parquet)")
     path.with_suffix(".parquet.new").replace(path)
     assert not churn.is_example(own_home)
+
+
+def test_the_verb_writes_a_card_per_model_for_people(own_home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("DIRIGENT_HOME", str(own_home.root))
+    done = CliRunner().invoke(app, ["train", "opt_out", "--cards", str(tmp_path / "cards")])
+    assert done.exit_code == 0, done.output
+    assert [path.name for path in (tmp_path / "cards").iterdir()] == ["opt_out.md"]
+    text = (tmp_path / "cards" / "opt_out.md").read_text()
+    assert "in use once promoted" in text
+    assert "**Learned from simulated rows**" in text
+    kept = registered(own_home, "opt_out", "candidate")
+    assert kept.card["version"] in text
+    kept_as_text = [path.read_text() for path in (own_home.mlflow / "artifacts" / "opt_out").rglob("card.md")]
+    assert text in kept_as_text

@@ -40,8 +40,8 @@ def check_leaks(trial: Trial, notices: Notices) -> None:
                     f"arm {arm!r} was shown {share:.3f} times as often as its probability says",
                 )
     for name, column in trial.columns.items():
-        numbers, groups = _grouped(column, trial.reward)
-        if _tells_reward(numbers, trial.reward):
+        numbers, groups = grouped(column, trial.reward)
+        if tells_reward(numbers, trial.reward):
             raise TableError(
                 f"feature {name!r} tells the reward: it leaks", where="train",
                 mend="leave it out, or give its value as it was before the arm was shown",
@@ -84,7 +84,7 @@ def _z(values: FloatArray, cluster: NDArray[np.int64]) -> float:
     return float(sums.sum()) / spread if spread > 0 else 0.0
 
 
-def _grouped(column: pd.Series[float], reward: FloatArray) -> tuple[FloatArray, NDArray[np.int64]]:
+def grouped(column: pd.Series[float], reward: FloatArray) -> tuple[FloatArray, NDArray[np.int64]]:
     """The feature as numbers (a category by its mean reward, unknown below all) and as at most BINS + 1 groups."""
     numbers: FloatArray
     if column.dtype == object:
@@ -105,7 +105,8 @@ def _grouped(column: pd.Series[float], reward: FloatArray) -> tuple[FloatArray, 
     return numbers, groups
 
 
-def _tells_reward(values: FloatArray, reward: FloatArray) -> bool:
+def tells_reward(values: FloatArray, reward: FloatArray) -> bool:
+    """Whether the feature alone tells the reward, or any outcome: a correlation, or an area under the curve, of at least KNOWS."""
     if np.ptp(reward) == 0 or not np.isfinite(values).all() or np.ptp(values) == 0:
         return False
     if abs(np.corrcoef(values, reward)[0, 1]) >= KNOWS:

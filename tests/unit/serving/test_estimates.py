@@ -15,11 +15,13 @@ from arbitration.propose import treatments
 from catalog.loading import load_catalog
 from features.registry import VIEWS
 from serving.estimates import attributions, estimates
+from training.attention import Attention
 from training.bundle import Bundle
 from training.calibration import Calibration
 from training.effects import Belief, Beliefs, Effects, Slope
 from training.lapse import Lapse
 from training.models import Coefficients, LinearModel
+from training.references import Shrinkage, ShrunkMean
 from training.slots import BLOCKS, SLOTS, Curve, SendTime
 from training.slots import FEATURES as SLOT_FEATURES
 
@@ -55,6 +57,8 @@ def bundle() -> Bundle:
     return Bundle(
         digest="d" * 64,
         churn_risk=linear("churn_risk", {"recency_days": 0.8, "frequency_28d": -0.5}, -2.5),
+        next_basket=ShrunkMean("next_basket", ("basket_value_182d", "frequency_182d"), Shrinkage(1.0, 25.0, 2.0)),
+        spend=ShrunkMean("spend", ("money_182d",), Shrinkage(56 / 182, 100.0, 0.0)),
         channel_propensity=linear(
             "channel_propensity",
             {"journey=win_back": 0.2, "journey=welcome": 0.6, "channel=email": -0.2, "channel=push": 0.1, "recency_days": -0.1, "contacts_28d": -0.3},
@@ -62,14 +66,16 @@ def bundle() -> Bundle:
         ),
         base_purchase=linear("base_purchase", {"frequency_28d": 1.0}, -1.0),
         send_time=SendTime(curve, own, 1.0),
+        opt_out=linear("opt_out", {"channel=email": -1.0, "fatigue": 0.5, "recency_days": 0.1}, -6.0),
         effects=Effects(beliefs(0.04), beliefs(0.1), {"email": Belief(0.002, 0.001, 900)}, 14, "e" * 12, Slope(0.6, 0.7, 0.2)),
+        attention=Attention(),
         metrics={}, data_window={"from": "2017-05-01", "to": "2017-09-01"}, created_at="2017-09-02", inputs="",
     )  # fmt: skip
 
 
 def features(**changed: FeatureValue) -> dict[str, FeatureValue]:
     base: dict[str, FeatureValue] = {
-        "recency_days": 20.0, "gap_ratio": 3.0, "frequency_28d": 2, "frequency_91d": 9, "money_182d": 910.0, "basket_value_182d": 40.0,
+        "recency_days": 20.0, "gap_ratio": 3.0, "frequency_28d": 2, "frequency_91d": 9, "frequency_182d": 18, "money_182d": 910.0, "basket_value_182d": 40.0,
         "activity_count_182d": 30, "activity_block_4": 1.0, "app_sessions_7d": 2, "email.contacts_28d": 1, "push.contacts_28d": 4,
     }  # fmt: skip
     return base | changed
@@ -106,7 +112,8 @@ def test_without_a_bundle_or_for_a_stranger_the_catalog_speaks(policy: Policy, b
 def test_money_follows_the_basket_and_the_churn_model_sets_the_stake(policy: Policy, bundle: Bundle):
     found = estimates(bundle, policy, context(), NOW)
     rate = policy.economics.margin_rate
-    assert found.basket_margin.mean == pytest.approx(40.0 * rate)
+    assert found.basket_margin.mean == pytest.approx((18 * 40.0 + 2 * 25.0) / 20 * rate)
+    assert found.basket_margin.source == f"next_basket {bundle.next_basket.version}"
     now, after = bundle.churn_risk.predict(np.array([[20.0, 2.0], [0.0, 3.0]]))
     assert found.churn_risk.mean == pytest.approx(now)
     assert found.recency_value.mean == pytest.approx(0.5 * 910.0 * rate * 365 / 182 * (now - after))
@@ -235,3 +242,48 @@ def test_attributions_add_up_and_name_journey_channel_and_the_channels_own_featu
     assert not any("=" in name for name in parts)
     assert attributions(bundle, context(), None) == (churn,)
     assert attributions(bundle, context(), LETTER) == (churn,)
+
+
+def test_an_opt_out_is_individual_where_the_model_is_in_use_and_knows_the_channel(policy: Policy, bundle: Bundle):
+    found = estimates(bundle, policy, context(**{"email.fatigue": 2.0}), NOW).opt_out
+    assert found["email"].tier == 2
+    assert found["email"].source == f"opt_out {bundle.opt_out.version}"
+    assert found["email"].mean == pytest.approx(bundle.opt_out.predict(np.array([[1.0, 2.0, 20.0]]))[0])
+    calm = estimates(bundle, policy, context(**{"email.fatigue": 0.0}), NOW).opt_out
+    assert calm["email"].mean < found["email"].mean
+    assert found["push"].tier == 0  # the model has not seen it, and no rate was measured
+
+
+def test_an_opt_out_falls_back_to_the_rate_of_the_channel(policy: Policy, bundle: Bundle):
+    rate = bundle.effects.opt_out["email"].mean
+    rates_alone = replace(bundle, opt_out=replace(bundle.opt_out, kind="rates"))
+    for found in (
+        estimates(bundle, policy, without("channel"), NOW),
+        estimates(bundle, policy, without("context"), NOW),
+        estimates(rates_alone, policy, context(), NOW),
+    ):
+        assert (found.opt_out["email"].mean, found.opt_out["email"].tier) == (rate, 1)
+
+
+def test_a_year_is_reckoned_from_the_spend_model(policy: Policy, bundle: Bundle):
+    half = replace(bundle, spend=replace(bundle.spend, shrinkage=Shrinkage(0.5 * 56 / 182, 100.0, 0.0)))
+    once, more = (estimates(one, policy, context(), NOW) for one in (half, bundle))
+    assert more.recency_value.mean == pytest.approx(2 * once.recency_value.mean)
+    assert more.reach_value["email"].mean == pytest.approx(2 * once.reach_value["email"].mean)
+
+
+def test_without_the_customers_view_money_is_the_catalogs(policy: Policy, bundle: Bundle):
+    found, prior = estimates(bundle, policy, without("customer"), NOW), estimates(None, policy, context(), NOW)
+    assert found.basket_margin == prior.basket_margin
+    assert found.recency_value == prior.recency_value
+
+
+def test_attention_costs_what_was_measured_near_the_catalogs_price(policy: Policy, bundle: Bundle):
+    prior = estimates(bundle, policy, context(), NOW).attention_price
+    assert (prior.mean, prior.tier, prior.source) == (policy.economics.attention_price_prior, 0, "prior")
+    caps = Attention(2.0, 0.1, 400.0, 3000, 36_000, {"email": 0.5, "push": 0.5}, version="v")
+    found = estimates(replace(bundle, attention=caps), policy, context(), NOW).attention_price
+    units = (policy.channels["email"].pressure + policy.channels["push"].pressure) / 2
+    assert found.mean == pytest.approx(2.0 * policy.economics.margin_rate / units, rel=0.05)
+    assert (found.tier, found.source) == (1, "attention v")
+    assert estimates(replace(bundle, attention=caps), policy, context(known=False), NOW).attention_price == prior

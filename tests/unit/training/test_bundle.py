@@ -19,9 +19,11 @@ from training.contents import Contents, read_contents
 from .conftest import export, invented
 
 FILES = (
+    "attention.json",
     "base_purchase.calibration.json", "base_purchase.txt", "canary.json", "channel_propensity.calibration.json",
     "channel_propensity.json", "churn_risk.calibration.json", "churn_risk.txt", "effects.json", "features.json",
-    "manifest.json", "metrics.json", "send_time.calibration.json", "send_time.curve.json", "send_time.json",
+    "manifest.json", "metrics.json", "next_basket.calibration.json", "next_basket.json", "opt_out.calibration.json", "opt_out.json", "send_time.calibration.json", "send_time.curve.json", "send_time.json",
+    "spend.calibration.json", "spend.txt",
 )  # fmt: skip
 
 
@@ -49,6 +51,30 @@ def test_what_was_exported_is_what_is_loaded(home: Home, contents: Contents):
     assert loaded.send_time.curve == contents.send_time.curve
     assert loaded.metrics == contents.metrics
     assert loaded.versions["send_time"].endswith("-w0.50")
+
+
+def test_models_of_money_are_loaded_with_their_link(home: Home, contents: Contents):
+    loaded = bundle.load(home)
+    for one in (loaded.next_basket, loaded.spend):
+        rows = invented(one.features).rows
+        assert one.link == "log"
+        assert one.version == loaded.versions[one.name]
+        assert np.array_equal(one.predict(rows), contents.models[one.name].predict(rows))
+
+
+def test_trees_of_another_objective_are_refused(home: Home):
+    files = {path.name: path.read_bytes() for path in folder(home).iterdir()}
+    described = json.loads(files["features.json"])
+    described["spend"]["link"] = "logit"
+    with pytest.raises(BundleError, match="objective is not binary"):
+        read_contents(files | {"features.json": json.dumps(described).encode()})
+
+
+def test_a_bundle_of_the_format_before_says_to_train_again(home: Home, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(bundle, "FORMAT", bundle.FORMAT + 1)
+    with pytest.raises(BundleError, match=f"has format {bundle.FORMAT - 1}") as caught:
+        bundle.load(home)
+    assert "dirigent train" in caught.value.mend
 
 
 def test_the_listing_is_complete(home: Home):
@@ -131,7 +157,7 @@ def test_the_pointer_stays_when_an_export_does_not_load(
 ):
     before = bundle.current(home)
     monkeypatch.setattr(
-        canary, "record", lambda *_: {"rows": [[0.0, 0.0, 0.0]], "probabilities": [9.9], "contributions": [0, 0, 0]}
+        canary, "record", lambda *_: {"rows": [[0.0, 0.0, 0.0]], "expected": [9.9], "contributions": [0, 0, 0]}
     )
     with pytest.raises(BundleError, match="canary"):
         export(home, contents)

@@ -16,7 +16,7 @@ from features.tables.contract import TABLES
 from features.tables.store import connect, empty
 from training.churn import EXAMPLE_WEEKS, TRAIN_WEEKS, VALIDATION_WEEKS, examination, split, split_at
 from training.dataset import Dataset, split_by_share
-from training.labels import churn_labels, contact_labels
+from training.labels import churn_labels, contact_labels, spend_labels
 
 MOMENT = datetime(2017, 9, 30, 4, tzinfo=UTC)
 
@@ -167,3 +167,38 @@ def test_an_empty_shop_is_an_error_that_says_so(tmp_path: Path):
         examination(None)
     with pytest.raises(Exception, match="dirigent import"):
         split(Home(tmp_path))
+
+
+def spent(shop: duckdb.DuckDBPyConnection) -> dict[str, tuple[float, float]]:
+    frame = spend_labels(shop, [MOMENT])
+    return {row.customer_id: (row.next_basket, row.spend) for row in frame.itertuples()}
+
+
+def buy(shop: duckdb.DuckDBPyConnection, customer: str, at: timedelta, value: float) -> None:
+    purchase(shop, customer, at)
+    shop.execute(
+        "UPDATE events SET value = ? WHERE customer_id = ? AND occurred_at = ?", [value, customer, MOMENT + at]
+    )
+
+
+def test_the_next_basket_is_the_first_of_56_days_and_the_spend_is_all_of_them(shop):
+    for at, value in (
+        (-182 * DAY, 7.0),
+        (timedelta(0), 20.0),
+        (30 * DAY, 5.0),
+        (56 * DAY - SECOND, 1.0),
+        (56 * DAY, 99.0),
+    ):
+        buy(shop, "buys", at, value)
+    buy(shop, "too old", -182 * DAY - SECOND, 10.0)
+    buy(shop, "too old", DAY, 10.0)
+    buy(shop, "returns goods", -DAY, 10.0)
+    buy(shop, "returns goods", DAY, -3.0)
+    buy(shop, "stays away", -DAY, 10.0)
+    purchase(shop, "stays away", 2 * DAY, simulated=True)
+    found = spent(shop)
+    assert found["buys"] == (20.0, 26.0)
+    assert found["returns goods"] == (0.0, 0.0)
+    assert np.isnan(found["stays away"][0])
+    assert found["stays away"][1] == 0.0
+    assert set(found) == {"buys", "returns goods", "stays away"}

@@ -1,0 +1,105 @@
+"""The simple reference that a model of amounts must beat: a customer's own mean, shrunk to everybody's; and reading any model back.
+
+    expected = (n * own + rows * everybody) / (n + rows)
+
+`own` is a feature in money times `scale`, n the feature that counts what it rests on (1 where none is named). `rows` says how many
+observations everybody's mean counts for; it is chosen on training rows and may be 0.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property
+
+import numpy as np
+
+from arbitration.codec import decode
+from arbitration.domain import Attribution
+from training.booster import Booster
+from training.calibration import IDENTITY, Calibration
+from training.models import Coefficients, FloatArray, Kind, LinearModel, Link, Model, TreeModel, attribution, version_of
+
+LEAST = 0.01
+"""Money: the logarithm of nothing is no number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shrinkage:
+    """The three numbers of the formula; `everybody` is in money, as `own` times `scale`."""
+
+    scale: float
+    everybody: float
+    rows: float
+
+    def __post_init__(self) -> None:
+        numbers = (self.scale, self.everybody, self.rows)
+        if not (all(np.isfinite(number) for number in numbers) and min(self.scale, self.everybody) > 0 <= self.rows):
+            raise ValueError(f"a shrunk mean needs a scale and a mean above 0 and rows of at least 0, not {self}")
+
+
+@dataclass(frozen=True)
+class ShrunkMean:
+    """`features`: the customer's own mean and, if there is a second, what counts its observations. Expects amounts."""
+
+    name: str
+    features: tuple[str, ...]
+    shrinkage: Shrinkage
+    calibration: Calibration = IDENTITY
+    kind: Kind = "mean"
+    link: Link = "log"
+
+    def __post_init__(self) -> None:
+        if len(self.features) not in (1, 2):
+            raise ValueError(f"{self.name}: a shrunk mean reads one or two columns, {len(self.features)} are named")
+
+    @cached_property
+    def version(self) -> str:
+        """Kind and digest of the formula's numbers, feature order and calibration."""
+        return version_of(self)
+
+    def margins(self, rows: FloatArray) -> FloatArray:
+        """Log money, shape (n,); everybody's mean where the own is not known."""
+        if rows.ndim != 2 or rows.shape[1] != len(self.features):
+            raise ValueError(f"rows have shape {rows.shape}, the model reads (n, {len(self.features)})")
+        s = self.shrinkage
+        own = rows[:, 0] * s.scale
+        count = np.nan_to_num(rows[:, 1]) if len(self.features) == 2 else np.ones(len(rows))
+        count = np.where(np.isnan(own), 0.0, np.clip(count, 0.0, 1e6))
+        total = count + s.rows
+        mean = (count * np.nan_to_num(own) + s.rows * s.everybody) / np.where(total > 0, total, 1.0)
+        return np.asarray(np.log(np.maximum(np.where(total > 0, mean, s.everybody), LEAST)))
+
+    def predict(self, rows: FloatArray) -> FloatArray:
+        """Calibrated amounts, shape (n,)."""
+        return self.calibration.expected(self.margins(rows), self.link)
+
+    def contributions(self, rows: FloatArray) -> FloatArray:
+        """What knowing the own mean adds to everybody's, in log money, shape (n, k + 1); the count only weighs it, so it adds 0."""
+        base = np.full(len(rows), np.log(max(self.shrinkage.everybody, LEAST)))
+        rest = np.zeros((len(rows), len(self.features) - 1))
+        return np.column_stack([self.margins(rows) - base, rest, base])
+
+    def attribute(self, row: FloatArray) -> Attribution:
+        """One row, shape (k,), taken apart."""
+        return attribution(self, row)
+
+    def text(self) -> str:
+        """The formula's numbers as JSON."""
+        return json.dumps(asdict(self.shrinkage), allow_nan=False)
+
+
+def read(
+    name: str, kind: str, features: tuple[str, ...], text: str, calibration: Mapping[str, float], *, link: Link
+) -> Model:
+    """A model from its text; raises InputError, ValueError or TypeError where the text does not fit."""
+    fitted = Calibration(**calibration)
+    if link not in ("logit", "log"):
+        raise ValueError(f"{name}: there is no link {link}")
+    if kind == "tree":
+        return TreeModel(name, features, Booster(text), fitted, link=link)
+    if kind == "mean":
+        return ShrunkMean(name, features, decode(Shrinkage, json.loads(text)), fitted, link=link)
+    written: Kind = "rates" if kind == "rates" else "linear"
+    return LinearModel(name, features, decode(Coefficients, json.loads(text)), fitted, written, link)
