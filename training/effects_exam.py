@@ -20,7 +20,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from arbitration.codec import canonical_json, decode
-from arbitration.errors import StateError
 from training import propensity, uplift
 from training.dataset import Dataset, dataset
 from training.effects import Effects
@@ -40,9 +39,8 @@ def hold_back(contacts: pd.DataFrame) -> tuple[dict[str, bytes], dict[str, str]]
         return {}, {}
     start = treated.sort_values().iloc[int(len(treated) * (1 - KEPT_BACK))]
     known = contacts[contacts["event_timestamp"] + timedelta(days=EFFECT_DAYS) <= start]
-    try:
-        found = uplift.measure(known, propensity.CUSTOMER_FEATURES, propensity.cross_fitted(known))
-    except StateError:
+    found = uplift.measure(known, propensity.CUSTOMER_FEATURES, propensity.cross_fitted(known))
+    if found.tau.overall.rows == 0:
         return {}, {}
     return {FILE: canonical_json(found)}, {"held_out_from": start.isoformat()}
 

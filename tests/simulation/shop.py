@@ -27,6 +27,7 @@ from serving.ledger.transaction import Transaction
 from serving.metrics import Metrics
 from serving.settings import Settings
 from tests.simulation.catalog import CHANNELS
+from training.attention import Attention
 
 Step = Callable[[str], None]
 SALT = b"s" * 32
@@ -48,6 +49,8 @@ class Priors:
 
     digest = "simulated"
     effects = SimpleNamespace(effect=lambda *_: None, opt_out={}, version="simulated")
+    opt_out = SimpleNamespace(kind="rates")
+    attention = Attention()
 
     def __init__(self) -> None:
         self.versions: dict[str, str] = {}
