@@ -42,10 +42,10 @@ KINDS: dict[str, Callable[[Dataset], Model]] = {
     "tree": lambda data: fit_tree("silence", data, RECIPE),
 }
 ODDS = {
-    "objective": "multiclass", "num_leaves": 15, "learning_rate": 0.1, "min_child_samples": 50, "seed": SEED,
+    "objective": "multiclass", "num_leaves": 15, "learning_rate": 0.2, "min_child_samples": 50, "seed": SEED,
     "deterministic": True, "force_row_wise": True, "verbose": -1, "num_threads": 1,
 }  # fmt: skip
-ODDS_ROUNDS = 30
+ODDS_ROUNDS, ODDS_ROWS = 20, 20_000
 
 
 @dataclass(frozen=True)
@@ -179,11 +179,12 @@ def journey_odds(silent: Side, treated: Side, journey: NDArray[np.int64], count:
     known = np.isin(journey, enough)
     for fold in range(FOLDS):
         here = silent.fold == fold
-        first, second = thinned(~here), thinned((treated.fold != fold) & known)
+        first, second = thinned(~here, ODDS_ROWS), thinned((treated.fold != fold) & known, ODDS_ROWS)
         if here.any() and first.any() and second.any():
             kinds = np.concatenate([np.zeros(int(first.sum())), np.searchsorted(enough, journey[second]) + 1])
             rows = np.vstack([silent.data.rows[first], treated.data.rows[second]])
-            weight = np.concatenate([silent.weight[first], treated.weight[second]])
+            shares = (~here).sum() / first.sum(), ((treated.fold != fold) & known).sum() / second.sum()
+            weight = np.concatenate([silent.weight[first] * shares[0], treated.weight[second] * shares[1]])
             odds[np.ix_(here, enough)] = _learned_odds(rows, kinds, weight, silent.data.rows[here])
     return odds
 
@@ -198,11 +199,11 @@ def _learned_odds(rows: FloatArray, kinds: FloatArray, weight: FloatArray, asked
     return np.asarray(np.minimum(chances[:, 1:] / np.maximum(chances[:, :1], 1e-9), LARGEST_ODDS))
 
 
-def thinned(mask: Mask) -> Mask:
-    """The mask, thinned evenly to MOST_ROWS where it holds for more."""
+def thinned(mask: Mask, most: int = MOST_ROWS) -> Mask:
+    """The mask, thinned evenly to `most` rows where it holds for more."""
     chosen = np.flatnonzero(mask)
-    if len(chosen) <= MOST_ROWS:
+    if len(chosen) <= most:
         return mask
     found = np.zeros(len(mask), dtype=np.bool_)
-    found[chosen[np.linspace(0, len(chosen) - 1, MOST_ROWS).astype(np.int64)]] = True
+    found[chosen[np.linspace(0, len(chosen) - 1, most).astype(np.int64)]] = True
     return found

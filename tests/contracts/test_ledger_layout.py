@@ -19,7 +19,9 @@ EARLIER = ("CREATE TABLE schema_version (version INTEGER)", "CREATE TABLE decisi
 @pytest.fixture
 def nothing(named, request) -> Path | str:
     """Where not even the tables of a ledger are: a file that does not exist, or a new database."""
-    return named if isinstance(named, Path) else request.getfixturevalue("postgres").new_database()
+    return (
+        named.with_name("nothing.db") if isinstance(named, Path) else request.getfixturevalue("postgres").new_database()
+    )
 
 
 def made(named: Path | str, *statements: str) -> None:

@@ -93,7 +93,7 @@ def test_a_full_disk_under_postgresql_loses_nothing_that_was_acknowledged(server
         works_again(lambda: write(ledger, 901))
         assert numbers_in(ledger) == {*done, 901}
     finally:
-        with ledger.engine.connect() as connection, patient(connection, 60):
+        with ledger.engine.connect() as connection, patient(connection, 150):
             for table in ("decisions", "policies"):
                 connection.exec_driver_sql(f"DROP TABLE {table}")
             connection.exec_driver_sql("DROP TABLESPACE small")
