@@ -35,25 +35,25 @@ FEWEST_ROWS = 60
 MOST_ROWS = 200_000
 """A fold's models learn from at most so many rows: more do not move the mean of a cell, and ten million would take hours."""
 LEAST_CAP = 20.0
-LARGEST_ODDS = 50.0
 RECIPE = Recipe(leaves=7, learning_rate=0.05, trees=80, min_rows=100)
 KINDS: dict[str, Callable[[Dataset], Model]] = {
     "linear": lambda data: fit_linear("silence", data),
     "tree": lambda data: fit_tree("silence", data, RECIPE),
 }
 ODDS = {
-    "objective": "multiclass", "num_leaves": 15, "learning_rate": 0.2, "min_child_samples": 50, "seed": SEED,
+    "objective": "multiclass", "num_leaves": 15, "learning_rate": 0.1, "min_child_samples": 50, "seed": SEED,
     "deterministic": True, "force_row_wise": True, "verbose": -1, "num_threads": 1,
 }  # fmt: skip
-ODDS_ROUNDS, ODDS_ROWS = 20, 20_000
+ODDS_ROUNDS, ODDS_ROWS = 30, 20_000
 
 
 @dataclass(frozen=True)
 class Side:
-    """Rows of one side, silent or treated, their labels the outcome, with capped weights (n,) of their logging probabilities."""
+    """Rows of one side, silent or treated, their labels the outcome, with their logging `probability` (n,) and what they count (n,)."""
 
     data: Dataset
     weight: FloatArray
+    probability: FloatArray
 
     @cached_property
     def fold(self) -> NDArray[np.int64]:
@@ -84,9 +84,12 @@ def side(frame: pd.DataFrame, features: tuple[str, ...], label: str) -> Side:
         features, frame[list(features)].to_numpy(dtype=np.float64), frame[label].to_numpy(dtype=np.float64),
         moments.to_numpy(), frame["customer_id"].to_numpy(dtype=str), np.full(len(frame), "", dtype=str),
     )  # fmt: skip
-    weight = capped(frame["probability"].to_numpy(dtype=np.float64))
+    probability = frame["probability"].to_numpy(dtype=np.float64)
+    weight = capped(probability)
     month = data.moments.astype("datetime64[M]").astype(np.int64)
-    return Side(data, effective(weight, month, *(frame[name].to_numpy() for name in ("journey", "channel"))))
+    return Side(
+        data, effective(weight, month, *(frame[name].to_numpy() for name in ("journey", "channel"))), probability
+    )
 
 
 def capped(probability: FloatArray) -> FloatArray:
@@ -171,12 +174,15 @@ def _expected(kind: str, silent: Side, treated: Side) -> tuple[FloatArray, Float
 
 
 def journey_odds(silent: Side, treated: Side, journey: NDArray[np.int64], count: int) -> FloatArray:
-    """r_j(x) of every silent row for each of `count` journeys, shape (silent rows, count); 1 where there is too little to learn from."""
+    """r_j(x) of every silent row for each of `count` journeys, shape (silent rows, count); 1 where there is too little to learn from.
+
+    A row that was silent with probability p had at most the odds (1 - p) / p of anything else: what is learned beyond that is noise.
+    """
     odds = np.ones((len(silent), count))
     enough = np.flatnonzero(np.bincount(journey, minlength=count) >= FEWEST_ROWS)
     if not len(enough) or len(silent) < FEWEST_ROWS or not silent.data.features:
         return odds
-    known = np.isin(journey, enough)
+    known, most = np.isin(journey, enough), np.maximum(1.0 / silent.probability - 1.0, 1.0)[:, None]
     for fold in range(FOLDS):
         here = silent.fold == fold
         first, second = thinned(~here, ODDS_ROWS), thinned((treated.fold != fold) & known, ODDS_ROWS)
@@ -185,18 +191,19 @@ def journey_odds(silent: Side, treated: Side, journey: NDArray[np.int64], count:
             rows = np.vstack([silent.data.rows[first], treated.data.rows[second]])
             shares = (~here).sum() / first.sum(), ((treated.fold != fold) & known).sum() / second.sum()
             weight = np.concatenate([silent.weight[first] * shares[0], treated.weight[second] * shares[1]])
-            odds[np.ix_(here, enough)] = _learned_odds(rows, kinds, weight, silent.data.rows[here])
+            learned = _learned_odds(rows, kinds, weight, silent.data.rows[here])
+            odds[np.ix_(here, enough)] = np.minimum(learned, most[here])
     return odds
 
 
 def _learned_odds(rows: FloatArray, kinds: FloatArray, weight: FloatArray, asked: FloatArray) -> FloatArray:
-    """Odds of every kind above 0 against kind 0, shape (asked, kinds), at most LARGEST_ODDS."""
+    """Odds of every kind above 0 against kind 0, shape (asked, kinds)."""
     import lightgbm
 
     settings = {**ODDS, "num_class": int(kinds.max()) + 1}
     model = lightgbm.train(settings, lightgbm.Dataset(rows, kinds, weight=weight), ODDS_ROUNDS)
     chances = np.asarray(model.predict(asked, num_threads=1))
-    return np.asarray(np.minimum(chances[:, 1:] / np.maximum(chances[:, :1], 1e-9), LARGEST_ODDS))
+    return np.asarray(chances[:, 1:] / np.maximum(chances[:, :1], 1e-9))
 
 
 def thinned(mask: Mask, most: int = MOST_ROWS) -> Mask:

@@ -92,15 +92,22 @@ def _beliefs(effects: Effects, sent: pd.DataFrame, chances: FloatArray) -> Float
 def _gained(sent: pd.DataFrame, silent: pd.DataFrame, outcome: str) -> tuple[FloatArray, float]:
     """What each contact brought (g), and the squared standard error of the level of m0, which is fitted on the other half of the customers.
 
-    All silent moments count, also those the versions learned from: m0 is the examiner's own and the same for both.
+    All silent moments count for m0, also those the versions learned from: it is the examiner's own and the same for both. Its level is
+    that of the silent of the examined time: what a season brings to everybody is no effect.
     """
     rows, others = (dataset(each, propensity.CUSTOMER_FEATURES, outcome) for each in (sent, silent))
     if len(others) < 2:
         raise NoExam("there are no silent moments to compare with")
     expected, half, side = np.empty(len(rows)), rows.half(), others.half()
-    for of_rows, of_others in ((half, ~side), (~half, side)):
-        expected[of_rows] = _without_contact(others.where(of_others), rows.rows[of_rows])
-    return rows.labels - expected, float(others.labels.var() / len(others))
+    missed = np.empty(len(others))
+    for of_rows, of_others in ((half, side), (~half, ~side)):
+        learned = others.where(~of_others)
+        expected[of_rows] = _without_contact(learned, rows.rows[of_rows])
+        missed[of_others] = others.labels[of_others] - _without_contact(learned, others.rows[of_others])
+    now = others.moments >= rows.moments.min() if len(rows) else np.zeros(len(others), dtype=bool)
+    if now.sum() < 2:
+        raise NoExam("there are no silent moments of the examined time to compare with")
+    return rows.labels - expected - missed[now].mean(), float(missed[now].var() / now.sum())
 
 
 def _without_contact(silent: Dataset, rows: FloatArray) -> FloatArray:

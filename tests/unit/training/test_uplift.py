@@ -192,3 +192,13 @@ def test_journeys_with_enough_events_follow_propensity_by_themselves():
     assert found.slopes["busy"].used > found.slopes["calm"].used + 0.2
     fewer = measure(rows.iloc[:300], ACTIVE, propensity[:300][sent[:300]])
     assert fewer.slopes == {}
+
+
+def test_odds_beyond_what_the_logging_probability_allows_are_taken_for_noise():
+    """Silent with 0.5, nobody has more than even odds of any journey, however surely the trees tell them apart."""
+    rows = trial(20_000, TAUS)
+    silent, sent = rows[rows["arm"] == "silence"], rows[rows["arm"] == "random"]
+    numbers = np.unique(sent["journey"].to_numpy(dtype=str), return_inverse=True)[1]
+    odds = journey_odds(side(silent, ACTIVE, "ordered"), side(sent, ACTIVE, "ordered"), numbers, 2)
+    assert odds.max() <= 1.0
+    assert odds.max() > 0.5
