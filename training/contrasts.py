@@ -176,7 +176,8 @@ def _expected(kind: str, silent: Side, treated: Side) -> tuple[FloatArray, Float
 def journey_odds(silent: Side, treated: Side, journey: NDArray[np.int64], count: int) -> FloatArray:
     """r_j(x) of every silent row for each of `count` journeys, shape (silent rows, count); 1 where there is too little to learn from.
 
-    A row that was silent with probability p had at most the odds (1 - p) / p of anything else: what is learned beyond that is noise.
+    A row that was silent with probability p had at most the odds (1 - p) / p of anything else: what is learned beyond that, or beyond
+    even odds where p is above one half, is noise.
     """
     odds = np.ones((len(silent), count))
     enough = np.flatnonzero(np.bincount(journey, minlength=count) >= FEWEST_ROWS)

@@ -2,7 +2,8 @@
 
 Outcome: any order attributed within 14 days of the contact, or of the moment of silence. In a shop that attributes orders to
 contacts alone, the silent never have one and the difference would measure attribution; there any purchase at all counts. Only
-logged randomization is used: a row weighs 1 / its logging probability, capped. `contrasts` says how contacts and silence are compared.
+logged randomization is used: a row weighs 1 / its logging probability, capped, and a month, journey and channel counts by its effective
+size. `contrasts` says how contacts and silence are compared.
 
 How much an individual's propensity says about its own effect is the slope of what a row gained on tau_cell * (ratio - 1) inside
 the cells: one slope per journey, and one for all journeys that have too few events for their own.

@@ -44,11 +44,11 @@ def flat(champion: Registered) -> dict[str, bytes]:
     return {"send_time.curve.json": json.dumps(timing | {"weight": 0.0}).encode()}
 
 
-def tripled(champion: Registered) -> dict[str, bytes]:
+def doubled(champion: Registered) -> dict[str, bytes]:
     """Every contact is believed to bring twice of what it brings."""
 
     def larger(effects: Effects) -> Effects:
-        cells = {name: replace(belief, mean=3 * belief.mean) for name, belief in effects.tau.cells.items()}
+        cells = {name: replace(belief, mean=2 * belief.mean) for name, belief in effects.tau.cells.items()}
         return replace(effects, tau=replace(effects.tau, cells=cells))
 
     names = ("effects.json", effects_exam.FILE)
@@ -62,7 +62,7 @@ def only(verdicts: tuple[Verdict, ...]) -> Verdict:
 
 WORSE = {
     "next_basket": blunted, "spend": blunted, "channel_propensity": blunted, "base_purchase": blunted, "send_time": flat,
-    "opt_out": blunted, "effects": tripled,
+    "opt_out": blunted, "effects": doubled,
 }  # fmt: skip
 WITHOUT_EXAM = "attention"
 """An estimate whose rows are not held back; it goes on as it is, or by force."""
@@ -158,7 +158,7 @@ def test_a_challenger_is_never_examined_on_what_it_learned_from(home: Home, spli
     """One that learned until yesterday has no exam; effects are judged by those measured without the newest contacts."""
     plant(home, "churn_risk", shuffled(split), {"held_out_from": "2031-01-01T00:00:00Z"})
     champion = registered(home, "effects")
-    plant(home, "effects", {**tripled(champion), effects_exam.FILE: champion.files[effects_exam.FILE]})
+    plant(home, "effects", {**doubled(champion), effects_exam.FILE: champion.files[effects_exam.FILE]})
     with pytest.raises(Refused) as caught:
         promote(home)
     churned, effect = caught.value.verdicts

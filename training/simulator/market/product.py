@@ -1,6 +1,6 @@
 """The policy of this project in the simulated market: effects against silence, shrunk, in money, after the price of attention.
 
-What the service does, on what this market's shop can see:
+The service's formula, on what this market's shop can see; the guard of moments (`shown_to_earn`) is this policy's alone:
 
     net(k, x) = tau_k(x) M(x) - cost_k - h_c W_c(x) - phi(x) g_c,    chosen on tau's mean - 1/2 sd, silence at 0
 
