@@ -34,8 +34,10 @@ def bring_up(engine: Engine, place: Place, keyring: Keyring) -> None:
     and `StateError` for one that was made with other keys.
     """
     until = time.monotonic() + _WAIT_SECONDS
-    while not _is_ready(engine, place, keyring):
-        try:
+    while True:
+        try:  # looking is waited for, too: who makes a new SQLite file holds it against readers until it has a write-ahead log
+            if _is_ready(engine, place, keyring):
+                return
             with transaction(engine, place) as connection:
                 _upgrade(connection, place)
                 key_marks.note(connection, keyring, place)

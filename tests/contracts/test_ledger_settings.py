@@ -137,6 +137,17 @@ def test_a_locked_file_is_one_clear_error(file):
         tx.add_decision(decision())
 
 
+def test_a_file_that_somebody_else_is_making_is_waited_for(tmp_path, monkeypatch):
+    monkeypatch.setattr(engine, "BUSY_SECONDS", 0.05)
+    other = sqlite3.connect(tmp_path / "new.db", isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN EXCLUSIVE")
+    release = threading.Timer(0.5, other.execute, ["ROLLBACK"])
+    release.start()
+    Ledger(tmp_path / "new.db", KEYRING).close()
+    release.join()
+    other.close()
+
+
 def test_a_damaged_file_and_a_folder_in_its_place_are_said_so(tmp_path):
     damaged = tmp_path / "damaged.db"
     damaged.write_bytes(b"not a database" * 100)
