@@ -1,8 +1,12 @@
 """What a shop in the simulated market can learn of effects: purchases within the horizon that a contact adds to silence.
 
-From rows with logged probabilities alone: what a contact did beyond what the same kind of customer did in silence, by moment, journey
-and channel, shrunk cell -> journey and moment -> all -> prior (`training.effects.hierarchy`). How far customers differ is a linear
-model of relative effects, followed as far as a cross-fitted slope says, shrunk into [0, 1].
+    y = m0(x) + 1[contact k] * tau_k(x) + noise,    tau_k(x) = tau(moment, k) * room(x) * (1 + slope * beta' z(x))
+
+room(x) = 1 - m0(x) / horizon is the share of weeks that still lack a purchase; z are standardized features. Everything is weighted by the
+inverse of the noise's variance, so that customers who rarely buy, in whom an added purchase shows best, count most. tau is shrunk cell ->
+journey and moment -> all -> prior (`training.effects.hierarchy`), beta is a ridge regression of relative effects, and the slope says
+how far it comes true on customers it was not learned from. Rows are compared given x and are not weighted by 1 / probability: chance
+chose them given x, and the few explored rows of a policy that is nearly sure would drown all others.
 """
 
 from __future__ import annotations
@@ -11,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from training.contrasts import capped, effective, sample, weighted
+from training.contrasts import sample
 from training.effects import TINY, Beliefs, Sample, Slope, hierarchy
 from training.simulator.market import laws as law
 from training.simulator.market.laws import Floats, Integers
@@ -19,21 +23,22 @@ from training.simulator.market.log import Rows
 from training.simulator.market.state import FEATURES
 from training.uplift import TAU_PRIOR, fit_slope
 
-FOLDS, RIDGE = 2, 100.0
+FOLDS, RIDGE, PASSES = 2, 10.0, 2
 RELATIVE = (-1.0, 3.0)
 """How far a customer's effect may lie from its cell's, relative to it."""
+RELATIVE_SD = 0.4
+"""Before data: one standard deviation of a feature moves the effect by 40 % of its cell's, up or down."""
+LEAST_ROOM, LEAST_VARIANCE = 0.05, 0.03
 MOMENTS = slice(FEATURES.index("cart"), FEATURES.index("lapsing") + 1)
 Z = np.array([FEATURES.index(name) for name in FEATURES if name not in ("cart", "expiring", "lapsing", "season")])
 OFTEN, RECENT, SPEND = (FEATURES.index(name) for name in ("frequency", "recency", "spend"))
-RELATIVE_SD = 0.4
-"""Before data: one standard deviation of a feature moves the effect by 40 % of its cell's, up or down."""
 
 
 @dataclass(frozen=True)
 class Learned:
-    """`tau` (moments, candidates) mean and sd of every cell, silence and what never applies 0; `relative` coefficients of the
+    """`tau` (moments, candidates) mean and sd of every cell per unit of room, silence and what never applies 0; `relative` coefficients
 
-    standardized features `(x - center) / scale`; `slope` how far they are followed.
+    of the standardized features `(x - center) / scale`; `slope` how far they are followed; `silence` coefficients of m0.
     """
 
     mean: Floats
@@ -42,14 +47,19 @@ class Learned:
     center: Floats
     scale: Floats
     slope: Slope
+    silence: Floats
+
+    def expected(self, features: Floats) -> Floats:
+        """m0: purchases expected in silence (n,)."""
+        return np.asarray(np.clip(curves(features) @ self.silence, 0.0, law.HORIZON))
 
     def effects(self, features: Floats) -> tuple[Floats, Floats]:
         """(mean, sd) of tau, each (n, candidates)."""
-        moment = moment_of(features)
-        beyond = np.clip(((traits(features) - self.center) / self.scale) @ self.relative, *RELATIVE)[:, None]
-        factor = 1 + self.slope.used * beyond
+        moment, free = moment_of(features), room(self.expected(features))[:, None]
+        beyond = relative((traits(features) - self.center) / self.scale, self.relative)[:, None]
+        factor = free * (1 + self.slope.used * beyond)
         mean, sd = self.mean[moment], self.sd[moment]
-        return mean * factor, np.hypot(sd * factor, mean * beyond * self.slope.sd * (self.slope.used > 0))
+        return mean * factor, np.hypot(sd * factor, mean * free * beyond * self.slope.sd * (self.slope.used > 0))
 
 
 def moment_of(features: Floats) -> Integers:
@@ -58,67 +68,101 @@ def moment_of(features: Floats) -> Integers:
     return np.asarray(np.where(flags.any(axis=1), flags.argmax(axis=1) + 1, 0))
 
 
-def learn(rows: Rows) -> Learned:
-    """Everything from rows whose probability is known; without any the prior alone. Folds are of customers, in another order than halves."""
-    features, candidate, customer = rows.features, rows.candidate, rows.customer
-    moment, fold, bought = moment_of(features), customer // FOLDS % FOLDS, rows.purchases.astype(float)
-    weight = effective(capped(rows.probability), rows.week, moment, candidate)
-    error = bought - expected(features, bought, weight, fold, candidate == law.SILENCE)
-    samples, gained = _cells(error, weight, candidate, moment, customer)
-    mean, sd = _tables(hierarchy(samples, TAU_PRIOR))
-    shown = candidate != law.SILENCE
-    tau, seen = mean[moment, candidate][shown], traits(features)
-    center, scale = seen.mean(axis=0), np.maximum(seen.std(axis=0), 1e-9)
-    design = (seen[shown] - center) / scale * tau[:, None]
-    target, ridge = gained[shown] - tau, float(error.var()) / RELATIVE_SD**2
-    crossed = np.zeros(len(tau))
-    for one in range(FOLDS):
-        here = fold[shown] == one
-        crossed[here] = design[here] @ _ridge(design, target, weight[shown], ~here, ridge)
-    keys, people = (moment * law.CANDIDATES + candidate)[shown].astype(str), customer[shown].astype(str)
-    slope = fit_slope(keys, target, crossed, weights=weight[shown], customers=people) if len(tau) else Slope()
-    everybody = np.ones(len(tau), dtype=bool)
-    return Learned(mean, sd, _ridge(design, target, weight[shown], everybody, ridge), center, scale, slope)
-
-
 def traits(features: Floats) -> Floats:
     """What may tell customers apart (n, traits): features, and how often and how lately they buy in curves."""
     often, recent = features[:, [OFTEN]], features[:, [RECENT]]
     return np.column_stack([features[:, Z], often**2, often * recent])
 
 
-def expected(features: Floats, bought: Floats, weight: Floats, fold: Integers, silent: law.Booleans) -> Floats:
-    """m0: purchases expected in silence (n,), by ridge regression on features, their squares and products with the frequency."""
-    often = features[:, [FEATURES.index("frequency")]]
-    design = np.column_stack([np.ones(len(features)), features, features**2, features * often])
-    found = np.zeros(len(features))
+def curves(features: Floats) -> Floats:
+    """What m0 is linear in (n, terms): features, their squares and products with the frequency, and cubes of rate and recency."""
+    often, recent = features[:, [OFTEN]], features[:, [RECENT]]
+    bent = [often**3, recent**3, recent**2 * often, often**2 * recent]
+    return np.column_stack([np.ones(len(features)), features, features**2, features * often, *bent])
+
+
+def relative(z: Floats, beta: Floats) -> Floats:
+    """The relative effects beta' z (n,), kept within RELATIVE."""
+    return np.asarray(np.clip(z @ beta, *RELATIVE))
+
+
+def room(expected: Floats) -> Floats:
+    """Share (n,) of the horizon's weeks in which nothing would be bought in silence."""
+    return np.asarray(np.clip(1 - expected / law.HORIZON, LEAST_ROOM, 1.0))
+
+
+def precision(expected: Floats) -> Floats:
+    """1 / variance (n,) of the purchases in the horizon: a binomial's, and something for what m0 does not know."""
+    mean = np.clip(expected, 0.0, law.HORIZON)
+    return np.asarray(1 / (1.2 * mean * (1 - mean / law.HORIZON) + LEAST_VARIANCE))
+
+
+def silence_of(rows: Rows, within: law.Booleans) -> Floats:
+    """Coefficients of m0 from the silent rows `within`: least squares, then once more weighted by the precision that follows from it."""
+    design, bought = curves(rows.features), rows.purchases.astype(float)
+    silent = within & (rows.candidate == law.SILENCE)
+    first = ridge(design, bought, np.ones(len(bought)), silent, RIDGE)
+    return ridge(design, bought, precision(design @ first), silent, RIDGE)
+
+
+def learn(rows: Rows) -> Learned:
+    """Everything from rows that dice decided; without any the prior alone. Folds are of customers, in another order than halves."""
+    fold, everybody = rows.customer // FOLDS % FOLDS, np.ones(len(rows.customer), dtype=bool)
+    expected = np.zeros(len(fold))
     for one in range(FOLDS):
-        found[fold == one] = design[fold == one] @ _ridge(design, bought, weight, silent & (fold != one))
-    return found
+        found = silence_of(rows, fold != one)
+        expected[fold == one] = np.clip(curves(rows.features[fold == one]) @ found, 0.0, law.HORIZON)
+    seen = traits(rows.features)
+    center, scale = (seen.mean(axis=0), np.maximum(seen.std(axis=0), 1e-9)) if len(seen) else np.tile([[0.0], [1.0]], seen.shape[1])  # fmt: skip
+    z, free, weight = (seen - center) / scale, room(expected), precision(expected)
+    error, beta, slope = rows.purchases - expected, np.zeros(seen.shape[1]), Slope(1.0, 1.0, 0.0)
+    for _ in range(PASSES):
+        shape = free * (1 + slope.used * relative(z, beta))
+        samples, level = _cells(rows, error, shape, weight)
+        mean, sd = _tables(hierarchy(samples, TAU_PRIOR))
+        beta, slope = _relative(rows, z, mean[moment_of(rows.features), rows.candidate] * free, error - level, weight)
+    return Learned(mean, sd, beta, center, scale, slope, silence_of(rows, everybody))
 
 
-def _cells(
-    error: Floats, weight: Floats, candidate: Integers, moment: Integers, customer: Integers
-) -> tuple[dict[str, Sample], Floats]:
-    """Samples by cell against the silent of the same moment, and what each row gained over them."""
+def _cells(rows: Rows, error: Floats, shape: Floats, weight: Floats) -> tuple[dict[str, Sample], Floats]:
+    """Samples by cell per unit of `shape`, less the silent's of the same moment, and each row's share of the latter (n,)."""
     samples: dict[str, Sample] = {}
-    gained = error.copy()
+    level, moment, customer = np.zeros(len(error)), moment_of(rows.features), rows.customer
     count = int(customer.max()) + 1 if len(customer) else 0
     for one, name in enumerate(law.MOMENTS):
-        silent = (moment == one) & (candidate == law.SILENCE)
-        level, part = weighted(error[silent], weight[silent])
+        silent = (moment == one) & (rows.candidate == law.SILENCE)
+        usual, part = through_origin(error[silent], shape[silent], weight[silent])
         control = np.bincount(customer[silent], part, count)
-        gained[moment == one] -= level
+        level[moment == one] = usual * shape[moment == one]
         for k in np.flatnonzero(law.FIT[one][law.JOURNEY_OF] > 0) + 1:
-            inside = (moment == one) & (candidate == k)
+            inside = (moment == one) & (rows.candidate == k)
             key = f"{law.JOURNEYS[law.JOURNEY_OF[k - 1]]}@{name}/{law.CHANNELS[law.CHANNEL_OF[k - 1]]}"
             if not inside.any() or not silent.any():
                 samples[key] = Sample()
                 continue
-            mean, own = weighted(error[inside], weight[inside])
+            mean, own = through_origin(error[inside], shape[inside], weight[inside])
             share = np.asarray(np.bincount(customer[inside], own, count) - control)
-            samples[key] = sample(mean - level, share, int(inside.sum()))
-    return samples, gained
+            samples[key] = sample(mean - usual, share, int(inside.sum()))
+    return samples, level
+
+
+def _relative(rows: Rows, z: Floats, usual: Floats, gained: Floats, weight: Floats) -> tuple[Floats, Slope]:
+    """Coefficients of relative effects, and their cross-fitted slope; `usual` (n,) is what the row's cell gains with its room."""
+    shown, fold = rows.candidate != law.SILENCE, rows.customer // FOLDS % FOLDS
+    if not shown.any():
+        return np.zeros(z.shape[1]), Slope()
+    design, target = z * usual[:, None], gained - usual
+    noise = float((weight[shown] * gained[shown] ** 2).sum() / weight[shown].sum())
+    strength = noise / RELATIVE_SD**2
+    crossed = np.zeros(len(usual))
+    for one in range(FOLDS):
+        here = shown & (fold == one)
+        crossed[here] = relative(z[here], ridge(design, target, weight, shown & (fold != one), strength)) * usual[here]
+    keys = (moment_of(rows.features) * law.CANDIDATES + rows.candidate)[shown].astype(str)
+    slope = fit_slope(
+        keys, target[shown], crossed[shown], weights=weight[shown], customers=rows.customer[shown].astype(str)
+    )
+    return ridge(design, target, weight, shown, strength), slope
 
 
 def _tables(beliefs: Beliefs) -> tuple[Floats, Floats]:
@@ -132,10 +176,19 @@ def _tables(beliefs: Beliefs) -> tuple[Floats, Floats]:
     return mean, sd
 
 
-def _ridge(design: Floats, target: Floats, weight: Floats, within: law.Booleans, ridge: float = RIDGE) -> Floats:
+def through_origin(values: Floats, shape: Floats, weight: Floats) -> tuple[float, Floats]:
+    """Weighted least squares of `values` on `shape` alone, and each row's share in its error; 0 and no error without rows."""
+    total = float((weight * shape**2).sum())
+    if total <= TINY:
+        return 0.0, np.zeros(len(values))
+    slope = float((weight * shape * values).sum()) / total
+    return slope, weight * shape * (values - slope * shape) / total
+
+
+def ridge(design: Floats, target: Floats, weight: Floats, within: law.Booleans, strength: float) -> Floats:
     """Weighted ridge regression on the rows `within`, weights of mean 1; zeros without rows."""
     if not within.any():
         return np.zeros(design.shape[1])
     rows = design[within]
     scaled = rows * (weight[within] / max(weight[within].mean(), TINY))[:, None]
-    return np.asarray(np.linalg.solve(scaled.T @ rows + ridge * np.eye(rows.shape[1]), scaled.T @ target[within]))
+    return np.asarray(np.linalg.solve(scaled.T @ rows + strength * np.eye(rows.shape[1]), scaled.T @ target[within]))
