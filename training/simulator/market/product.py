@@ -109,8 +109,8 @@ def come_true(rows: Rows, attention: float) -> Slope:
             return Slope()
         slope, part = through_origin(error[mask], tau[mask], weight[mask])
         found.append((slope, np.bincount(rows.customer[mask], part, count)))
-    (got, one), (silent, other) = found
-    return shrink_slope(got - silent, float(np.sqrt(((one - other) ** 2).sum())))
+    (got, shares), (usual, others) = found
+    return shrink_slope(got - usual, float(np.sqrt(((shares - others) ** 2).sum())))
 
 
 def follow(slope: Slope) -> float:
