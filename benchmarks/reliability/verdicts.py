@@ -14,7 +14,7 @@ from arbitration.policy import Policy
 from serving.ledger.store import Ledger
 from serving.ledger.verify import verify
 from tests.history.checker import judge_files
-from tests.history.dump import outcomes_in, rows_of
+from tests.history.dump import outcomes_in, rows_of, unhurried
 from tests.history.rows import Finding
 
 
@@ -61,7 +61,7 @@ def judge(ledger: Ledger, policy: Policy, folder: Path) -> Verdict:
     contacts, lost = Counter[str](), 0
     file, histories = folder / "dump.json", sorted(folder.glob("*.jsonl"))
     reported = outcomes_in(line for history in histories for line in _lines(history))
-    with ledger.reading() as reading, file.open("w") as out:
+    with ledger.reading() as reading, unhurried(reading.connection), file.open("w") as out:
         now = int(reading.now().timestamp() * 1e6)
         for row in rows_of(reading.connection, ledger.keyring, policy, reported):
             if row["table"] == "contacts" and row.get("origin") != "history":

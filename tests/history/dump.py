@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from arbitration.errors import LedgerError
 from arbitration.policy import Policy
 from serving.ledger import bookkeeping, schema
 from serving.ledger.auditing import digest_of, key_of
+from serving.ledger.deadline import patient
 from serving.ledger.keyring import Keyring
 from serving.ledger.packing import unpacked
 from serving.ledger.requests import hidden, veiled
@@ -23,16 +25,29 @@ from serving.ledger.schema import to_micros
 from serving.ledger.store import Ledger
 
 Row = dict[str, Any]
+WHOLE_LEDGER_SECONDS = 600.0
 
 
 def dump(
     ledger: Ledger, policy: Policy, file: Path, *, verified: int, reported: Collection[tuple[str, str, str]] = ()
 ) -> None:
     """Write the whole ledger to `file`; `verified` is the exit code of its verification, `reported` as in `rows_of`."""
-    with ledger.reading() as reading, file.open("w") as out:
+    with ledger.reading() as reading, unhurried(reading.connection), file.open("w") as out:
         for row in rows_of(reading.connection, ledger.keyring, policy, reported):
             out.write(json.dumps(row) + "\n")
         out.write(json.dumps({"table": "verify", "exit": verified}) + "\n")
+
+
+@contextmanager
+def unhurried(connection: Connection) -> Iterator[None]:
+    """Without the limits that keep callers from waiting: whoever reads a whole ledger has minutes."""
+    postgresql = connection.dialect.name == "postgresql"
+    with patient(connection, WHOLE_LEDGER_SECONDS):
+        if postgresql:
+            connection.exec_driver_sql("SET statement_timeout = 0")
+        yield
+        if postgresql:
+            connection.exec_driver_sql("RESET statement_timeout")
 
 
 def outcomes_in(lines: Iterable[Row]) -> set[tuple[str, str, str]]:
