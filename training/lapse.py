@@ -11,8 +11,7 @@ from datetime import datetime
 from math import sqrt
 from typing import TYPE_CHECKING
 
-from features.sample import SAMPLED
-from training.labels import ACTIVE_DAYS, CHURN_DAYS
+from training.labels import ACTIVE_DAYS, BOUGHT, CHURN_DAYS
 
 if TYPE_CHECKING:
     import duckdb
@@ -23,8 +22,7 @@ PRIOR_ROWS = 50.0
 LAPSED = f"""
 SELECT moment, customer_id, (epoch(moment) - epoch(max(occurred_at) FILTER (occurred_at < moment))) / 86400 AS recency,
        NOT bool_or(occurred_at >= moment) AS away
-FROM (VALUES {{moments}}) AS moments(moment) JOIN events ON occurred_at < moment + INTERVAL {CHURN_DAYS} DAY
-WHERE type = 'purchase' AND NOT simulated AND {SAMPLED}
+FROM (VALUES {{moments}}) AS moments(moment) JOIN bought ON occurred_at < moment + INTERVAL {CHURN_DAYS} DAY
 GROUP BY moment, customer_id HAVING bool_or(occurred_at < moment)
 """
 
@@ -44,7 +42,7 @@ def measure(connection: duckdb.DuckDBPyConnection, moments: Sequence[datetime]) 
     values = ", ".join(f"(TIMESTAMPTZ '{moment.isoformat()}')" for moment in moments)
     bands = ", ".join(f"(CAST({low} AS DOUBLE))" for low in BANDS)
     rows = connection.execute(f"""
-        WITH lapsed AS ({LAPSED.format(moments=values)})
+        WITH {BOUGHT}, lapsed AS ({LAPSED.format(moments=values)})
         SELECT low, count(*), sum(CAST(away AS INT))
         FROM lapsed JOIN (SELECT low, lead(low, 1, 1e9) OVER (ORDER BY low) AS high FROM (VALUES {bands}) AS b(low)) ON recency > low AND recency <= high
         GROUP BY low ORDER BY low""").fetchall()
