@@ -10,8 +10,11 @@ Intervals are Student's over the seeds. In the zero-effect world the oracle gain
 
 from __future__ import annotations
 
-import argparse
 import os
+
+os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"))
+
+import argparse
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -174,7 +177,6 @@ def main() -> None:
     )
     parser.add_argument("--processes", type=int, default=2)
     options = parser.parse_args()
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
     seeds, customers = (3, 3_000) if options.quick else (5, 10_000)
     worlds = {name: replace(WORLDS[name], drift_week=options.drift) for name in options.world or WORLDS}
     chosen = {"beside": tuple(options.beside), "only": tuple(options.only)}
