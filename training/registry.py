@@ -85,13 +85,13 @@ def train(home: Home, model: str | None = None, progress: Progress = silent) -> 
     Without a name, a model for which there is too little to learn from is skipped alone; `progress` says which, and why.
     """
     registry, inputs = Registry(home), inputs_digest(home)
-    registry.begin()
     results = []
     for entry in Training(home, progress).entries(model):
         progress(f"recording {entry.name}")
         version = registry.record(entry, inputs)
         registry.point(entry.name, CANDIDATE if entry.best else CHALLENGER, version)
         results.append(Result(entry.name, entry.kind, version, entry.best, entry.card))
+    registry.begin()
     return results
 
 
@@ -114,11 +114,11 @@ class Registry:
 
     @property
     def begun(self) -> bool:
-        """Whether a training ever ran here, whatever it could train."""
+        """Whether a training ever came to its end here, or recorded a model."""
         return (self._folder / DATABASE).exists()
 
     def begin(self) -> None:
-        """Make the database, so that a training that found too little for any model has been here, too."""
+        """Make the database, if there is none: a training that found too little for any model has been here, too."""
         self.client.search_experiments(max_results=1)
 
     @property

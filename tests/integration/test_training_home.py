@@ -20,7 +20,7 @@ from training import bundle, churn
 from training.lapse_risk.suspicion import LeakError
 from training.pipeline import OF_CONTACTS, OF_PURCHASES, Training
 from training.promotion import promote, without_model
-from training.registry import PLACES, registered, train
+from training.registry import CANDIDATE, PLACES, Registry, registered, train
 
 
 @pytest.fixture
@@ -130,7 +130,7 @@ def test_models_of_few_contacts_are_trained_or_skipped_each_alone(
         assert ": there are no " in line or "rows and not two different outcomes" in line
 
 
-def test_a_few_contacts_are_trained_promoted_and_loaded_and_more_of_them_join_what_is_there(
+def test_a_few_contacts_are_trained_promoted_and_loaded_and_what_is_a_champion_stays(
     own_home: Home, monkeypatch: pytest.MonkeyPatch
 ):
     shutil.rmtree(own_home.mlflow)
@@ -145,6 +145,12 @@ def test_a_few_contacts_are_trained_promoted_and_loaded_and_more_of_them_join_wh
     assert bundle.load(own_home).digest == first.digest
     with pytest.raises(StateError, match="no candidate of churn_risk"):
         promote(own_home, "churn_risk")
+    Registry(own_home).client.delete_registered_model_alias("effects", CANDIDATE)
+    assert promote(own_home).digest == first.digest, "a champion stays where there is no candidate"
+    shutil.rmtree(own_home.mlflow / "artifacts" / "opt_out")
+    with pytest.raises(StateError, match="no candidate of opt_out"):  # it is not taken for none
+        promote(own_home)
+    assert bundle.load(own_home).digest == first.digest
 
 
 def test_a_leak_and_a_fault_stop_the_training_and_are_not_skipped(own_home: Home, monkeypatch: pytest.MonkeyPatch):
