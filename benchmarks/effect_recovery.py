@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from statistics import fmean
 
-from arbitration.errors import DirigentError
+from arbitration.errors import DirigentError, StateError
 from features.home import Home
 from training.bundle import load
 from training.effects import Beliefs
@@ -25,6 +25,8 @@ TRUTH = {
 def main() -> None:
     """Print the root mean squared error of each way over all cells, and its ratio to the raw cell means."""
     effects = load(Home.from_environment()).effects
+    if effects is None:
+        raise StateError("the bundle holds no effects", mend="import randomized contacts, then train and promote")
     tau = effects.tau
     ways = {
         "raw cell means": {name: cell.raw for name, cell in tau.cells.items() if cell.raw is not None},

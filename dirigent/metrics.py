@@ -15,9 +15,10 @@ Card = Mapping[str, Any]
 
 def metrics_table(cards: Iterable[Card]) -> Table:
     """One row per model and kind; the promoted kind is marked."""
-    table = Table(
-        title="Models of chances, on time-held-out tests (all but churn_risk are learned from SIMULATED contacts)"
-    )
+    cards = list(cards)
+    simulated = any(card.get("simulated") for card in cards)
+    learned = " (all but churn_risk are learned from SIMULATED contacts)" if simulated else ""
+    table = Table(title=f"Models of chances, on time-held-out tests{learned}")
     for heading in ("model", "kind", "AUC", "calibration error", "log-loss", "test rows", "reference"):
         table.add_column(heading, justify="left" if heading in {"model", "kind", "reference"} else "right")
     for card in cards:
@@ -61,9 +62,9 @@ def print_metrics(cards: Iterable[Card]) -> None:
             console.print(found)
     for card in cards:
         if "overall" in card:
-            overall = card["overall"]
+            overall, contacts = card["overall"], "SIMULATED contacts" if card.get("simulated") else "contacts"
             console.print(
-                f"effect of a contact: {overall['mean']:.4f} ± {overall['sd']:.4f} orders within 14 days, from {overall['rows']:,} SIMULATED contacts"
+                f"effect of a contact: {overall['mean']:.4f} ± {overall['sd']:.4f} orders within 14 days, from {overall['rows']:,} {contacts}"
             )
     for card in cards:
         for note in card.get("notes", ()) if card.get("best") else ():

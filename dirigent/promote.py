@@ -53,7 +53,7 @@ def promote_models(
     A challenger that may lose more than the tolerance is refused and everything stays as it was. A running service takes the new
     bundle at its next start.
     """
-    from training.promotion import Refused, promote
+    from training.promotion import Refused, promote, without_model
 
     home = Home.from_environment()
     if history:
@@ -70,6 +70,8 @@ def promote_models(
     print_verdicts(done.verdicts)
     if done.forced:
         console.print(f"  [yellow]forced: {escape(done.forced)}[/]")
+    for name in without_model(home):
+        console.print(f"  [yellow]{name}: no model yet, the catalog's prior speaks[/]")
     console.print(f"  serving bundle {done.digest}")
 
 

@@ -22,7 +22,8 @@ Sources, estimate by estimate:
                      the shrunk opt-out rate of the channel
     reach_value      the channel's prior, scaled by the customer's annual margin against the catalog's (basket, base chance)
 
-A view that is missing or stale takes its model with it: the estimate falls back one tier (`arbitration.domain.Estimate`).
+A view that is missing or stale takes its model with it: the estimate falls back one tier (`arbitration.domain.Estimate`). So does a
+model that the bundle does not hold, because the shop had too little to learn it from; with none at all every estimate is a prior.
 """
 
 from __future__ import annotations
@@ -43,7 +44,11 @@ from training.labels import SPEND_DAYS
 from training.lapse import lapse_at
 
 if TYPE_CHECKING:
+    from training.attention import Attention
     from training.bundle import Bundle
+    from training.effects import Effects
+    from training.models import Model
+    from training.slots import SendTime
 
 DELTA = 0.5
 """The share of the difference between buyers and others that a purchase itself makes; the rest is who they are."""
@@ -59,22 +64,23 @@ def estimates(bundle: Bundle | None, policy: Policy, context: Context, now: date
     if bundle is None or not context.known:
         return prior
     seen = views_seen(context)
-    money = _money(bundle, policy, context) if "customer" in seen else None
-    risk, stake = _churn(bundle, context, money) if "customer" in seen else (prior.churn_risk, prior.recency_value)
+    annual = _annual(bundle.spend, policy, context) if "customer" in seen else None
+    risk, stake = _churn(bundle, context, annual) if "customer" in seen else (None, None)
     everything = {"customer", "timing", "context"} <= seen
-    propensity = _propensity(bundle, policy, context) if everything else {}
+    propensity = _propensity(bundle.channel_propensity, policy, context) if everything else {}
     return Estimates(
-        churn_risk=risk,
-        base_purchase=_base(bundle, context) if everything else prior.base_purchase,
-        basket_margin=prior.basket_margin if money is None else money[0],
+        churn_risk=risk or prior.churn_risk,
+        base_purchase=(_base(bundle.base_purchase, context) if everything else None) or prior.base_purchase,
+        basket_margin=(_basket(bundle.next_basket, policy, context) if "customer" in seen else None)
+        or prior.basket_margin,
         recency_value=stake or prior.recency_value,
         tier_progress=_tier_progress(policy, context) if "customer" in seen else prior.tier_progress,
-        attention_price=_attention(bundle, policy),
+        attention_price=_attention(bundle.attention, policy) or prior.attention_price,
         propensity=dict(prior.propensity) | propensity,
-        effect=_effects(bundle, policy, prior, propensity),
-        timing=_timing(bundle, context) if "timing" in seen else {},
+        effect=_effects(bundle.effects, policy, prior, propensity),
+        timing=_timing(bundle.send_time, context) if "timing" in seen else {},
         opt_out=_opt_out(bundle, context, prior),
-        reach_value=_reach(policy, money, prior),
+        reach_value=_reach(policy, annual, prior),
     )
 
 
@@ -83,14 +89,15 @@ def attributions(bundle: Bundle | None, context: Context, treatment_id: str | No
     if bundle is None or not context.known:
         return ()
     seen, found = views_seen(context), []
-    if "customer" in seen and lapse_at(bundle.lapses, _recency(context)) is None:
-        found.append(bundle.churn_risk.attribute(customer_row(bundle.churn_risk, context.features)))
-    if treatment_id is not None and {"customer", "timing", "context"} <= seen:
+    churn, channels = bundle.churn_risk, bundle.channel_propensity
+    if churn and "customer" in seen and lapse_at(bundle.lapses, _recency(context)) is None:
+        found.append(churn.attribute(customer_row(churn, context.features)))
+    if channels and treatment_id is not None and {"customer", "timing", "context"} <= seen:
         journey, channel, _ = treatment_id.split("/", 2)
         treatment = Treatment(journey, channel, "")
-        if spoken(bundle.channel_propensity, treatment):
-            rows = treatment_rows(bundle.channel_propensity, context.features, (treatment,))
-            found.append(gather(bundle.channel_propensity.attribute(rows[0]), treatment))
+        if spoken(channels, treatment):
+            rows = treatment_rows(channels, context.features, (treatment,))
+            found.append(gather(channels.attribute(rows[0]), treatment))
     return tuple(found)
 
 
@@ -120,17 +127,26 @@ def _priors(policy: Policy) -> Estimates:
     )
 
 
-def _money(bundle: Bundle, policy: Policy, context: Context) -> tuple[Estimate, float] | None:
-    """M of the next basket, and the annual margin; None for a customer without a basket in half a year, whom no model saw."""
-    known = (as_number(context.features.get(name)) for name in ("basket_value_182d", "money_182d"))
-    if any(math.isnan(value) for value in known):
+def _basket(model: Model | None, policy: Policy, context: Context) -> Estimate | None:
+    """M of the next basket; None without a model or a basket in half a year."""
+    if model is None or not _spent(context):
         return None
-    rate, (basket, spend) = policy.economics.margin_rate, (bundle.next_basket, bundle.spend)
-    value, ahead = (
-        float(model.predict(customer_row(model, context.features)[None, :])[0]) for model in (basket, spend)
-    )
-    margin = Estimate(value * rate, 0.0, f"{basket.name} {basket.version}", 2)
-    return margin, ahead * rate * DAYS_A_YEAR / SPEND_DAYS
+    value = float(model.predict(customer_row(model, context.features)[None, :])[0])
+    return Estimate(value * policy.economics.margin_rate, 0.0, f"{model.name} {model.version}", 2)
+
+
+def _annual(model: Model | None, policy: Policy, context: Context) -> float | None:
+    """The annual margin; None without a model or a basket in half a year."""
+    if model is None or not _spent(context):
+        return None
+    ahead = float(model.predict(customer_row(model, context.features)[None, :])[0])
+    return ahead * policy.economics.margin_rate * DAYS_A_YEAR / SPEND_DAYS
+
+
+def _spent(context: Context) -> bool:
+    """Whether the customer has a basket in half a year; models of money saw nobody else."""
+    known = (as_number(context.features.get(name)) for name in ("basket_value_182d", "money_182d"))
+    return not any(math.isnan(value) for value in known)
 
 
 def _tier_progress(policy: Policy, context: Context) -> Estimate:
@@ -143,9 +159,11 @@ def _tier_progress(policy: Policy, context: Context) -> Estimate:
     return Estimate(policy.economics.tier_value_prior * share, 0.0, "prior scaled by mean basket to next tier")
 
 
-def _churn(bundle: Bundle, context: Context, money: tuple[Estimate, float] | None) -> tuple[Estimate, Estimate | None]:
+def _churn(bundle: Bundle, context: Context, annual: float | None) -> tuple[Estimate | None, Estimate | None]:
     """Risk as of now and the stake. Of the lapsed, whom the model never saw, the measured rate of their band speaks: tier 1."""
     model = bundle.churn_risk
+    if model is None:
+        return None, None
     row = customer_row(model, context.features)
     bought = row.copy()
     for column, name in enumerate(model.features):
@@ -157,23 +175,23 @@ def _churn(bundle: Bundle, context: Context, money: tuple[Estimate, float] | Non
     estimate = Estimate(risk, 0.0, f"{model.name} {model.version}", 2)
     if lapse := lapse_at(bundle.lapses, _recency(context)):
         estimate = Estimate(lapse.rate, lapse.sd, f"measured, over {lapse.after_days:.0f} days without a purchase", 1)
-    if money is None:
+    if annual is None:
         return estimate, None
-    stake = DELTA * money[1] * max(0.0, estimate.mean - after)
+    stake = DELTA * annual * max(0.0, estimate.mean - after)
     return estimate, Estimate(stake, 0.0, f"annual margin, {estimate.source}", estimate.tier)
 
 
-def _base(bundle: Bundle, context: Context) -> Estimate:
-    model = bundle.base_purchase
+def _base(model: Model | None, context: Context) -> Estimate | None:
+    if model is None:
+        return None
     chance = float(model.predict(customer_row(model, context.features)[None, :])[0])
     return Estimate(chance, 0.0, f"{model.name} {model.version}", 2)
 
 
-def _propensity(bundle: Bundle, policy: Policy, context: Context) -> dict[str, Estimate]:
+def _propensity(model: Model | None, policy: Policy, context: Context) -> dict[str, Estimate]:
     """P(engage) of every treatment the model has seen, in one batch."""
-    model = bundle.channel_propensity
-    asked = tuple(one for one in treatments(policy) if spoken(model, one))
-    if not asked:
+    asked = tuple(one for one in treatments(policy) if spoken(model, one)) if model else ()
+    if model is None or not asked:
         return {}
     chances = model.predict(treatment_rows(model, context.features, asked))
     source = f"{model.name} {model.version}"
@@ -181,33 +199,40 @@ def _propensity(bundle: Bundle, policy: Policy, context: Context) -> dict[str, E
 
 
 def _effects(
-    bundle: Bundle, policy: Policy, prior: Estimates, propensity: Mapping[str, Estimate]
-) -> dict[str, Estimate]:
+    effects: Effects | None, policy: Policy, prior: Estimates, propensity: Mapping[str, Estimate]
+) -> Mapping[str, Estimate]:
+    if effects is None:
+        return prior.effect
     found = {}
     for one in treatments(policy):
         chance = propensity.get(one.id)
-        measured = bundle.effects.effect(one.journey, one.channel, chance.mean if chance else None)
+        measured = effects.effect(one.journey, one.channel, chance.mean if chance else None)
         found[one.id] = measured or prior.effect[one.id]
     return found
 
 
-def _timing(bundle: Bundle, context: Context) -> dict[str, Estimate]:
-    tier = 2 if bundle.send_time.weight > 0 else 1
-    source = f"send_time {bundle.send_time.version}"
-    relative = bundle.send_time.relative({name: as_number(value) for name, value in context.features.items()})
+def _timing(send_time: SendTime | None, context: Context) -> dict[str, Estimate]:
+    """The chance by slot, relative to the customer's mean; without a model no slot is better than another."""
+    if send_time is None:
+        return {}
+    tier = 2 if send_time.weight > 0 else 1
+    source = f"send_time {send_time.version}"
+    relative = send_time.relative({name: as_number(value) for name, value in context.features.items()})
     return {str(slot): Estimate(float(value), 0.0, source, tier) for slot, value in enumerate(relative)}
 
 
 def _opt_out(bundle: Bundle, context: Context, prior: Estimates) -> dict[str, Estimate]:
     """The individual hazard per channel where a model of it is in use and the channel's view is known; else the channel's rate."""
-    source = f"effects {bundle.effects.version}"
-    found = dict(prior.opt_out) | {
-        channel: Estimate(max(0.0, belief.mean), belief.sd, source, 1)
-        for channel, belief in bundle.effects.opt_out.items()
-        if channel in prior.opt_out
-    }
+    found = dict(prior.opt_out)
+    if bundle.effects:
+        source = f"effects {bundle.effects.version}"
+        found |= {
+            channel: Estimate(max(0.0, belief.mean), belief.sd, source, 1)
+            for channel, belief in bundle.effects.opt_out.items()
+            if channel in prior.opt_out
+        }
     model = bundle.opt_out
-    if model.kind == "rates" or not {"customer", "context"} <= views_seen(context):
+    if model is None or model.kind == "rates" or not {"customer", "context"} <= views_seen(context):
         return found
     asked = tuple(c for c in found if f"channel={c}" in model.features and channel_known(context.features, c))
     if not asked:
@@ -217,19 +242,21 @@ def _opt_out(bundle: Bundle, context: Context, prior: Estimates) -> dict[str, Es
     return found | {name: Estimate(float(chance), 0.0, source, 2) for name, chance in zip(asked, chances, strict=True)}
 
 
-def _attention(bundle: Bundle, policy: Policy) -> Estimate:
+def _attention(measured: Attention | None, policy: Policy) -> Estimate | None:
     """Money per unit of pressure."""
+    if measured is None:
+        return None
     pressure = {channel.id: channel.pressure for channel in policy.channels.values()}
-    return bundle.attention.price(policy.economics.attention_price_prior, policy.economics.margin_rate, pressure)
+    return measured.price(policy.economics.attention_price_prior, policy.economics.margin_rate, pressure)
 
 
-def _reach(policy: Policy, money: tuple[Estimate, float] | None, prior: Estimates) -> Mapping[str, Estimate]:
+def _reach(policy: Policy, annual: float | None, prior: Estimates) -> Mapping[str, Estimate]:
     """A customer worth twice as much a year as the catalog's typical one loses twice as much with a channel, within 1/10 and 5."""
-    if money is None:
+    if annual is None:
         return prior.reach_value
     e = policy.economics
     typical = e.basket_value_prior * e.margin_rate * e.base_purchase_prior * DAYS_A_YEAR / e.effect_window_days
-    scale = min(max(money[1] / typical, REACH_RANGE[0]), REACH_RANGE[1]) if typical > 0 else 1.0
+    scale = min(max(annual / typical, REACH_RANGE[0]), REACH_RANGE[1]) if typical > 0 else 1.0
     return {
         name: Estimate(given.mean * scale, 0.0, "prior scaled by annual margin")
         for name, given in prior.reach_value.items()

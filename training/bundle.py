@@ -40,18 +40,22 @@ DIGEST = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True)
 class Bundle:
-    """Verified models, effects, rates of the lapsed, and metrics. `data_window` holds the first and last moment learned from, `inputs` what it was trained on."""
+    """Verified models, effects, rates of the lapsed, and metrics; None where the shop had too little to learn one from.
+
+    `data_window` holds the first and last moment learned from, `created_at` when the newest model was made, `inputs` what it was
+    trained on; empty, all three, without any model.
+    """
 
     digest: str
-    churn_risk: Model
-    next_basket: Model
-    spend: Model
-    channel_propensity: Model
-    base_purchase: Model
-    send_time: SendTime
-    opt_out: Model
-    effects: Effects
-    attention: Attention
+    churn_risk: Model | None
+    next_basket: Model | None
+    spend: Model | None
+    channel_propensity: Model | None
+    base_purchase: Model | None
+    send_time: SendTime | None
+    opt_out: Model | None
+    effects: Effects | None
+    attention: Attention | None
     metrics: Mapping[str, Any]
     data_window: Mapping[str, str]
     created_at: str
@@ -60,7 +64,7 @@ class Bundle:
 
     @property
     def versions(self) -> Mapping[str, str]:
-        """Model name -> version, for a decision's record."""
+        """Name -> version of the models that there are, for a decision's record."""
         parts = (
             self.churn_risk,
             self.next_basket,
@@ -69,11 +73,14 @@ class Bundle:
             self.base_purchase,
             self.opt_out,
         )
-        return {model.name: model.version for model in parts} | {
-            "send_time": self.send_time.version,
-            "effects": f"effects-{self.effects.version}",
-            "attention": f"attention-{self.attention.version}",
-        }
+        found = {model.name: model.version for model in parts if model}
+        if self.send_time:
+            found["send_time"] = self.send_time.version
+        if self.effects:
+            found["effects"] = f"effects-{self.effects.version}"
+        if self.attention:
+            found["attention"] = f"attention-{self.attention.version}"
+        return found
 
 
 def _lapses(metrics: Mapping[str, Any]) -> tuple[Lapse, ...]:
@@ -130,8 +137,8 @@ def read_bundle(home: Home, digest: str) -> Bundle:
     contents = read_contents(files)
     models = contents.models
     return Bundle(
-        digest, models["churn_risk"], models["next_basket"], models["spend"], models["channel_propensity"],
-        models["base_purchase"], contents.send_time, models["opt_out"], contents.effects, contents.attention, contents.metrics,
+        digest, models.get("churn_risk"), models.get("next_basket"), models.get("spend"), models.get("channel_propensity"),
+        models.get("base_purchase"), contents.send_time, models.get("opt_out"), contents.effects, contents.attention, contents.metrics,
         manifest["data_window"], manifest["created_at"], manifest["inputs"], _lapses(contents.metrics),
     )  # fmt: skip
 

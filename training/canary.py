@@ -68,10 +68,11 @@ def fly(folder: Path) -> None:
 
 
 def main(folder: Path) -> int:
-    """Load every model of the bundle and compare."""
+    """Load every model of the bundle and compare; a model without recorded answers, or answers without a model, are wrong, too."""
     files = {path.name: path.read_bytes() for path in folder.iterdir()}
-    recorded = json.loads(files[FILE])
-    wrong = [name for name, model in read_models(files).items() if not agrees(model, recorded[name])]
+    recorded, models = json.loads(files[FILE]), read_models(files)
+    wrong = sorted(recorded.keys() ^ models.keys())
+    wrong += [name for name, model in models.items() if name in recorded and not agrees(model, recorded[name])]
     if wrong:
         sys.stderr.write(f"{', '.join(wrong)}: other answers than recorded\n")
     return 1 if wrong else 0

@@ -10,7 +10,6 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
-from arbitration.errors import StateError
 from features.home import Home
 from features.registry import VIEWS
 from features.snapshots import ANCHOR
@@ -20,6 +19,7 @@ from training.dataset import Dataset, Split, dataset, historical
 from training.fitting import Recipe
 from training.labels import CHURN_DAYS, churn_labels, last_known
 from training.lapse import Lapse, measure
+from training.shortage import TooLittle
 
 NAME = "churn_risk"
 WEEK = timedelta(weeks=1)
@@ -40,7 +40,7 @@ NOTE = "Loyalty tier and points are left out: simulated from spend, they move th
 
 
 def train(home: Home) -> Contest:
-    """Both kinds of model on the feature store's history. Raises StateError when there is too little of it."""
+    """Both kinds of model on the feature store's history. Raises TooLittle when there is too little of it."""
     return compete(NAME, split(home), RECIPE, (NOTE,) if is_example(home) else ())
 
 
@@ -72,7 +72,7 @@ def split(home: Home) -> Split:
 def examination(last: datetime | None) -> datetime:
     """The test cut-off: the last weekly moment whose label window is inside the data; for the example shop its fixed one."""
     if last is None:
-        raise StateError(
+        raise TooLittle(
             "there are no purchases to learn from",
             mend="Import events of type purchase; see features/tables/contract.py.",
         )

@@ -1,4 +1,4 @@
-"""What is inside a serving bundle, as files and back: text and JSON only, nothing that could run.
+"""What is inside a serving bundle, as files and back: text and JSON only, nothing that could run. Every model may be missing.
 
 <model>.txt or <model>.json    LightGBM's text, linear coefficients, or the numbers of a shrunk mean
 <model>.calibration.json       slope and intercept
@@ -26,20 +26,29 @@ from training.slots import Curve, SendTime
 from training.structure import AMOUNTS, PROBABILITIES, check_trees
 
 MEND = "Run `dirigent promote` to export it again."
-MODELS = ("churn_risk", "next_basket", "spend", "channel_propensity", "base_purchase", "send_time", "opt_out")
+SEND_TIME = "send_time"
+MODELS = ("churn_risk", "next_basket", "spend", "channel_propensity", "base_purchase", SEND_TIME, "opt_out")
+CURVE, EFFECTS, ATTENTION = "send_time.curve.json", "effects.json", "attention.json"
 SUFFIX = {"tree": "txt", "linear": "json", "mean": "json", "rates": "json"}
 OBJECTIVES = {"logit": PROBABILITIES, "log": AMOUNTS}
 
 
 @dataclass(frozen=True)
 class Contents:
-    """Everything that serving believes, and how well it was measured. `models` holds each of MODELS by name."""
+    """Everything that serving believes, and how well it was measured; for what is missing the catalog's priors speak.
+
+    `models` holds those of MODELS that there are, by name; `send_time` is there with its individual model, or both are not.
+    """
 
     models: Mapping[str, Model]
-    send_time: SendTime
-    effects: Effects
-    attention: Attention
+    send_time: SendTime | None
+    effects: Effects | None
+    attention: Attention | None
     metrics: Mapping[str, Any]
+
+    def __post_init__(self) -> None:
+        if (self.send_time is None) != (SEND_TIME not in self.models):
+            raise ValueError("a send time has a curve and an individual model, or neither")
 
 
 def model_files(model: Model) -> dict[str, bytes]:
@@ -63,19 +72,26 @@ def write(contents: Contents) -> dict[str, bytes]:
     for model in contents.models.values():
         files |= model_files(model)
     files["features.json"] = _json({name: signature_of(model) for name, model in contents.models.items()})
-    files["send_time.curve.json"] = _json(
-        {"curve": encode(contents.send_time.curve), "weight": contents.send_time.weight}
-    )
-    files["effects.json"] = _json(encode(contents.effects))
-    files["attention.json"] = _json(encode(contents.attention))
+    if contents.send_time:
+        files[CURVE] = _json({"curve": encode(contents.send_time.curve), "weight": contents.send_time.weight})
+    if contents.effects:
+        files[EFFECTS] = _json(encode(contents.effects))
+    if contents.attention:
+        files[ATTENTION] = _json(encode(contents.attention))
     files["metrics.json"] = _json(dict(contents.metrics))
     return files
 
 
 def read_models(files: Mapping[str, bytes]) -> dict[str, Model]:
-    """Every model, after the structural check; raises BundleError where a file is missing or does not fit."""
+    """Every model that `features.json` names, after the structural check; raises BundleError where a file is missing or does not fit.
+
+    A model's file that it does not name is refused, too: it would be believed to be in use.
+    """
     try:
-        return {name: _read_model(name, files) for name in MODELS}
+        named = json.loads(files["features.json"])
+        if strangers := {*named, *_models_with_files(files)} - ({*named} & {*MODELS}):
+            raise ValueError(f"{min(strangers)} is no model that is described")
+        return {name: _read_model(name, named[name], files) for name in MODELS if name in named}
     except (InputError, KeyError, TypeError, ValueError) as error:
         raise BundleError(f"its files do not fit together ({error})", where="bundle", mend=MEND) from error
 
@@ -84,17 +100,27 @@ def read_contents(files: Mapping[str, bytes]) -> Contents:
     """Everything; raises BundleError as `read_models` does."""
     models = read_models(files)
     try:
-        timing = json.loads(files["send_time.curve.json"])
-        effects = decode(Effects, json.loads(files["effects.json"]))
-        send_time = SendTime(decode(Curve, timing["curve"]), models["send_time"], float(timing["weight"]))
-        attention = decode(Attention, json.loads(files["attention.json"]))
-        return Contents(models, send_time, effects, attention, json.loads(files["metrics.json"]))
+        effects = decode(Effects, json.loads(files[EFFECTS])) if EFFECTS in files else None
+        attention = decode(Attention, json.loads(files[ATTENTION])) if ATTENTION in files else None
+        return Contents(models, _read_send_time(models, files), effects, attention, json.loads(files["metrics.json"]))
     except (InputError, KeyError, TypeError, ValueError) as error:
         raise BundleError(f"its files do not fit together ({error})", where="bundle", mend=MEND) from error
 
 
-def _read_model(name: str, files: Mapping[str, bytes]) -> Model:
-    described = json.loads(files["features.json"])[name]
+def _models_with_files(files: Mapping[str, bytes]) -> set[str]:
+    """Names of the models that have a calibration, which each has; send time's curve counts as its own."""
+    curve = {SEND_TIME} if CURVE in files else set()
+    return {name.partition(".")[0] for name in files if name.endswith(".calibration.json")} | curve
+
+
+def _read_send_time(models: Mapping[str, Model], files: Mapping[str, bytes]) -> SendTime | None:
+    if SEND_TIME not in models:
+        return None
+    timing = json.loads(files[CURVE])
+    return SendTime(decode(Curve, timing["curve"]), models[SEND_TIME], float(timing["weight"]))
+
+
+def _read_model(name: str, described: Mapping[str, Any], files: Mapping[str, bytes]) -> Model:
     features = tuple(str(item["name"]) for item in described["features"])
     _check_features(described["features"])
     text = files[f"{name}.{SUFFIX[described['kind']]}"].decode()

@@ -11,12 +11,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from arbitration.errors import StateError
 from features.barred import barred
 from features.home import Home
 from features.registry import VIEWS
 from features.store import FeatureStore
 from training.leaks import refuse_disorder, refuse_telling, refuse_views_that_look_ahead
+from training.shortage import LONGER, TooLittle
 
 FloatArray = NDArray[np.float64]
 KEYS = ("customer_id", "channel", "event_timestamp")
@@ -68,7 +68,7 @@ class Dataset:
 class Split:
     """Train, then validation (calibration and choice), then test (only reported): each label window ends before the next begins.
 
-    A leaking split cannot be made: LeakError (`training.leaks`). Every part needs two different outcomes, but for `rare` ones, which a part may lack.
+    A leaking split cannot be made: LeakError (`training.leaks`), and none of too few rows: TooLittle. Every part needs two different outcomes, but for `rare` ones, which a part may lack.
     """
 
     train: Dataset
@@ -79,10 +79,7 @@ class Split:
     def __post_init__(self) -> None:
         for name, part in (("train", self.train), ("validation", self.validation), ("test", self.test)):
             if len(part) == 0 or (part.labels.min() == part.labels.max() and not self.rare):
-                raise StateError(
-                    f"the {name} part has {len(part)} rows and not two different outcomes",
-                    mend="Import a longer history; see features/tables/contract.py.",
-                )
+                raise TooLittle(f"the {name} part has {len(part)} rows and not two different outcomes", mend=LONGER)
         refuse_disorder((self.train, self.validation, self.test))
         refuse_telling(self.train)
 
@@ -91,13 +88,11 @@ def historical(home: Home, service: str, rows: pd.DataFrame) -> pd.DataFrame:
     """`rows` with the service's features, in the order of `rows`; their keys are customer_id, event_timestamp and maybe channel.
 
     Rows of the barred are left out, also of those who were barred after `rows` was read. Raises LeakError where a view of the service
-    looks ahead of its own moment.
+    looks ahead of its own moment, TooLittle without rows.
     """
     rows = rows[~rows["customer_id"].isin(barred(home))]
     if rows.empty:
-        raise StateError(
-            "there are no labeled rows to train on", mend="Import a longer history; see features/tables/contract.py."
-        )
+        raise TooLittle("there are no labeled rows to train on", mend=LONGER)
     keys = [key for key in KEYS if key in rows.columns]
     frame = FeatureStore(home).historical(service, rows[keys].drop_duplicates())
     frame = frame.assign(
@@ -124,7 +119,12 @@ def dataset(frame: pd.DataFrame, features: Iterable[str], label: str, group: str
 def split_by_share(
     data: Dataset, window: timedelta, validation: float = 0.2, test: float = 0.2, *, rare: bool = False
 ) -> Split:
-    """The last rows are the test, those before the validation; rows whose window reaches into the next part are dropped."""
+    """The last rows are the test, those before the validation; rows whose window reaches into the next part are dropped.
+
+    Raises TooLittle where a part lacks rows.
+    """
+    if len(data) == 0:
+        raise TooLittle("there are no rows to learn from", mend=LONGER)
     at = np.quantile(data.moments.astype("int64"), [1 - validation - test, 1 - test]).astype("int64")
     first, second = at.astype(data.moments.dtype)
     gap = np.timedelta64(window)

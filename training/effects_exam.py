@@ -61,9 +61,9 @@ def held_back(files: Mapping[str, bytes], *, strictly: bool) -> tuple[Effects, b
 
 
 def sheet(
-    sent: pd.DataFrame, silent: pd.DataFrame, chances: FloatArray, champion: Effects, challenger: Effects
+    sent: pd.DataFrame, silent: pd.DataFrame, chances: FloatArray | None, champion: Effects, challenger: Effects
 ) -> Sheet:
-    """Squared errors of both beliefs and of no effect at all on contacts; `chances` is P(engage) of each, for individual effects.
+    """Squared errors of both beliefs and of no effect at all on contacts; `chances` is P(engage) of each, for individual effects; None without a model of it.
 
     Contacts of journeys that one of them never saw tried, or without any feature, are left out. Raises NoExam where the two count different outcomes.
     """
@@ -83,9 +83,10 @@ def sheet(
     )  # fmt: skip
 
 
-def _beliefs(effects: Effects, sent: pd.DataFrame, chances: FloatArray) -> FloatArray:
+def _beliefs(effects: Effects, sent: pd.DataFrame, chances: FloatArray | None) -> FloatArray:
     """tau(x) of each contact, NaN where the effects know nothing of its journey."""
-    found = (effects.effect(*row) for row in zip(sent["journey"], sent["channel"], map(float, chances), strict=True))
+    known = [None] * len(sent) if chances is None else chances.tolist()
+    found = (effects.effect(*row) for row in zip(sent["journey"], sent["channel"], known, strict=True))
     return np.array([np.nan if each is None else each.mean for each in found], dtype=np.float64)
 
 

@@ -62,10 +62,14 @@ def calibration_error(labels: FloatArray, probabilities: FloatArray, bins: int =
 
 
 def gain_table(labels: FloatArray, probabilities: FloatArray, bins: int = BINS) -> pd.DataFrame:
-    """From the highest probability down: share of rows, share of positives found, lift over random, observed rate."""
+    """From the highest probability down: share of rows, share of positives found, lift over random, observed rate.
+
+    Fewer rows than bins make as many bins as there are rows.
+    """
     order = np.argsort(-probabilities, kind="stable")
     found = np.cumsum(labels[order])
-    ends = (np.arange(1, bins + 1) * len(labels)) // bins
+    ends = np.unique((np.arange(1, bins + 1) * len(labels)) // bins)
+    ends = ends[ends > 0]
     taken = ends / len(labels)
     captured = found[ends - 1] / max(found[-1], FLAT)
     rate = np.diff(np.concatenate([[0.0], found[ends - 1]])) / np.diff(np.concatenate([[0], ends]))

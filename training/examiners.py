@@ -117,14 +117,16 @@ def timing(rows: Rows, champion: Registered, challenger: Registered) -> tuple[Sh
 
 
 def effects(rows: Rows, champion: Registered, challenger: Registered) -> tuple[Sheet, tuple[str, ...]]:
-    """Effects, by `effects_exam`; individual effects follow the propensity model that would be served beside them."""
-    beside = rows.chosen[propensity.NAME]
-    frame, notes = unseen(rows.contacts, champion, challenger, beside)
+    """Effects, by `effects_exam`; individual effects follow the propensity model that would be served beside them, if there is one."""
+    beside = rows.chosen.get(propensity.NAME)
+    frame, notes = unseen(rows.contacts, champion, challenger, *((beside,) if beside else ()))
     first, seen = effects_exam.held_back(champion.files, strictly=False)
     second, _ = effects_exam.held_back(challenger.files, strictly=True)
     sent = frame[frame["arm"] != uplift.SILENCE_ARM]
-    model = _model(beside)
-    chances = model.predict(matrix(sent, model.features))
+    chances = None
+    if beside:
+        model = _model(beside)
+        chances = model.predict(matrix(sent, model.features))
     if seen and not notes:
         notes = (ERRS,)
     return effects_exam.sheet(sent, rows.silent(), chances, first, second), notes

@@ -19,7 +19,7 @@ from training.dataset import Dataset, Split, dataset, split_by_share
 from training.fitting import Recipe, fit_tree
 from training.labels import EFFECT_DAYS
 from training.models import Coefficients, FloatArray, LinearModel, Model, TreeModel, signed_log
-from training.uplift import SILENCE_ARM
+from training.uplift import sent_alone
 
 NAME = "opt_out"
 PRESSURE = ("fatigue", "contacts_7d", "contacts_28d", "contacts_all_7d")
@@ -49,7 +49,7 @@ def train(rows: pd.DataFrame) -> Contest:
 
 def split_rows(rows: pd.DataFrame) -> Split:
     """The contacts; the channel enters as one column each, `channel=...`, 0 or 1."""
-    sent = rows[rows["arm"] != SILENCE_ARM]
+    sent = sent_alone(rows)
     flags = pd.get_dummies(sent["channel"], prefix="channel", prefix_sep="=", dtype=float)
     names = (*flags.columns, *PRESSURE, *OTHERS)
     data = dataset(pd.concat([sent, flags], axis=1), names, "opted_out", group="channel")

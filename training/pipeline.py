@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import warnings
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
@@ -15,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from arbitration.codec import encode
-from arbitration.errors import InputError, StateError
+from arbitration.errors import InputError
 from features.barred import barred
 from features.home import Home, Progress
 from features.tables.store import open_tables
@@ -24,8 +25,10 @@ from training.cards import ABOUT, card, markdown, verdict
 from training.contents import model_files, signature_of
 from training.contest import Contest, Trial
 from training.effects import Effects
+from training.effects_told import effect_notes, effects_table, evidence
 from training.evaluate import gain_table
 from training.plots import gain_plot, reliability_plot, shap_summary
+from training.shortage import TooLittle
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -76,7 +79,10 @@ class Training:
         self._home, self._progress = home, progress
 
     def entries(self, model: str | None) -> Iterator[Entry]:
-        """Every model, or the one named. Raises InputError for a name that is none."""
+        """Every model, or the one named. Raises InputError for a name that is none.
+
+        Without a name, models for which there is too little to learn from are left out; `progress` says at the end which, and why.
+        """
         if model is not None and model not in NAMES:
             raise InputError(f"'{model}' is not a model", mend=f"the models are {', '.join(NAMES)}")
         makers: dict[str, Callable[[], Iterator[Entry]]] = {
@@ -90,19 +96,19 @@ class Training:
             uplift.NAME: self._effects,
             attention.NAME: self._attention,
         }
-        for name in [model] if model else self._possible():
+        skipped: dict[str, list[str]] = {}
+        for name in [model] if model else NAMES:
             self._progress(f"fitting {name}")
-            yield from makers[name]()
-
-    def _possible(self) -> Iterator[str]:
-        """Every model the shop's data can train; where it has no randomized contacts, those of purchases and one line saying so."""
-        yield from OF_PURCHASES
-        try:
-            _ = self._contacts
-        except StateError as error:
-            self._progress(f"skipped {' and '.join(OF_CONTACTS)}: {error}")
-        else:
-            yield from OF_CONTACTS
+            try:
+                found = list(makers[name]())
+            except TooLittle as error:
+                if model:
+                    raise
+                skipped.setdefault(str(error), []).append(name)
+            else:
+                yield from found
+        for why, names in skipped.items():
+            self._progress(f"skipped {' and '.join(names)}: {why}")
 
     def _churn(self) -> Iterator[Entry]:
         more = {"lapsed": encode(churn.lapses(self._home))}
@@ -173,6 +179,7 @@ class Training:
 
     @cached_property
     def _measured(self) -> Effects:
+        uplift.sent_alone(self._contacts)
         crossed = propensity.cross_fitted(self._contacts)
         return uplift.measure(self._contacts, propensity.CUSTOMER_FEATURES, crossed)
 
@@ -193,45 +200,10 @@ class Training:
 
 def samples(contest: Contest, features: tuple[str, ...]) -> list[list[float | None]]:
     """Rows for the canary made of each column's quantiles, and one where all is unknown: no real customer among them."""
-    rows = np.nan_to_num(np.nanquantile(contest.split.train.columns(features), SAMPLE_SHARES, axis=0))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # a column that is unknown in every row has no quantiles
+        rows = np.nan_to_num(np.nanquantile(contest.split.train.columns(features), SAMPLE_SHARES, axis=0))
     return [*rows.tolist(), [None] * rows.shape[1]]
-
-
-def effects_table(effects: Effects) -> pd.DataFrame:
-    """Every cell for people: raw, shrunk, sd, rows."""
-    return pd.DataFrame([{"cell": name, **asdict(belief)} for name, belief in effects.tau.cells.items()])
-
-
-def effect_notes(effects: Effects) -> list[str]:
-    """How the effects came about, what they count, and how far they differ between individuals."""
-    notes = ["Contacts are randomized; each cell is shrunk to its journey, all, and the prior."]
-    if effects.outcome == "bought":
-        notes.append(
-            "No silent moment has an order attributed to it, so any purchase counts, not only attributed ones."
-        )
-    slope = effects.slope
-    found = f"{slope.raw:.2f} with standard error {slope.sd:.2f}, used as {slope.used:.2f}"
-    notes.append(f"Slope of the effect on an individual's relative propensity (1 is proportional): {found}.")
-    if effects.slopes:
-        own = ", ".join(f"{name} {one.used:.2f}" for name, one in effects.slopes.items())
-        notes.append(f"Journeys with enough outcomes have slopes of their own: {own}.")
-    tiers = evidence(effects)
-    notes.append(
-        f"Evidence: {tiers['0']} cells rest on the prior, {tiers['1']} on their own mean, {tiers['2']} tell individuals apart."
-    )
-    return notes
-
-
-def evidence(effects: Effects) -> dict[str, int]:
-    """Cells by evidence tier: "0" the catalog's prior, "1" measured, "2" measured and different between individuals."""
-    tiers = {"0": 0, "1": 0, "2": 0}
-    for name, belief in effects.tau.cells.items():
-        journey = name.partition("/")[0]
-        if effects.tau.journeys[journey].rows == 0:
-            tiers["0"] += 1
-        else:
-            tiers["2" if belief.rows and effects.slopes.get(journey, effects.slope).used > 0 else "1"] += 1
-    return tiers
 
 
 def inputs_digest(home: Home) -> str:

@@ -19,7 +19,7 @@ from training.exam import check_share, mark
 from training.examiners import Rows, examine
 from training.history import Promotion
 from training.pipeline import NAMES
-from training.registry import CANDIDATE, CHAMPION, Registered, Registry, export, selected
+from training.registry import CANDIDATE, CHAMPION, Registered, Registry, export
 from training.verdict import SHARE, WHY, Verdict
 
 LONGEST_REASON = 500
@@ -51,6 +51,7 @@ def promote(
 ) -> Promotion:
     """Make champions and export them. Without a model all candidates; with one only it, as `version` or the candidate.
 
+    The bundle holds what there is: a champion stays where there is no candidate, and of what was never trained the catalog's prior speaks.
     Every version that would replace a champion is examined (`training.exam`). Raises Refused, and changes nothing, when one does not
     pass; `forced` is the reason to promote it all the same. InputError for wrong names, StateError for what is not there.
     """
@@ -62,8 +63,7 @@ def promote(
     check_share(share)
     with exclusive(home, "bundles"):
         registry = Registry(home)
-        wanted = {name: CHAMPION if model not in (None, name) else version or CANDIDATE for name in NAMES}
-        chosen = selected(registry, wanted)
+        chosen = selected(registry, model, version)
         verdicts = _verdicts(home, registry, chosen, share, progress)
         if reason is None and any(verdict.refused for verdict in verdicts):
             raise Refused(verdicts, _ways_out(verdicts, model, version))
@@ -74,6 +74,31 @@ def promote(
         bundle.point(home, digest)
         _crown(registry, chosen, promotion)
     return promotion
+
+
+def selected(registry: Registry, model: str | None, version: int | None) -> dict[str, Registered]:
+    """What would be served: of each model the candidate, else the champion; of the others than `model`, where it is named, the champion.
+
+    A model without either is left out. Raises StateError where nothing was ever trained, where `model` has no such version, and
+    where a version that an alias names cannot be read: it is not taken for none.
+    """
+    if not registry.begun:
+        raise StateError("nothing was trained yet", mend="Run `dirigent train`.")
+    found = {}
+    for name in NAMES:
+        asked: str | int | None = version or CANDIDATE
+        if name != model:
+            aliases = (CHAMPION,) if model else (CANDIDATE, CHAMPION)
+            asked = next((alias for alias in aliases if registry.version_of(name, alias) is not None), None)
+        if asked is not None:
+            found[name] = registry.find(name, asked)
+    return found
+
+
+def without_model(home: Home) -> tuple[str, ...]:
+    """Names of the models that the shop has no champion of: for these the catalog's priors speak."""
+    registry = Registry(home)
+    return tuple(name for name in NAMES if registry.version_of(name, CHAMPION) is None)
 
 
 def _reason(text: str) -> str:

@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from arbitration.errors import StateError
 from features.home import Home
 from features.registry import VIEWS
 from features.tables.store import open_tables
@@ -18,7 +17,8 @@ from training.contest import Contest, compete
 from training.dataset import Dataset, dataset, historical, split_by_share
 from training.fitting import Recipe, fit_linear
 from training.labels import EFFECT_DAYS, ENGAGE_DAYS, contact_labels
-from training.uplift import NEEDED, SILENCE_ARM
+from training.shortage import TooLittle
+from training.uplift import NEEDED, SILENCE_ARM, sent_alone
 
 FloatArray = NDArray[np.float64]
 NAME = "channel_propensity"
@@ -33,18 +33,18 @@ CHANNEL_FEATURES = tuple(feature.name for feature in VIEWS["channel"].features)
 
 
 def contacts(home: Home) -> pd.DataFrame:
-    """Every randomized contact and silence with labels and the features known at that moment. Raises StateError without both."""
+    """Every randomized contact and silence with labels and the features known at that moment. Raises TooLittle without any."""
     connection = open_tables(home)
     rows = contact_labels(connection)
     connection.close()
-    if set(rows["arm"] == SILENCE_ARM) != {True, False}:
-        raise StateError("there are no randomized contacts beside silent moments to learn from", mend=NEEDED)
+    if rows.empty:
+        raise TooLittle("there are no randomized contacts and no silent moments to learn from", mend=NEEDED)
     return historical(home, NAME, rows)
 
 
 def train(rows: pd.DataFrame) -> Contest:
     """P(engage) of contacts."""
-    return compete(NAME, split_by_share(sent_rows(rows), timedelta(days=ENGAGE_DAYS)), RECIPE, (NOTE,))
+    return compete(NAME, split_by_share(sent_rows(sent_alone(rows)), timedelta(days=ENGAGE_DAYS)), RECIPE, (NOTE,))
 
 
 def sent_rows(rows: pd.DataFrame) -> Dataset:
@@ -71,5 +71,8 @@ def cross_fitted(rows: pd.DataFrame) -> FloatArray | None:
 
 def train_base(rows: pd.DataFrame) -> Contest:
     """P(any purchase in 14 days without a contact), from the silent."""
-    data = dataset(rows[rows["arm"] == SILENCE_ARM], CUSTOMER_FEATURES, "bought")
+    silent = rows[rows["arm"] == SILENCE_ARM]
+    if silent.empty:
+        raise TooLittle("there are no silent moments to learn from", mend=NEEDED)
+    data = dataset(silent, CUSTOMER_FEATURES, "bought")
     return compete(BASE_NAME, split_by_share(data, timedelta(days=EFFECT_DAYS)), BASE_RECIPE)

@@ -22,13 +22,12 @@ from arbitration.errors import StateError
 from features.home import Home, Progress, silent
 from training import bundle
 from training.attention import Attention
-from training.contents import MODELS, Contents
+from training.contents import ATTENTION, CURVE, EFFECTS, MODELS, SEND_TIME, Contents
 from training.effects import Effects
 from training.models import FloatArray, Model
-from training.pipeline import NAMES, OF_PURCHASES, Entry, Training, inputs_digest
+from training.pipeline import NAMES, Entry, Training, inputs_digest
 from training.references import read
 from training.slots import Curve, SendTime
-from training.uplift import NEEDED
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -83,7 +82,7 @@ class Registered:
 def train(home: Home, model: str | None = None, progress: Progress = silent) -> list[Result]:
     """Train all models or one, record each with its challenger. Raises InputError for an unknown name, StateError without data.
 
-    Without a name, a shop that has no randomized contacts gets what can be trained without them; `progress` says what was skipped.
+    Without a name, a model for which there is too little to learn from is skipped alone; `progress` says which, and why.
     """
     registry, inputs = Registry(home), inputs_digest(home)
     results = []
@@ -92,26 +91,13 @@ def train(home: Home, model: str | None = None, progress: Progress = silent) -> 
         version = registry.record(entry, inputs)
         registry.point(entry.name, CANDIDATE if entry.best else CHALLENGER, version)
         results.append(Result(entry.name, entry.kind, version, entry.best, entry.card))
+    registry.begin()
     return results
 
 
 def registered(home: Home, name: str, which: str | int = CHAMPION) -> Registered:
     """A version by alias or number, with its model and card. Raises StateError when there is none."""
     return Registry(home).find(name, which)
-
-
-def selected(registry: Registry, wanted: Mapping[str, str | int]) -> dict[str, Registered]:
-    """All of these versions, or one StateError that names every one that is missing."""
-    found, missing = {}, []
-    for name, which in wanted.items():
-        try:
-            found[name] = registry.find(name, which)
-        except StateError:
-            missing.append(f"{which} of {name}")
-    if missing:
-        mend = f"Run `dirigent train`. Every model but {', '.join(OF_PURCHASES)} learns from contacts. {NEEDED}"
-        raise StateError(f"a bundle needs all models; there is no {', no '.join(missing)}", mend=mend)
-    return found
 
 
 class Registry:
@@ -125,6 +111,15 @@ class Registry:
         os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
         self._uri = f"sqlite:///{self._folder / DATABASE}"
         self._client: MlflowClient | None = None
+
+    @property
+    def begun(self) -> bool:
+        """Whether a training ever came to its end here, or recorded a model."""
+        return (self._folder / DATABASE).exists()
+
+    def begin(self) -> None:
+        """Make the database, if there is none: a training that found too little for any model has been here, too."""
+        self.client.search_experiments(max_results=1)
 
     @property
     def client(self) -> MlflowClient:
@@ -250,23 +245,27 @@ def _settle(folder: Path) -> None:
 
 
 def export(home: Home, chosen: Mapping[str, Registered]) -> str:
-    """The bundle of these versions; the same versions give the same bundle."""
-    models = {name: chosen[name].model() for name in MODELS}
-    timing = json.loads(chosen["send_time"].files["send_time.curve.json"])
+    """The bundle of these versions, maybe of none at all; the same versions give the same bundle."""
+    models = {name: chosen[name].model() for name in MODELS if name in chosen}
     contents = Contents(
         models,
-        SendTime(decode(Curve, timing["curve"]), models["send_time"], timing["weight"]),
-        decode(Effects, json.loads(chosen["effects"].files["effects.json"])),
-        decode(Attention, json.loads(chosen["attention"].files["attention.json"])),
+        _send_time(chosen[SEND_TIME].files, models[SEND_TIME]) if SEND_TIME in chosen else None,
+        decode(Effects, json.loads(chosen["effects"].files[EFFECTS])) if "effects" in chosen else None,
+        decode(Attention, json.loads(chosen["attention"].files[ATTENTION])) if "attention" in chosen else None,
         {name: {**one.card, "registered": one.version} for name, one in chosen.items()},
     )
     windows = [one.card["window"] for one in chosen.values()]
     return bundle.export(
-        home, contents, {name: chosen[name].samples() for name in MODELS},
-        created_at=max(one.created_at for one in chosen.values()).isoformat(),
-        data_window={"from": min(w["from"] for w in windows), "to": max(w["to"] for w in windows)},
+        home, contents, {name: chosen[name].samples() for name in models},
+        created_at=max((one.created_at.isoformat() for one in chosen.values()), default=""),
+        data_window={"from": min(w["from"] for w in windows), "to": max(w["to"] for w in windows)} if windows else {},
         inputs=" ".join(sorted({one.inputs for one in chosen.values()})),
     )  # fmt: skip
+
+
+def _send_time(files: Mapping[str, bytes], individual: Model) -> SendTime:
+    timing = json.loads(files[CURVE])
+    return SendTime(decode(Curve, timing["curve"]), individual, timing["weight"])
 
 
 def _read(folder: Path) -> dict[str, bytes]:

@@ -16,8 +16,9 @@ from training.evaluate import Metrics, metrics
 from training.fitting import Recipe
 from training.labels import ENGAGE_DAYS
 from training.models import Model
+from training.shortage import LONGER, TooLittle
 from training.slots import BLOCKS, FEATURES, INPUTS, SLOTS, Curve, SendTime
-from training.uplift import SILENCE_ARM
+from training.uplift import sent_alone
 
 FloatArray = NDArray[np.float64]
 NAME = "send_time"
@@ -39,9 +40,8 @@ class Outcome:
 
 def train(rows: pd.DataFrame) -> Outcome:
     """Everything about send time from labeled contacts with timing features."""
-    raw = split_by_share(
-        dataset(rows[rows["arm"] != SILENCE_ARM], (*INPUTS, "slot"), "engaged"), timedelta(days=ENGAGE_DAYS)
-    )
+    raw = split_by_share(dataset(sent_alone(rows), (*INPUTS, "slot"), "engaged"), timedelta(days=ENGAGE_DAYS))
+    _refuse_unknown(raw.train)
     curve = pooled_curve(raw.train)
     later = [describe(curve, part) for part in (raw.validation, raw.test)]
     contest = compete(NAME, Split(cross_described(curve, raw.train), later[0], later[1]), RECIPE)
@@ -49,6 +49,13 @@ def train(rows: pd.DataFrame) -> Outcome:
     models = tuple(SendTime(curve, model, weight(curve, model, raw.validation)) for model in individuals)
     pooled = measure(SendTime(curve, individuals[0], 0.0), raw.test)
     return Outcome(contest, models, tuple(measure(model, raw.test) for model in models), pooled)
+
+
+def _refuse_unknown(data: Dataset) -> None:
+    """Raises TooLittle where nobody's activity is known, or all rows are in one fold: then there is no curve to compare with."""
+    unknown = bool(np.isnan(data.rows[:, :-1]).all(axis=0).any())
+    if unknown or len(np.unique(data.folds(FOLDS))) < 2:
+        raise TooLittle("too few customers with known activity to learn from", mend=LONGER)
 
 
 def pooled_curve(data: Dataset) -> Curve:

@@ -11,7 +11,6 @@ from datetime import timedelta
 
 import pandas as pd
 
-from arbitration.errors import StateError
 from features.home import Home
 from features.snapshots import ANCHOR
 from features.tables.store import open_tables
@@ -22,6 +21,7 @@ from training.contest import Contest
 from training.dataset import Split, dataset, historical
 from training.fitting import Recipe
 from training.labels import BUYER_DAYS, SPEND_DAYS, last_known, spend_labels
+from training.shortage import TooLittle
 
 BASKET, SPEND = "next_basket", "spend"
 WINDOW = timedelta(days=SPEND_DAYS)
@@ -59,11 +59,11 @@ def split(rows: pd.DataFrame, label: str) -> Split:
 
 
 def labeled(home: Home) -> pd.DataFrame:
-    """Labels joined to features. Raises StateError when there is too little history. `group` says whether the last purchase is at most 28 days ago."""
+    """Labels joined to features. Raises TooLittle when there is too little history. `group` says whether the last purchase is at most 28 days ago."""
     with open_tables(home) as connection:
         last = last_known(connection, WINDOW)
         if last is None:
-            raise StateError(
+            raise TooLittle(
                 "there are no purchases to learn from",
                 mend="Import events of type purchase; see features/tables/contract.py.",
             )

@@ -34,6 +34,7 @@ from training.effects import (
     shrink_slope,
 )
 from training.labels import EFFECT_DAYS
+from training.shortage import TooLittle
 
 FloatArray = NDArray[np.float64]
 Texts = NDArray[np.str_]
@@ -74,6 +75,14 @@ def measure(contacts: pd.DataFrame, features: tuple[str, ...], propensity: Float
         slope, slopes = fit_slopes(keys, shown.data.labels, found, predicted, weights=shown.weight, customers=people)
     effects = Effects(tau, engagement, opt_out, EFFECT_DAYS, "", slope, outcome, slopes)
     return replace(effects, version=hashlib.sha256(canonical_json(effects)).hexdigest()[:12])
+
+
+def sent_alone(contacts: pd.DataFrame) -> pd.DataFrame:
+    """The contacts without the silent moments. Raises TooLittle when there are none."""
+    sent = contacts[contacts["arm"] != SILENCE_ARM]
+    if sent.empty:
+        raise TooLittle("there are no randomized contacts to learn from", mend=NEEDED)
+    return sent
 
 
 def individual(keys: Texts, propensity: FloatArray, tau: Beliefs, engagement: Beliefs) -> FloatArray:

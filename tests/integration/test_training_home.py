@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sqlite3
 from contextlib import closing
@@ -14,10 +15,12 @@ from typer.testing import CliRunner
 from arbitration.errors import StateError
 from dirigent.main import app
 from features.home import Home
+from features.home import silent as silent_progress
 from training import bundle, churn
-from training.pipeline import OF_CONTACTS, OF_PURCHASES
-from training.promotion import promote
-from training.registry import PLACES, registered, train
+from training.lapse_risk.suspicion import LeakError
+from training.pipeline import OF_CONTACTS, OF_PURCHASES, Training
+from training.promotion import promote, without_model
+from training.registry import CANDIDATE, PLACES, Registry, registered, train
 
 
 @pytest.fixture
@@ -82,12 +85,86 @@ def test_a_shop_without_randomized_contacts_trains_what_it_can(without_contacts:
     assert {result.name for result in train(without_contacts, None, said.append)} == set(OF_PURCHASES)
     (skipped,) = [line for line in said if line.startswith("skipped")]
     assert all(name in skipped for name in OF_CONTACTS)
-    with pytest.raises(
-        StateError, match=r"no candidate of channel_propensity, no candidate of base_purchase"
-    ) as caught:
-        promote(without_contacts)
-    assert "churn_risk," not in caught.value.what
-    assert "\n" not in str(caught.value)
+    promoted = promote(without_contacts)
+    assert {verdict.model for verdict in promoted.verdicts} == set(OF_PURCHASES)
+    loaded = bundle.load(without_contacts)
+    assert set(loaded.versions) == set(loaded.metrics) == set(OF_PURCHASES)
+    assert (loaded.effects, loaded.send_time, loaded.attention, loaded.opt_out) == (None, None, None, None)
+    assert without_model(without_contacts) == OF_CONTACTS
+    assert promote(without_contacts).digest == promoted.digest
+
+
+def keep(home: Home, sent: int, silent: int) -> None:
+    """So many randomized contacts and silent moments stay, drawn by their id."""
+    path = home.tables / "contacts.parquet"
+    with duckdb.connect() as connection:
+        numbered = f"""SELECT *, row_number() OVER (PARTITION BY arm = 'silence' ORDER BY md5(contact_id)) AS place
+            FROM read_parquet('{path}') WHERE probability > 0"""
+        rows = f"SELECT * EXCLUDE (place) FROM ({numbered}) WHERE place <= if(arm = 'silence', {silent}, {sent})"
+        connection.execute(f"COPY ({rows}) TO '{path}.new' (FORMAT parquet)")
+    path.with_suffix(".parquet.new").replace(path)
+
+
+EVERY = set(OF_CONTACTS)
+MEASURED = {"effects", "attention"}
+
+
+@pytest.mark.parametrize(
+    ("sent", "silent", "trained"),
+    [
+        (0, 0, set()), (0, 1, set()), (1, 0, MEASURED), (1, 1, MEASURED), (10, 10, MEASURED | {"opt_out"}),
+        (40, 3, EVERY - {"base_purchase"}), (100, 100, EVERY),
+    ],
+)  # fmt: skip
+def test_models_of_few_contacts_are_trained_or_skipped_each_alone(
+    own_home: Home, monkeypatch: pytest.MonkeyPatch, sent: int, silent: int, trained: set[str]
+):
+    keep(own_home, sent, silent)
+    monkeypatch.setattr("training.pipeline.NAMES", OF_CONTACTS)
+    said: list[str] = []
+    entries = list(Training(own_home, said.append).entries(None))
+    assert {entry.name for entry in entries} == trained
+    assert all(entry.text and json.dumps(entry.card, allow_nan=False) for entry in entries)
+    for name in EVERY - trained:
+        (line,) = [text for text in said if text.startswith("skipped") and name in text]
+        assert ": there are no " in line or "rows and not two different outcomes" in line
+
+
+def test_a_few_contacts_are_trained_promoted_and_loaded_and_what_is_a_champion_stays(
+    own_home: Home, monkeypatch: pytest.MonkeyPatch
+):
+    shutil.rmtree(own_home.mlflow)
+    keep(own_home, 10, 10)
+    monkeypatch.setattr("training.pipeline.NAMES", OF_CONTACTS)
+    train(own_home)
+    promote(own_home)
+    first = bundle.load(own_home)
+    assert set(first.versions) == MEASURED | {"opt_out"}
+    assert first.effects is not None
+    promote(own_home, "opt_out")
+    assert bundle.load(own_home).digest == first.digest
+    with pytest.raises(StateError, match="no candidate of churn_risk"):
+        promote(own_home, "churn_risk")
+    Registry(own_home).client.delete_registered_model_alias("effects", CANDIDATE)
+    assert promote(own_home).digest == first.digest, "a champion stays where there is no candidate"
+    shutil.rmtree(own_home.mlflow / "artifacts" / "opt_out")
+    with pytest.raises(StateError, match="no candidate of opt_out"):  # it is not taken for none
+        promote(own_home)
+    assert bundle.load(own_home).digest == first.digest
+
+
+def test_a_leak_and_a_fault_stop_the_training_and_are_not_skipped(own_home: Home, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(churn, "lapses", lambda _home: ())
+    for fault in (LeakError("tells the label", where="feature x"), StateError("gone"), ValueError("a fault")):
+        monkeypatch.setattr(churn, "train", lambda _home, fault=fault: (_ for _ in ()).throw(fault))
+        with pytest.raises(type(fault)) as caught:
+            list(Training(own_home, silent_progress).entries(None))
+        assert caught.value is fault
+
+
+def test_where_nothing_was_trained_yet_promotion_says_what_to_run(tmp_path: Path):
+    with pytest.raises(StateError, match=r"nothing was trained yet\. Run `dirigent train`"):
+        promote(Home(tmp_path))
 
 
 @pytest.mark.parametrize("name", OF_CONTACTS)

@@ -9,7 +9,7 @@ import pytest
 from arbitration.codec import decode, encode
 from training.contrasts import capped, effective, journey_odds, side
 from training.effects import Effects, Sample, hierarchy
-from training.pipeline import effect_notes
+from training.effects_told import effect_notes
 from training.uplift import ENGAGEMENT_PRIOR, TAU_PRIOR, cells, fit_slope, individual, measure
 
 ACTIVE = ("frequency_28d",)
