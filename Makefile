@@ -6,7 +6,7 @@ COMPILE  = $(PYTHON) -m scripts.installer pip compile --quiet --universal --pyth
            --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $(LOCK_FLAGS) pyproject.toml
 # Tests start many processes: each would compile all that it imports anew if it might not keep what it compiled.
 # Files run in the order of tests/order.py.
-PYTEST   = PYTHONDONTWRITEBYTECODE= $(RUN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --durations 10
+PYTEST   = PYTHONDONTWRITEBYTECODE= $(RUN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --durations 30
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-long test-floors check serve bench bench-reliability bench-quality lock sbom clean environment-demo environment-dev system-programs
