@@ -52,6 +52,11 @@ bench-quality: environment-dev  ## every table of docs/quality.md: hours; DATA n
 	done; \
 	if [ -x .peers/bin/python ]; then $(RUN)/python -m benchmarks.quality.estimators --peer .peers/bin/python || failed="$$failed [estimators]"; \
 	else echo "== estimators: skipped, it needs .peers (see benchmarks/quality/estimators.py)"; fi; \
+	if [ -x .peers-uplift/bin/python ]; then \
+	  $(RUN)/python -m benchmarks.quality.peers --peer .peers-uplift/bin/python --data $(DATA) || failed="$$failed [peers]"; \
+	  DIRIGENT_PEER_PYTHON=.peers-uplift/bin/python $(RUN)/python -m benchmarks.quality.simulator --quick \
+	    --beside benchmarks.quality.vowpal:VowpalWabbit --only VowpalWabbit || failed="$$failed [vowpal]"; \
+	else echo "== peers and vowpal: skipped, they need .peers-uplift (see benchmarks/quality/peers.py)"; fi; \
 	test -z "$$failed" || { echo "did not hold:$$failed"; exit 1; }
 
 lock: environment-dev  ## write requirements/*.lock anew; LOCK_FLAGS=--upgrade takes the newest versions
