@@ -27,7 +27,7 @@ from serving.ledger.transaction import Transaction
 from serving.metrics import Metrics
 from serving.settings import Settings
 from tests.simulation.catalog import CHANNELS
-from training.attention import Attention
+from training.bundle import Bundle
 
 Step = Callable[[str], None]
 SALT = b"s" * 32
@@ -44,16 +44,11 @@ class Features:
         return OnlineFeatures(self._values.get(customer_id, {}), {"context": self._written})
 
 
-class Priors:
-    """A bundle whose models never saw anything: the catalog's priors speak."""
-
-    digest = "simulated"
-    effects = SimpleNamespace(effect=lambda *_: None, opt_out={}, version="simulated")
-    opt_out = SimpleNamespace(kind="rates")
-    attention = Attention()
-
-    def __init__(self) -> None:
-        self.versions: dict[str, str] = {}
+EMPTY = Bundle(
+    "simulated", churn_risk=None, next_basket=None, spend=None, channel_propensity=None, base_purchase=None, send_time=None,
+    opt_out=None, effects=None, attention=None, metrics={}, data_window={}, created_at="", inputs="",
+)  # fmt: skip
+"""The bundle of a shop that had too little to learn from: the catalog's priors speak."""
 
 
 class SteppedLedger(Ledger):
@@ -98,7 +93,7 @@ def _fast(connection: sqlite3.Connection, _: object) -> None:
 def process(home: Path, policy: Policy, features: Features, ledger: Ledger) -> Runtime:
     """The runtime of one service process over a ledger."""
     return Runtime(
-        settings=Settings(home=home), policy=policy, bundle=Priors(), features=features,  # type: ignore[arg-type]
+        settings=Settings(home=home), policy=policy, bundle=EMPTY, features=features,  # type: ignore[arg-type]
         ledger=ledger, clock=ledger.clock, salt=SALT, keys=SimpleNamespace(), metrics=Metrics(),  # type: ignore[arg-type]
         simulated=True, features_version="simulated", policy_bytes=canonical_json(policy), in_flight=InFlight(),
     )  # fmt: skip
