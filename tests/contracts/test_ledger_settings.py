@@ -74,7 +74,7 @@ def test_no_statement_lasts_for_ever(postgres):
     began = time.monotonic()
     with pytest.raises(LedgerError, match="took longer than"), ledger.writing("c1") as tx:
         tx.connection.exec_driver_sql("SELECT pg_sleep(30)")
-    assert time.monotonic() - began < 6
+    assert time.monotonic() - began < 15
     with ledger.writing("c1") as tx:
         tx.add_decision(decision())
     ledger.close()

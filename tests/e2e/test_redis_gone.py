@@ -48,10 +48,10 @@ def server(home: Home, line: Line) -> Iterator[Server]:
 
 
 def degraded(server: Server) -> set[str]:
-    """What a decision had to do without; it came with 200 and within a second."""
+    """What a decision had to do without; it came with 200 and soon."""
     began = time.monotonic()
     answer = server.decide(f"redis-{next(NUMBERS)}")
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 3
     assert answer.status_code == 200, answer.text
     return set(answer.json()["degraded"])
 

