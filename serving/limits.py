@@ -72,9 +72,9 @@ class Places:
 class Limits:
     """The limits of one process; used on the event loop only, so nothing here needs a lock."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._keys = Buckets(settings.rate_per_key, settings.rate_per_key * _BURST_SECONDS)
-        self._strangers = Buckets(settings.rate_per_peer, settings.rate_per_peer * _BURST_SECONDS)
+    def __init__(self, settings: Settings, clock: Callable[[], float] = time.monotonic) -> None:
+        self._keys = Buckets(settings.rate_per_key, settings.rate_per_key * _BURST_SECONDS, clock)
+        self._strangers = Buckets(settings.rate_per_peer, settings.rate_per_peer * _BURST_SECONDS, clock)
         self._places = Places(settings.concurrency, settings.concurrency_per_key)
 
     def stranger(self, peer: str, path: str) -> None:

@@ -27,6 +27,7 @@ class Settings(BaseModel):
     normal speed. Unset, the clock is the real one. `redis` names the online store of a fleet (`features.store`), `ledger` its
     PostgreSQL database (unset: a file in the home). `brand` is the one this service speaks for: consents are given to a brand.
     `as_of_began` (Unix seconds) is when the clock was declared; `dirigent serve --workers` tells it to its workers. `approvals` is how many people it takes to widen the reach.
+    `hung_seconds` without a sign of life end one of several workers, and another takes its place.
     `rate_per_key` and `rate_per_peer` (an address that shows no valid key) are requests a second, with twice as many at
     once after a pause; `concurrency` is how many requests are worked on at the same time, a quarter of them kept for
     outcomes and withdrawals.
@@ -44,6 +45,7 @@ class Settings(BaseModel):
     brand: str = Field(default="shop", pattern=r"^[a-z][a-z0-9_]{0,63}$")
     as_of_began: float | None = None
     workers: int = Field(default=1, ge=1, le=64)
+    hung_seconds: int = Field(default=30, ge=3, le=3600)
     approvals: Literal["two", "one"] = "two"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     rate_per_key: int = Field(default=200, ge=1)

@@ -9,6 +9,7 @@ import socket
 import sys
 import threading
 from multiprocessing.connection import Connection
+from multiprocessing.sharedctypes import Synchronized
 
 from starlette.types import ASGIApp
 
@@ -16,6 +17,7 @@ from arbitration.errors import DirigentError
 from serving.settings import Settings
 
 GRACE_SECONDS = 10
+BEAT_SECONDS = 1
 
 
 def load(settings: Settings) -> ASGIApp:
@@ -29,11 +31,15 @@ def load(settings: Settings) -> ASGIApp:
     return service.asgi()
 
 
-def answer(app: ASGIApp, listener: socket.socket) -> None:
-    """Serve until SIGTERM or SIGINT; requests that are under way have ten seconds to end."""
+def answer(app: ASGIApp, listener: socket.socket, beats: Synchronized[int] | None = None) -> None:
+    """Serve until SIGTERM or SIGINT; requests that are under way have ten seconds to end. `beats` rises as long as the event loop turns."""
     import uvicorn
 
     from serving.connections import GuardedProtocol
+
+    async def beat() -> None:
+        if beats is not None:
+            beats.value += 1
 
     config = uvicorn.Config(
         app,
@@ -45,11 +51,13 @@ def answer(app: ASGIApp, listener: socket.socket) -> None:
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=GRACE_SECONDS,
+        callback_notify=beat,
+        timeout_notify=BEAT_SECONDS,
     )
     uvicorn.Server(config).run(sockets=[listener])
 
 
-def work(settings: Settings, listener: socket.socket, report: Connection) -> None:
+def work(settings: Settings, listener: socket.socket, report: Connection, beats: Synchronized[int]) -> None:
     """The life of a worker. Sends None when it is ready, or the error for which it cannot be; ends with its supervisor."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the supervisor too, and it ends us
     threading.Thread(target=_end_with_supervisor, daemon=True).start()
@@ -59,7 +67,7 @@ def work(settings: Settings, listener: socket.socket, report: Connection) -> Non
         report.send(error)
         sys.exit(1)
     report.send(None)
-    answer(app, listener)
+    answer(app, listener, beats)
 
 
 def _end_with_supervisor() -> None:

@@ -1,4 +1,4 @@
-"""Several processes behind one port: a supervisor that starts them, starts anew who dies, and ends with all of them.
+"""Several processes behind one port: a supervisor that starts them, starts anew who dies or hangs, and ends with all of them.
 
 uvicorn's own supervisor is left out: it stops the whole service when a worker that it starts anew cannot load (a database
 that is away for a moment), ends with exit code 0 when nothing could be started, waits without end for a worker that hangs,
@@ -15,6 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
+from multiprocessing.sharedctypes import Synchronized
 from types import FrameType
 
 from arbitration.errors import StateError
@@ -29,11 +30,21 @@ _ENDING = (signal.SIGTERM, signal.SIGINT)
 
 @dataclass(slots=True)
 class Worker:
-    """One process; `report` brings None when it is ready, or why it cannot be."""
+    """One process; `report` brings None when it is ready, or why it cannot be. `beats` rises every second while it answers."""
 
     process: SpawnProcess
     report: Connection
+    beats: Synchronized[int]
     _ready: bool = False
+    _seen: int = 0
+    _silent: float = 0.0
+
+    def silent(self, passed: float) -> float:
+        """Seconds without a beat since it was ready; `passed` since the last look."""
+        beats = self.beats.value
+        self._silent = self._silent + passed if self._ready and beats == self._seen else 0.0
+        self._seen = beats
+        return self._silent
 
     def ready(self) -> bool:
         """Whether it has said that it answers."""
@@ -58,6 +69,7 @@ class Supervisor:
         self._workers: list[Worker] = []
         self._failures = 0  # starts in a row that did not become ready
         self._next_start = 0.0
+        self._looked = time.monotonic()
         self._told: int | None = None
 
     def run(self) -> None:
@@ -69,6 +81,7 @@ class Supervisor:
         try:
             self._first()
             while self._told is None:
+                self._end_hung()
                 self._replace_dead()
                 self._look()
         finally:
@@ -83,10 +96,11 @@ class Supervisor:
 
     def _start(self) -> Worker:
         near, far = self._spawn.Pipe(duplex=False)
-        process = self._spawn.Process(target=work, args=(self._settings, self._listener, far), name="worker")
+        beats = self._spawn.Value("L", 0, lock=False)  # without a lock: who hangs would hold it
+        process = self._spawn.Process(target=work, args=(self._settings, self._listener, far, beats), name="worker")
         process.start()
         far.close()
-        worker = Worker(process, near)
+        worker = Worker(process, near, beats)
         self._workers.append(worker)
         log.info("worker started", pid=process.pid)
         return worker
@@ -106,6 +120,16 @@ class Supervisor:
                     where="the first worker",
                     mend="see the lines above",
                 )
+
+    def _end_hung(self) -> None:
+        """Kill who gave no sign of life for too long. Time in which this process stood still itself counts as one look."""
+        now = time.monotonic()
+        passed, self._looked = min(now - self._looked, 2 * _LOOK_SECONDS), now
+        for worker in self._workers:
+            if worker.silent(passed) > self._settings.hung_seconds:
+                log.error("worker hangs", pid=worker.process.pid, seconds=self._settings.hung_seconds)
+                worker.process.kill()
+                worker.process.join()
 
     def _replace_dead(self) -> None:
         for worker in list(self._workers):

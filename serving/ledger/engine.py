@@ -21,6 +21,8 @@ from serving.ledger.place import Place
 from serving.ledger.statements import NOTHING, Step, run
 
 BUSY_SECONDS = 2.0
+FILE_SECONDS = 3.5
+"""SQLite tries again and again by chance, nobody queues for its file: one of many processes may have bad luck for long."""
 _CONNECT_SECONDS = 2
 _IDLE_SECONDS = 15
 # The operating system finds a line that is idle and was cut without a word within these seconds: after 20, 3 times every 5.
@@ -63,7 +65,7 @@ def _sqlite(url: URL, *, writing: bool) -> Engine:
     # AUTOCOMMIT hands BEGIN and COMMIT to `transaction`: Python's driver would otherwise begin late, and never IMMEDIATE.
     engine = create_engine(
         url, isolation_level="AUTOCOMMIT", pool_size=8, max_overflow=40, pool_use_lifo=True,
-        connect_args={"timeout": BUSY_SECONDS},
+        connect_args={"timeout": FILE_SECONDS},
         hide_parameters=True,
     )  # fmt: skip
     if writing:
@@ -214,8 +216,9 @@ def _of_postgres(error: BaseException | None, place: Place) -> LedgerError:
 
 
 def _held(place: Place) -> Held:
+    seconds = FILE_SECONDS if place.is_sqlite else BUSY_SECONDS
     return Held(
-        f"the ledger is locked by another program for more than {BUSY_SECONDS:g} s", where=place.shown,
+        f"the ledger is locked by another program for more than {seconds:g} s", where=place.shown,
         mend="end the program that holds it (a backup, a shell), then ask again",
     )  # fmt: skip
 

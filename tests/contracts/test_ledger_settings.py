@@ -43,6 +43,19 @@ def test_what_was_answered_outlives_a_power_cut(ledger):
             assert setting(ledger, f"SHOW {name}") == "on", name
 
 
+def test_nobody_waits_longer_than_is_promised(ledger):
+    if ledger.place.is_sqlite:
+        assert setting(ledger, "PRAGMA busy_timeout") == 3500
+        return
+    for name, limit in {"statement_timeout": "3500ms", "lock_timeout": "2s"}.items():
+        assert setting(ledger, f"SHOW {name}") == limit, name
+    assert setting(ledger, "SHOW idle_in_transaction_session_timeout") == "15s"
+    with engine.connection_of(ledger.engine, ledger.place) as connection:
+        driver = connection.connection.dbapi_connection
+        assert driver.limit == 4.0, "the client gives up, where the server is gone"
+        assert driver.info.get_parameters()["tcp_user_timeout"] == "4000"
+
+
 def test_a_server_that_does_not_wait_for_its_disk_does_so_for_the_ledger(postgres):
     url = postgres.new_database()
     name = url.rpartition("/")[2]
@@ -100,7 +113,7 @@ def test_what_is_neither_a_file_nor_postgresql_is_said_so(named):
 
 
 def test_writers_of_one_process_take_turns_and_none_is_told_that_the_ledger_is_locked(tmp_path, monkeypatch):
-    monkeypatch.setattr(engine, "BUSY_SECONDS", 0.01)  # SQLite waits a moment only: turns are taken before it is asked
+    monkeypatch.setattr(engine, "FILE_SECONDS", 0.01)  # SQLite waits a moment only: turns are taken before it is asked
     ledger, together = Ledger(tmp_path / "ledger.db", KEYRING), threading.Barrier(8)
 
     def add(number: int) -> None:
@@ -138,7 +151,7 @@ def test_a_locked_file_is_one_clear_error(file):
 
 
 def test_a_file_that_somebody_else_is_making_is_waited_for(tmp_path, monkeypatch):
-    monkeypatch.setattr(engine, "BUSY_SECONDS", 0.05)
+    monkeypatch.setattr(engine, "FILE_SECONDS", 0.05)
     other = sqlite3.connect(tmp_path / "new.db", isolation_level=None, check_same_thread=False)
     other.execute("BEGIN EXCLUSIVE")
     release = threading.Timer(0.5, other.execute, ["ROLLBACK"])

@@ -121,6 +121,19 @@ def test_a_killed_worker_comes_back_while_the_service_goes_on_and_none_is_left_a
         assert "Traceback" not in server.log.read_text()
 
 
+@pytest.mark.long  # with light workers: tests/unit/serving/test_workers.py
+def test_a_worker_that_hangs_is_ended_and_another_takes_its_place(home):
+    shop = create_key(home, "orchestrator", "orchestrator")
+    with running(home, shop, WORKERS, DIRIGENT_HUNG_SECONDS="3") as server:
+        wait_until(lambda: times_ready(server) >= 2, 120, "the second worker is not ready")
+        victim = min(workers_of(server))
+        os.kill(victim, signal.SIGSTOP)
+        wait_until(lambda: not lives(victim), 60, "the worker that hangs was left")
+        wait_until(lambda: len(workers_of(server)) == 2, 120, "no new worker was started")
+        assert "worker hangs" in server.log.read_text()
+        assert len(moments(server, 5)) == 5
+
+
 def test_workers_end_when_their_supervisor_is_killed(home):
     with running(home, create_key(home, "orchestrator", "orchestrator"), WORKERS) as server:
         wait_until(lambda: times_ready(server) == 2, 120, "the second worker is not ready")

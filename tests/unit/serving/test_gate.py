@@ -53,8 +53,8 @@ def call(home):
         ]
     )
     keys, metrics = Keys(home), Metrics()
-    limits = Limits(Settings(rate_per_key=20, rate_per_peer=5))
-    limits._keys._clock = limits._strangers._clock = lambda: 0.0  # a slow machine would earn its next request meanwhile
+    # The clock stands still: on a slow machine it would earn the next request meanwhile.
+    limits = Limits(Settings(rate_per_key=20, rate_per_peer=5), clock=lambda: 0.0)
     gate = Gate(inner, lambda: keys, lambda: metrics, lambda: limits)
 
     def send(method, path, *, authorized=True, headers=None, scheme="http", **more):
