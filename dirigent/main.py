@@ -25,6 +25,7 @@ from dirigent import (
     promote,
     relay,
     replay,
+    review,
     serve,
     simulate,
     sweep,
@@ -55,6 +56,7 @@ app.add_typer(privacy.app, name="privacy")
 app.command("verify")(verify.verify_ledger)
 app.add_typer(change.app, name="change")
 app.add_typer(journey.app, name="journey")
+app.add_typer(review.app, name="review")
 app.command("relay")(relay.relay_events)
 app.command("sweep")(sweep.sweep_ledger)
 app.command("demo")(demo.run_demo)

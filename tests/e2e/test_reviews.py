@@ -7,8 +7,11 @@ import shutil
 from functools import partial
 
 import pytest
+from typer.testing import CliRunner
 
+from arbitration.errors import InputError
 from catalog.loading import EXAMPLE
+from dirigent.main import app
 from serving.auth import create_key
 from tests.e2e.page_checks import CHROMIUM, CONTRASTS, launched, visiting
 from tests.e2e.service_process import private_home, running
@@ -76,6 +79,28 @@ def test_what_waits_is_listed_with_its_decision_until_somebody_else_answers(serv
     second = next(held)["reservation"]["id"]
     assert review(maria, second, "rejected", "Too dear for this customer.").json()["state"] == "released"
     assert second not in waiting(maria)
+
+
+def test_the_command_line_lists_and_answers(server, maria, key, held, monkeypatch):
+    place = next(held)["reservation"]["id"]
+    monkeypatch.setenv("DIRIGENT_URL", str(maria.base_url))
+
+    def said(owner: str, *words: str) -> tuple[str, Exception | None]:
+        monkeypatch.setenv("DIRIGENT_API_KEY", owner)
+        done = CliRunner().invoke(app, ["review", *words])
+        return done.output, done.exception
+
+    assert place in said(key, "list")[0]
+    _, refused = said(server.key, "approve", place, "--reason", "The price is fair.")
+    assert isinstance(refused, InputError)
+    assert "another key" in (refused.mend or "")
+    assert (
+        f"{place} is approved by maria; it is reserved"
+        in said(key, "approve", place, "--reason", "The price is fair.")[0]
+    )
+    assert place not in said(key, "list")[0]
+    _, unknown = said(key, "reject", "r-nothing", "--reason", "Too dear.")
+    assert isinstance(unknown, InputError)
 
 
 @pytest.mark.browser
