@@ -9,11 +9,11 @@ import sys
 from pathlib import Path
 
 from features.home import Home
-from tests.integration.planting import WHY, everything, home, plant, shuffled, split
+from tests.integration.planting import WHY, everything, home, plant, promoted, shuffled, split
 from training import bundle, history
 from training.dataset import Split
 
-__all__ = ["home", "split"]
+__all__ = ["home", "promoted", "split"]
 ROOT = Path(__file__).resolve().parents[2]
 
 

@@ -17,7 +17,7 @@ from tests.simulation.world import Lived, Size, lived
 
 ROOT = Path(__file__).resolve().parents[2]
 CROWDED = Size(customers=20, days=8, visits=1.0, hot=0.2)
-QUIET = Size(customers=500, days=40, visits=0.015, hot=0.05)
+QUIET = Size(customers=500, days=20, visits=0.015, hot=0.05)
 PACE = 100_000
 """Customer-days a minute, on two processors."""
 SEEDS = 8
