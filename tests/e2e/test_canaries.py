@@ -107,7 +107,7 @@ def _everywhere(admin: httpx.Client, stranger: httpx.Client) -> None:
                 client.request(
                     endpoint.method, path, params={"lang": text, "next": text, text: text}, headers=headers, **more
                 )
-                if turn != number % len(EVERYTHING):  # refused before anybody looks at the endpoint: one text for each
+                if turn != number % len(EVERYTHING):  # every endpoint refuses these alike: one text for each
                     continue
                 client.request("PUT", path, headers=headers)
                 client.request(

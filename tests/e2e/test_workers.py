@@ -19,7 +19,7 @@ from serving.auth import create_key
 from tests.e2e.service_process import AS_OF, ROOT, SERVE, Server, environment, free_port, private_home, running
 
 WORKERS = [*SERVE, "--workers", "2"]
-PAUSE_SECONDS = 0.02
+PAUSE_SECONDS = 0.1
 """Between two questions of a caller: a worker that is starting needs the processors, too."""
 
 
