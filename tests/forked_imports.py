@@ -8,6 +8,6 @@ import_feast()
 for name in (
     "alembic.command", "sqlalchemy.ext.compiler", "feast.infra.online_stores.sqlite", "feast.infra.key_encoding_utils",
     "features.rights", "serving.outbox.relay", "serving.outbox.webhook", "tests.contracts.relaying",
-    "tests.simulation.world", "benchmarks.reliability.race", "benchmarks.reliability.withdraw",
+    "tests.simulation.world", "benchmarks.reliability.rivals", "benchmarks.reliability.stores", "benchmarks.reliability.verdicts",
 ):  # fmt: skip
     import_module(name)
