@@ -4,9 +4,10 @@ RUN      = .venv/bin
 DATA    ?= ../shared/data
 COMPILE  = $(PYTHON) -m scripts.installer pip compile --quiet --universal --python-version 3.11 --generate-hashes \
            --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $(LOCK_FLAGS) pyproject.toml
-# Tests start many processes: each would compile all that it imports anew if it might not keep what it compiled.
+# Tests start many processes: each would compile all that it imports anew if it might not keep what it compiled. Threads of linear
+# algebra that share the processors with other workers wait for each other most of the time: one takes less than half of two.
 # Files run in the order of tests/order.py.
-PYTEST   = PYTHONDONTWRITEBYTECODE= $(RUN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --durations 30
+PYTEST   = PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(RUN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --durations 30
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-long test-floors check serve bench bench-reliability bench-quality lock sbom clean environment-demo environment-dev system-programs

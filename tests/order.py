@@ -14,19 +14,19 @@ import pytest
 TESTS = Path(__file__).resolve().parent
 SECONDS: Mapping[str, int] = {
     "contracts/test_audit.py": 10, "contracts/test_audit_mutations.py": 15, "contracts/test_ledger.py": 12,
-    "contracts/test_outbox.py": 35, "e2e/test_canaries.py": 35, "e2e/test_changes.py": 45, "e2e/test_choose.py": 20, "e2e/test_hostile_input.py": 35,
-    "e2e/test_isolation.py": 10, "e2e/test_orchestrator.py": 60, "e2e/test_redis_gone.py": 25, "e2e/test_promote.py": 40, "e2e/test_replay.py": 55,
-    "e2e/test_schema.py": 25, "e2e/test_startup.py": 40, "e2e/test_workers.py": 40, "integration/test_catalog_diff.py": 20,
-    "integration/test_database_faults.py": 25, "integration/test_disk_faults.py": 10, "integration/test_forgetting.py": 45,
-    "integration/test_promotion.py": 60, "integration/test_redis_store.py": 25, "integration/test_replay.py": 15, "integration/test_rights_in_files.py": 35,
+    "contracts/test_outbox.py": 30, "e2e/test_canaries.py": 30, "e2e/test_changes.py": 45, "e2e/test_choose.py": 20, "e2e/test_hostile_input.py": 35,
+    "e2e/test_isolation.py": 10, "e2e/test_orchestrator.py": 45, "e2e/test_redis_gone.py": 20, "e2e/test_promote.py": 25, "e2e/test_replay.py": 35,
+    "e2e/test_schema.py": 25, "e2e/test_startup.py": 25, "e2e/test_workers.py": 40, "integration/test_catalog_diff.py": 20,
+    "integration/test_database_faults.py": 25, "integration/test_disk_faults.py": 10, "integration/test_forgetting.py": 25,
+    "integration/test_promotion.py": 45, "integration/test_redis_store.py": 15, "integration/test_replay.py": 15, "integration/test_rights_in_files.py": 25,
     "integration/test_training.py": 35, "integration/test_training_home.py": 40, "integration/test_training_notebook.py": 30,
-    "reliability/test_races.py": 60, "reliability/test_service_under_fire.py": 45, "simulation/test_faults.py": 20,
-    "simulation/test_simulation.py": 50,
+    "reliability/test_races.py": 30, "reliability/test_service_under_fire.py": 35, "simulation/test_faults.py": 20,
+    "simulation/test_simulation.py": 40,
 }  # fmt: skip
 """What the long files take. A file that is not named is no mistake, and a number need not be right."""
 OF_A_TEST, OF_A_SERVICE = 0.02, 15.0
 """What is believed of a file that is not named: for each test, and in all where a service is started."""
-OF_THE_SHOP = 90.0
+OF_THE_SHOP = 75.0
 """What building the shop takes."""
 
 

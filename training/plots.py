@@ -1,8 +1,10 @@
-"""Pictures for people: reliability, gain and what moves a model. Each returns a matplotlib figure; nothing is shown or saved."""
+"""Pictures for people: reliability, gain and what moves a model, each as a matplotlib figure; and a figure as PNG. Nothing is shown."""
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -84,6 +86,20 @@ def shap_summary(model: Model, rows: FloatArray, simulated: bool = False) -> Fig
     figure.gca().set_xlabel(f"SHAP value (change in {'log money' if model.link == 'log' else 'log-odds'})")
     plt.close(figure)  # pyplot must not keep it
     return figure
+
+
+@lru_cache(maxsize=8)
+def png(figure: Figure) -> bytes:
+    """A finished figure as PNG. Several trials of a contest share figures, and drawing is most of what recording a model costs.
+
+    Matplotlib draws a figure that has a layout twice, the first time to find the layout alone; found beforehand, once is enough.
+    """
+    if layout := figure.get_layout_engine():
+        layout.execute(figure)
+        figure.set_layout_engine("none")
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format="png")
+    return drawn.getvalue()
 
 
 def _label(contest: Contest, kind: str) -> str:

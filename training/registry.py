@@ -13,6 +13,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,6 +27,7 @@ from training.contents import ATTENTION, CURVE, EFFECTS, MODELS, SEND_TIME, Cont
 from training.effects import Effects
 from training.models import FloatArray, Model
 from training.pipeline import NAMES, Entry, Training, inputs_digest
+from training.plots import png
 from training.references import read
 from training.slots import Curve, SendTime
 
@@ -155,7 +157,7 @@ class Registry:
             mlflow.log_dict(dict(entry.card), f"{FILES}/card.json")
             mlflow.log_text(entry.text, "card.md")
             for name, figure in entry.figures.items():
-                mlflow.log_figure(figure, f"plots/{name}.png")
+                _log_picture(name, png(figure))
             for name, table in entry.tables.items():
                 mlflow.log_text(table.to_csv(index=False), f"tables/{name}.csv")
             source = self._log_booster(entry) or f"{run.info.artifact_uri}/{FILES}"
@@ -225,6 +227,16 @@ class Registry:
 
         booster = lightgbm.Booster(model_str=entry.booster)
         return str(mlflow.lightgbm.log_model(booster, name="model", pip_requirements=REQUIREMENTS).model_uri)
+
+
+def _log_picture(name: str, content: bytes) -> None:
+    """A picture in the folder `plots` of the run under way; MLflow's own way would draw a shared figure again."""
+    import mlflow
+
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / f"{name}.png"
+        path.write_bytes(content)
+        mlflow.log_artifact(str(path), "plots")
 
 
 def _settle(folder: Path) -> None:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import heapq
-import multiprocessing
 import random
 import sys
 import time
@@ -28,6 +27,7 @@ from benchmarks.reliability.stores import add_options, empty_store
 from benchmarks.reliability.verdicts import Verdict, judge
 from serving.ledger.keyring import Keyring
 from serving.ledger.store import Ledger
+from tests.forkserver import forks
 
 SPEED = 4 * 3600.0
 SLOT_SECONDS = 0.02
@@ -139,7 +139,7 @@ def race(
     secrets = (keyring.master, keyring.audit, keyring.suppression)
     table = Table(named, secrets, zones, Pace.from_now(SPEED), folder, broken)  # type: ignore[arg-type]
     began, total = time.monotonic(), Counter[str]()
-    with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as pool:
+    with ProcessPoolExecutor(processes, forks()) as pool:
         share = -(-attempts // processes)
         for found in pool.map(_run, *zip(*((table, it, share, seconds) for it in range(processes)), strict=True)):
             total.update(found)

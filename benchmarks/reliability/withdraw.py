@@ -10,7 +10,6 @@ the clients' real time and by the ledger's own order. With `--broken` nobody loo
 from __future__ import annotations
 
 import argparse
-import multiprocessing
 import random
 import sys
 import time
@@ -28,6 +27,7 @@ from benchmarks.reliability.stores import add_options, empty_store
 from benchmarks.reliability.verdicts import Verdict, judge
 from serving.ledger.keyring import Keyring
 from serving.ledger.store import Ledger
+from tests.forkserver import forks
 
 COUPLES = 2
 PATIENCE_SECONDS = 60.0
@@ -92,12 +92,12 @@ def pairs(named: str, folder: Path, *, count: int, broken: bool = False) -> Resu
 
 
 def _run(table: Table, names: list[str]) -> Counter[str]:
-    spawn, started, ends = multiprocessing.get_context("spawn"), [], Counter[str]()
+    context, started, ends = forks(), [], Counter[str]()
     for couple in range(COUPLES):
-        together = spawn.Barrier(2)
+        together = context.Barrier(2)
         for role in (_decider, _withdrawer):
-            near, far = spawn.Pipe(duplex=False)
-            process = spawn.Process(target=role, args=(table, couple, names[couple::COUPLES], together, far))
+            near, far = context.Pipe(duplex=False)
+            process = context.Process(target=role, args=(table, couple, names[couple::COUPLES], together, far))
             process.start()
             far.close()
             started.append(

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import os
 import random
-import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from sqlalchemy import select
@@ -24,8 +24,8 @@ from serving.outbox import backoff, lease, relay
 from serving.outbox.jsonl import JsonLines
 from serving.outbox.sinks import Failure
 from serving.outbox.webhook import Webhook, checked, signature
+from tests.forkserver import forks
 
-ROOT = Path(__file__).resolve().parents[2]
 SECRET = b"w" * 32
 LEASE = timedelta(seconds=1)
 
@@ -111,30 +111,24 @@ def receiver(handler: type[BaseHTTPRequestHandler] = Receiver, **more: object) -
             thread.join()
 
 
-def start(ledger: Ledger, folder: Path, url: str, seed: int) -> subprocess.Popen[bytes]:
+def start(ledger: Ledger, folder: Path, url: str, seed: int) -> BaseProcess:
     """A relay of its own process to a flaky file in the folder, and to a webhook."""
     keys = ledger.keyring
-    told = {
-        "named": str(ledger.place.path or ledger.place.url), "folder": str(folder), "url": url, "seed": seed,
-        "keys": [key.hex() for key in (keys.master, keys.audit, keys.suppression)], "now": ledger.clock.now().isoformat(),
-    }  # fmt: skip
-    return subprocess.Popen(
-        [sys.executable, "-c", "from tests.contracts.relaying import main; main()"], cwd=ROOT, stderr=subprocess.DEVNULL,
-        env=os.environ | {"RELAY": json.dumps(told)},
-    )  # fmt: skip
+    secrets = (keys.master, keys.audit, keys.suppression)
+    named = ledger.place.path or str(ledger.place.url)
+    process = forks().Process(target=_relay, args=((named, secrets, ledger.clock.now()), folder, url, seed))
+    process.start()
+    return process
 
 
-def main() -> None:
+def _relay(store: tuple[Path | str, tuple[bytes, ...], datetime], folder: Path, url: str, seed: int) -> None:
     """The relay's own process, with a short lease and short waits."""
-    from datetime import datetime
-
-    told = json.loads(os.environ["RELAY"])
+    sys.stderr = open(os.devnull, "w")  # noqa: SIM115, PTH123 - it ends with the process
     quicken()
-    named = told["named"] if "://" in told["named"] else Path(told["named"])
-    keyring = Keyring(*(bytes.fromhex(key) for key in told["keys"]))
-    ledger = Ledger(named, keyring, Clock(datetime.fromisoformat(told["now"])))
-    file = JsonLines(Path(told["folder"]) / "outbox.jsonl", "shop", rotate_bytes=20_000)
-    sinks = [Flaky(file, told["seed"]), Webhook(checked(told["url"]), SECRET, "shop")]
+    named, secrets, now = store
+    ledger = Ledger(named, Keyring(*secrets), Clock(now))
+    file = JsonLines(folder / "outbox.jsonl", "shop", rotate_bytes=20_000)
+    sinks = [Flaky(file, seed), Webhook(checked(url), SECRET, "shop")]
     relay.run(ledger, sinks, threading.Event(), from_start=True)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import signal
 import threading
 import time
 from datetime import timedelta
@@ -86,8 +85,8 @@ def test_every_committed_event_arrives_in_order_though_relays_are_killed_and_sin
             relays += 2
             time.sleep(1.5 + dice.random() * 1.5)
             for process in running:
-                process.send_signal(signal.SIGKILL)
-                process.wait(10)
+                process.kill()
+                process.join(10)
                 kills += 1
         for writer in writers:
             writer.join()
@@ -96,7 +95,7 @@ def test_every_committed_event_arrives_in_order_though_relays_are_killed_and_sin
         while not complete(ledger, lambda: lines_in(folder), lambda: list(got)) and time.monotonic() < ends:
             time.sleep(0.2)
         last.terminate()
-        last.wait(10)
+        last.join(10)
     events = lines_in(folder)
     assert kills >= 4
     assert sum(map(len, committed(ledger).values())) > 100

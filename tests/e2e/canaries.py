@@ -13,22 +13,27 @@ import duckdb
 from features.home import Home
 from features.store import FeatureStore
 from tests.e2e.service_process import AS_OF
+from tests.part_of_shop import copy_snapshots
 
 EMAIL, PHONE, NAME = "erika.canary+shop@example.org", "+49 171 5550 4711", "Erika Canarymann"
 CUSTOMER, ALIAS, ALIAS_TYPE = "canary-customer", "canary-card", "loyalty_card"
 # Typed by staff into the sentence in which they say why; nothing can tell a name from another word there.
 REMARKED = "Ronja Canaryfeld"
 PERSONAL, IDS = (EMAIL, PHONE, NAME), (CUSTOMER, ALIAS)
-CUSTOMERS = 12
+CUSTOMERS, SNAPSHOTS = 12, 60
 # Where customer ids lie by design: the ledger, the shop's own tables, what is computed from them, and whose rows nobody may read.
 MAY_HOLD_IDS = ("ledger.db", "ledger.db-wal", "ledger.db-shm", "tables/", "features/", "feast/", "rights/")
 
 
 def conspicuous_home(shop: Home, root: Path) -> Home:
-    """A copy of a trained shop in which the first customers are called canary-customer-1, …, and have a card each."""
-    for name in ("tables", "features", "feast", "bundles", "keys", "mlflow"):
+    """A copy of a trained shop in which the first customers are called canary-customer-1, …, and have a card each.
+
+    Snapshots are there of a few more than these: they are loaded anew under the new names.
+    """
+    for name in ("tables", "feast", "bundles", "keys", "mlflow"):
         shutil.copytree(shop.root / name, root / name)
     home = Home(root)
+    copy_snapshots(shop, home, map(str, range(1, SNAPSHOTS + 1)))
     for path in [*home.tables.glob("*.parquet"), *home.features.glob("*.parquet")]:
         _rename(path)
     FeatureStore(home).materialize(datetime.fromisoformat(AS_OF))

@@ -35,6 +35,12 @@ POLICY = load_catalog(EXAMPLE)
 RUN = ["push", "email", "sms"]
 NO_DICE = {"exploration": "0.0", "silence_floor": "0.0", "holdout": "0.0", "strategy": "greedy"}
 HOUR = 3_600_000_000
+LAPSING = """
+    WITH last AS (SELECT customer_id, max(occurred_at) AS bought FROM events WHERE type = 'purchase' GROUP BY ALL)
+    SELECT customer_id FROM last
+    JOIN (SELECT customer_id FROM consents WHERE state = 'granted' AND channel IN ('push', 'email', 'sms')
+          GROUP BY ALL HAVING count(DISTINCT channel) = 3) USING (customer_id)
+    WHERE bought BETWEEN TIMESTAMPTZ '2017-11-20' AND TIMESTAMPTZ '2017-12-20'"""
 FEATURES_LAST = timedelta(hours=40)
 """Features are loaded anew before they would be too old for a decision, as a shop does every night."""
 
@@ -99,13 +105,23 @@ class FastDesk(Desk):
         self.heard.append(text)
 
 
+def keep_reachable(home: Home) -> None:
+    """Of the customers only those that are asked about: every few days the features of all who are left are computed anew."""
+    path = home.tables / "customers.parquet"
+    with open_tables(home) as tables:
+        tables.execute(f"""COPY (SELECT * FROM read_parquet('{path}') SEMI JOIN ({LAPSING}) USING (customer_id))
+                           TO '{path}.new' (FORMAT parquet)""")
+    path.with_suffix(".parquet.new").replace(path)
+
+
 @pytest.fixture(scope="module")
 def service(shop_home: Home, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Days]:
     base = tmp_path_factory.mktemp("orchestrator")
     home = private_home(shop_home, base / "home")
-    for own in (home.features, home.feast):
+    for own in (home.features, home.feast, home.tables):
         own.unlink()
         shutil.copytree(shop_home.root / own.name, own)
+    keep_reachable(home)
     catalog = base / "catalog"
     shutil.copytree(EXAMPLE, catalog)
     economics = (catalog / "economics.yaml").read_text()
@@ -123,14 +139,7 @@ def lapsing(service: Days) -> Iterator[str]:
     """Households that have not bought for a while and may be reached on all three channels, each of them once; first the one of
     `docs/decision.md`, which is known to have a plan over all three.
     """
-    rows = open_tables(
-        service.home
-    ).execute("""
-        WITH last AS (SELECT customer_id, max(occurred_at) AS bought FROM events WHERE type = 'purchase' GROUP BY ALL)
-        SELECT customer_id FROM last
-        JOIN (SELECT customer_id FROM consents WHERE state = 'granted' AND channel IN ('push', 'email', 'sms')
-              GROUP BY ALL HAVING count(DISTINCT channel) = 3) USING (customer_id)
-        WHERE bought BETWEEN TIMESTAMPTZ '2017-11-20' AND TIMESTAMPTZ '2017-12-20' ORDER BY CAST(customer_id AS INTEGER)""")
+    rows = open_tables(service.home).execute(f"{LAPSING} ORDER BY CAST(customer_id AS INTEGER)")
     names = [str(row[0]) for row in rows.fetchall()]
     assert HOUSEHOLD in names
     return iter(sorted(names, key=lambda name: name != HOUSEHOLD))

@@ -15,6 +15,7 @@ from features.tables.example import AS_OF
 from serving.auth import create_key
 from tests.e2e.service_process import Server, private_home, running
 from tests.own_redis import Line, OwnRedis
+from tests.part_of_shop import copy_snapshots
 
 pytestmark = pytest.mark.redis
 MISSING = {"missing_customer", "missing_channel", "missing_timing", "missing_context"}
@@ -25,7 +26,9 @@ NUMBERS = count(1)
 def home(shop_home: Home, tmp_path, redis: OwnRedis, monkeypatch) -> Home:
     """A home whose online values are in Redis."""
     found = private_home(shop_home, tmp_path / "home")
-    (found.root / "feast").unlink()
+    for name in ("features", "feast"):
+        (found.root / name).unlink()
+    copy_snapshots(shop_home, found, ["1"])
     shutil.copytree(shop_home.feast, found.feast, ignore=shutil.ignore_patterns("online.db*"))
     monkeypatch.setenv("DIRIGENT_REDIS", redis.address)
     FeatureStore(found).materialize(AS_OF)

@@ -27,14 +27,14 @@ def home(shop_home, tmp_path):
     return private_home(shop_home, tmp_path / "home")
 
 
-def refused(home, port=None, command=SERVE, *, forked: bool = False, **more: str) -> str:
-    """The one line with which the service refuses to start. `forked`: without importing everything anew."""
+def refused(home, port=None, command=("serve",), *, forked: bool = True, **more: str) -> str:
+    """The one line with which a verb refuses. Not `forked`, it imports everything anew, as a person's would."""
     variables = environment(home, port or free_port(), **more)
     if forked:
-        done = verb(["serve"], variables)
+        done = verb(command, variables)
     else:
         done = subprocess.run(
-            command, cwd=ROOT, env=variables, capture_output=True, text=True, timeout=120, check=False
+            [*SERVE[:-1], *command], cwd=ROOT, env=variables, capture_output=True, text=True, timeout=120, check=False
         )
     assert done.returncode in (2, 3), done.stderr
     lines = [line for line in done.stderr.splitlines() if line.strip() and not line.startswith("{")]
@@ -45,7 +45,7 @@ def refused(home, port=None, command=SERVE, *, forked: bool = False, **more: str
 
 def test_a_missing_bundle(home):
     (home.root / "bundles").unlink()
-    assert "dirigent promote" in refused(home)
+    assert "dirigent promote" in refused(home, forked=False)
 
 
 def test_an_altered_bundle(home, shop_home):
@@ -56,7 +56,7 @@ def test_an_altered_bundle(home, shop_home):
     content = bytearray(victim.read_bytes())
     content[len(content) // 2] ^= 1
     victim.write_bytes(content)
-    assert "altered" in refused(home, forked=True)
+    assert "altered" in refused(home)
 
 
 @pytest.mark.parametrize("left", [(), ("registry.db",)])
@@ -70,26 +70,26 @@ def test_an_empty_feature_store(home, shop_home, left):
 
 def test_no_customers(home):
     (home.root / "tables").unlink()
-    assert "dirigent import" in refused(home, forked=True)
+    assert "dirigent import" in refused(home)
 
 
 def test_a_busy_port(home):
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
-        assert "DIRIGENT_PORT" in refused(home, other.getsockname()[1], forked=True)
+        assert "DIRIGENT_PORT" in refused(home, other.getsockname()[1])
 
 
 @pytest.mark.parametrize(("option", "text"), [("--port", "99999"), ("--host", "nonsense"), ("--port", "0")])
 def test_a_wrong_option(home, option, text):
-    assert option in refused(home, command=[*SERVE, option, text])
+    assert option in refused(home, command=["serve", option, text])
 
 
-@pytest.mark.parametrize("verb", [["key", "create", "shop"], ["import", "--example"], ["train"]])
-def test_a_home_that_is_no_folder(tmp_path, verb):
+@pytest.mark.parametrize("command", [["key", "create", "shop"], ["import", "--example"], ["train"]])
+def test_a_home_that_is_no_folder(tmp_path, command):
     file = tmp_path / "file"
     file.write_text("")
-    line = refused(Home(file), command=[*SERVE[:-1], *verb])
+    line = refused(Home(file), command=command)
     assert str(file) in line
     assert "DIRIGENT_HOME" in line
 
@@ -111,27 +111,27 @@ def test_a_lost_salt_is_not_replaced_while_decisions_rest_on_it(home):
         silence = Summary(None, None, 0.0, 0.0, {})
         writing.add_decision(DecisionRow("d", "c", "r", "1", moment, "live", answer, "v", silence, b"", b""))
     ledger.close()
-    assert "salt: is missing" in refused(home, forked=True)
+    assert "salt: is missing" in refused(home)
     assert not (home.keys / "salt").exists()
 
 
 def test_an_unknown_setting(home):
-    assert "DIRIGENT_PROT" in refused(home, DIRIGENT_PROT="1")
+    assert "DIRIGENT_PROT" in refused(home, forked=False, DIRIGENT_PROT="1")
 
 
 def test_a_ledger_that_is_no_ledger(home):
     keyring_of(home)
     home.ledger.write_bytes(b"x" * 5000)
-    assert "damaged" in refused(home, forked=True)
+    assert "damaged" in refused(home)
 
 
-@pytest.mark.parametrize("verb", [SERVE, [*SERVE[:-1], "verify"]], ids=["serve", "verify"])
-def test_an_earlier_programs_ledger_is_named_and_not_its_missing_keys(home, verb):
+@pytest.mark.parametrize("command", ["serve", "verify"])
+def test_an_earlier_programs_ledger_is_named_and_not_its_missing_keys(home, command):
     for name in ("ledger_master", "ledger_audit"):
         (home.keys / name).unlink(missing_ok=True)
     with closing(sqlite3.connect(home.ledger)) as ledger:
         ledger.executescript("CREATE TABLE schema_version (version INTEGER); CREATE TABLE decisions (record TEXT)")
-    told = refused(home, command=verb)
+    told = refused(home, command=[command])
     assert "written by an earlier version of this program" in told
     assert "move it away" in told
     assert not (home.keys / "ledger_master").exists()
@@ -142,7 +142,7 @@ def test_answers_survive_a_restart_and_a_kill(home):
     with running(home, key) as server:
         first = server.decide("restart-1")
         server.stop(signal.SIGKILL)
-    with running(home, key) as server:
+    with running(home, key, forked=True) as server:
         again = server.decide("restart-1")
         assert (again.status_code, again.content) == (200, first.content)
         decision_id = first.json()["decision_id"]

@@ -19,6 +19,8 @@ from serving.auth import create_key
 from tests.e2e.service_process import AS_OF, ROOT, SERVE, Server, environment, free_port, private_home, running
 
 WORKERS = [*SERVE, "--workers", "2"]
+PAUSE_SECONDS = 0.1
+"""Between two questions of a caller: a worker that is starting needs the processors, too."""
 
 
 @pytest.fixture
@@ -54,7 +56,7 @@ def times_ready(server: Server) -> int:
 
 
 class Callers:
-    """Ask without a pause, each on a connection of its own, as long as the block lasts; a cut line is asked again."""
+    """Ask again and again, each on a connection of its own, as long as the block lasts; a cut line is asked again."""
 
     def __init__(self, server: Server, count: int = 2) -> None:
         self.answered, self.cut, self.statuses = 0, 0, set[int]()
@@ -82,7 +84,7 @@ class Callers:
                         break
                     except httpx.TransportError:
                         self.cut += 1
-                if self._stop.is_set():
+                if self._stop.wait(PAUSE_SECONDS):
                     return
 
 

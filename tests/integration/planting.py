@@ -30,15 +30,21 @@ def split(shop_home: Home) -> Split:
     return churn.split(shop_home)
 
 
-@pytest.fixture
-def home(shop_home: Home, tmp_path: Path) -> Home:
-    """A copy that may be written to, its bundle promoted once more so that the record speaks of it."""
-    home = Home(shutil.copytree(shop_home.root, tmp_path / "home", ignore=LEFT_OUT))
+@pytest.fixture(scope="module")
+def promoted(shop_home: Home, tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """A copy of the shop whose bundle is promoted once more, so that the record speaks of it. Do not write to it."""
+    home = Home(shutil.copytree(shop_home.root, tmp_path_factory.mktemp("promoted") / "home", ignore=LEFT_OUT))
     for name in NAMES:
         Registry(home).point(name, CANDIDATE, registered(home, name).version)
     history.path_of(home).unlink(missing_ok=True)
     promote(home)
     return home
+
+
+@pytest.fixture
+def home(promoted: Home, tmp_path: Path) -> Home:
+    """A promoted copy of the shop that may be written to."""
+    return Home(shutil.copytree(promoted.root, tmp_path / "home"))
 
 
 def plant(home: Home, name: str, files: dict[str, bytes], card: dict[str, Any] | None = None) -> int:

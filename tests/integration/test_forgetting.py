@@ -19,7 +19,7 @@ from features.store import FeatureStore
 from features.tables.contract import TABLES
 from features.tables.importer import import_folder
 from features.tables.store import Staging, open_tables
-from tests.integration.killed import KILLED, forget_until_killed
+from tests.integration.killed import KILLED, ended, forget_until_killed, start_to_forget
 from tests.small_shop import AS_OF, CHANNELS, LEAVING, NAMES, load, traces, write_shop
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -142,16 +142,15 @@ def test_the_command_says_how_many_stayed_out(home: Home, template: Path) -> Non
 
 
 def test_a_writer_waits_until_forgetting_is_done(home: Home) -> None:
-    code = "import sys; from pathlib import Path; from features.home import Home; from features.rights import forget; forget(Home(Path(sys.argv[1])), [sys.argv[2]])"
     with Staging(home, keep_others=True):
-        waiting = subprocess.Popen([sys.executable, "-c", code, str(home.root), LEAVING], cwd=ROOT)
+        waiting = start_to_forget(home, LEAVING)
         deadline = time.monotonic() + 60
         while LEAVING not in barred(home) and time.monotonic() < deadline:
             time.sleep(0.05)
         time.sleep(0.5)
-        assert waiting.poll() is None  # barred at once, and then waiting for the tables
+        assert waiting.exitcode is None  # barred at once, and then waiting for the tables
         assert LEAVING in barred(home)
-    assert waiting.wait(timeout=120) == 0
+    assert ended(waiting) == 0
     unbar(home, LEAVING, "erasure")
     assert traces(home, LEAVING) == []
 

@@ -15,7 +15,7 @@ from arbitration.codec import canonical_json, decode
 from arbitration.errors import InputError
 from dirigent import prepare
 from features.home import Home
-from tests.integration.planting import WHY, described, everything, home, plant, shuffled, split
+from tests.integration.planting import WHY, described, everything, home, plant, promoted, shuffled, split
 from training import bundle, effects_exam, history
 from training.calibration import Calibration
 from training.dataset import Split
@@ -27,7 +27,7 @@ from training.promotion import Refused, promote
 from training.registry import CANDIDATE, CHAMPION, Registered, Registry, registered
 from training.verdict import Verdict
 
-__all__ = ["home", "split"]
+__all__ = ["home", "promoted", "split"]
 
 
 def blunted(champion: Registered) -> dict[str, bytes]:
@@ -68,21 +68,38 @@ WITHOUT_EXAM = "attention"
 """An estimate whose rows are not held back; it goes on as it is, or by force."""
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name != WITHOUT_EXAM])
-def test_a_worse_challenger_is_refused_with_numbers_and_everything_stays(home: Home, split: Split, name: str):
-    files = shuffled(split) if name == "churn_risk" else WORSE[name](registered(home, name))
-    version, before = plant(home, name, files), everything(home)
-    with pytest.raises(Refused, match=f"version {version} of {name} against champion") as caught:
-        promote(home, name)
-    assert everything(home) == before
-    verdict = only(caught.value.verdicts)
+def check_worse(verdict: Verdict, name: str, version: int) -> None:
     assert (verdict.model, verdict.challenger, verdict.result) == (name, version, "worse")
     assert verdict.measured is not None
     assert verdict.measured.customers > 1000
     assert verdict.measured.low is not None
     assert verdict.measured.low < verdict.measured.difference < 0
     assert verdict.measured.low < -verdict.measured.tolerance
+
+
+def test_a_worse_challenger_is_refused_with_numbers_and_everything_stays(home: Home, split: Split):
+    name = "churn_risk"
+    version, before = plant(home, name, shuffled(split)), everything(home)
+    with pytest.raises(Refused, match=f"version {version} of {name} against champion") as caught:
+        promote(home, name)
+    assert everything(home) == before
+    check_worse(only(caught.value.verdicts), name, version)
     assert f'dirigent promote {name} --force --reason "WHY"' in caught.value.mend
+    assert bundle.load(home).digest == bundle.current(home)
+
+
+def test_worse_challengers_of_every_other_model_are_refused_with_numbers_and_everything_stays(home: Home):
+    """All at once: they are examined on rows that are read once."""
+    assert {*WORSE, "churn_risk", WITHOUT_EXAM} == set(NAMES)
+    versions = {name: plant(home, name, worse(registered(home, name))) for name, worse in WORSE.items()}
+    before = everything(home)
+    with pytest.raises(Refused) as caught:
+        promote(home)
+    assert everything(home) == before
+    assert {verdict.model for verdict in caught.value.verdicts} == set(versions)
+    for verdict in caught.value.verdicts:
+        check_worse(verdict, verdict.model, versions[verdict.model])
+        assert f"version {verdict.challenger} of {verdict.model} against champion" in str(caught.value)
     assert bundle.load(home).digest == bundle.current(home)
 
 
@@ -123,12 +140,12 @@ def test_force_with_a_reason_is_recorded_and_the_way_back_is_an_exam_too(home: H
     assert [one.forced for one in history.read(home)] == [None, WHY, None]
 
 
-@pytest.mark.parametrize("reason", ["", "  \n", "...", "x" * 501])
-def test_force_without_a_reason_is_refused(home: Home, reason: str):
+def test_force_without_a_reason_is_refused(home: Home):
     before = everything(home)
-    with pytest.raises(InputError, match="needs a reason"):
-        promote(home, forced=reason)
-    assert everything(home) == before
+    for reason in ("", "  \n", "...", "x" * 501):
+        with pytest.raises(InputError, match="needs a reason"):
+            promote(home, forced=reason)
+        assert everything(home) == before
 
 
 def test_the_first_promotion_needs_no_exam(home: Home):
@@ -212,12 +229,17 @@ def test_exam_rows_are_the_test_part_of_the_training(shop_home: Home, split: Spl
     assert sorted(rows.active["customer_id"]) == sorted(split.test.customers)
     sent, _ = unseen(rows.sent(), chosen["channel_propensity"], chosen["channel_propensity"])
     assert len(sent) == chosen["channel_propensity"].card["rows"]["test"]
-    learned, card = effects_exam.hold_back(rows.contacts)
-    assert learned[effects_exam.FILE] == chosen["effects"].files[effects_exam.FILE]
-    assert card["held_out_from"] == chosen["effects"].card["held_out_from"]
     assert not (shop_home.bundles / bundle.current(shop_home) / effects_exam.FILE).exists()
     assert effects_exam.hold_back(rows.silent()) == ({}, {})
     assert effects_exam.hold_back(rows.contacts.head(30))[0] == {}
+
+
+@pytest.mark.long
+def test_effects_held_back_again_are_those_of_the_training(shop_home: Home):
+    champion = registered(shop_home, "effects")
+    learned, card = effects_exam.hold_back(Rows(shop_home, {}, lambda _text: None).contacts)
+    assert learned[effects_exam.FILE] == champion.files[effects_exam.FILE]
+    assert card["held_out_from"] == champion.card["held_out_from"]
 
 
 def test_where_contacts_have_lost_their_probabilities_their_models_cannot_be_examined(home: Home):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import threading
 import time
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from features.store import FeatureStore
 from features.tables.example import AS_OF
 from features.tables.store import open_tables
 from tests.own_redis import Line, OwnRedis
+from tests.part_of_shop import copy_snapshots
 
 CHANNELS = ("email", "push")
 pytestmark = pytest.mark.redis
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.redis
 def filled(shop_home: Home, tmp_path: Path, redis: OwnRedis, monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
     """A home whose online values are in Redis."""
     own = Home(tmp_path / "home")
-    shutil.copytree(shop_home.features, own.features)
+    copy_snapshots(shop_home, own, {"1", *customers_of(shop_home)})
     monkeypatch.setenv("DIRIGENT_REDIS", redis.address)
     store = FeatureStore(own)
     store.apply()

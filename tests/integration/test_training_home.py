@@ -16,9 +16,9 @@ from arbitration.errors import StateError
 from dirigent.main import app
 from features.home import Home
 from features.home import silent as silent_progress
-from training import bundle, churn
+from training import bundle, churn, spend
 from training.lapse_risk.suspicion import LeakError
-from training.pipeline import OF_CONTACTS, OF_PURCHASES, Training
+from training.pipeline import NAMES, OF_CONTACTS, OF_PURCHASES, Training
 from training.promotion import promote, without_model
 from training.registry import CANDIDATE, PLACES, Registry, registered, train
 
@@ -81,17 +81,21 @@ def without_contacts(own_home: Home) -> Home:
     return own_home
 
 
-def test_a_shop_without_randomized_contacts_trains_what_it_can(without_contacts: Home):
+@pytest.mark.parametrize("models", [(spend.BASKET,), pytest.param(OF_PURCHASES, marks=pytest.mark.long)], ids=len)
+def test_a_shop_without_randomized_contacts_trains_what_it_can(
+    without_contacts: Home, monkeypatch: pytest.MonkeyPatch, models: tuple[str, ...]
+):
+    monkeypatch.setattr("training.pipeline.NAMES", (*models, *OF_CONTACTS))
     said: list[str] = []
-    assert {result.name for result in train(without_contacts, None, said.append)} == set(OF_PURCHASES)
+    assert {result.name for result in train(without_contacts, None, said.append)} == set(models)
     (skipped,) = [line for line in said if line.startswith("skipped")]
     assert all(name in skipped for name in OF_CONTACTS)
     promoted = promote(without_contacts)
-    assert {verdict.model for verdict in promoted.verdicts} == set(OF_PURCHASES)
+    assert {verdict.model for verdict in promoted.verdicts} == set(models)
     loaded = bundle.load(without_contacts)
-    assert set(loaded.versions) == set(loaded.metrics) == set(OF_PURCHASES)
+    assert set(loaded.versions) == set(loaded.metrics) == set(models)
     assert (loaded.effects, loaded.send_time, loaded.attention, loaded.opt_out) == (None, None, None, None)
-    assert without_model(without_contacts) == OF_CONTACTS
+    assert without_model(without_contacts) == tuple(name for name in NAMES if name not in models)
     assert promote(without_contacts).digest == promoted.digest
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import subprocess
 import sys
@@ -11,13 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.forkserver import forks
 from tests.simulation.breaks import BREAKS
 from tests.simulation.lengths import short_first
 from tests.simulation.world import Lived, Size, lived
 
 ROOT = Path(__file__).resolve().parents[2]
 CROWDED = Size(customers=20, days=8, visits=1.0, hot=0.2)
-QUIET = Size(customers=500, days=40, visits=0.015, hot=0.05)
+QUIET = Size(customers=500, days=20, visits=0.015, hot=0.05)
 PACE = 100_000
 """Customer-days a minute, on two processors."""
 SEEDS = 8
@@ -62,7 +62,7 @@ def test_the_seed_alone_decides_what_happens():
 
 def pace_of(size: Size, seeds: tuple[int, int]) -> float:
     """Two worlds at once, each in a process of its own; customer-days a minute by the processors' time."""
-    with ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as pool:
+    with ProcessPoolExecutor(2, forks()) as pool:
         worlds = list(pool.map(lived, seeds, [size, size]))
     for one in worlds:
         print(one)

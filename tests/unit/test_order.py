@@ -24,8 +24,8 @@ def test_files_stay_whole_and_the_long_ones_come_first():
     names = [item.path.relative_to(TESTS).as_posix() for item in found]
     assert names[::3] == names[1::3] == names[2::3]
     assert names[::3] == [
-        "e2e/test_orchestrator.py", "reliability/test_races.py", "simulation/test_simulation.py", "e2e/test_replay.py",
-        "contracts/test_outbox.py", "e2e/test_relay.py", "unit/test_order.py",
+        "e2e/test_orchestrator.py", "simulation/test_simulation.py", "contracts/test_outbox.py", "reliability/test_races.py",
+        "e2e/test_replay.py", "e2e/test_relay.py", "unit/test_order.py",
     ]  # fmt: skip
 
 

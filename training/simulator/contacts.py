@@ -35,6 +35,10 @@ APPLIES: Mapping[str, Callable[[pd.DataFrame], pd.Series[bool]]] = {
     "cart_recovery": lambda f: f["cart_open"] == 1,
     "post_purchase": lambda f: f["recency_days"] < 5,
 }
+READ = frozenset({
+    "tenure_days", "reward_value", "money_to_next_tier", "points_expiring_30d", "gap_ratio", "recency_days", "cart_open",
+})  # fmt: skip
+"""The features that these rules read."""
 
 
 @dataclass

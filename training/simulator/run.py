@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -13,12 +14,13 @@ from features.compute import prepare, select
 from features.files import exclusive
 from features.home import Home, Progress, silent
 from features.registry import VIEWS
+from features.schema import Feature, View
 from features.tables.contract import TABLES
 from features.tables.example import TIME_ZONE
 from features.tables.store import Staging, connect, literal, open_tables, readable, write
 from training.simulator.behavior import behavior_events
 from training.simulator.consents import draw_consents, withdrawals
-from training.simulator.contacts import Contacts
+from training.simulator.contacts import READ, Contacts
 from training.simulator.loyalty import loyalty_events
 from training.simulator.truth import CHANNELS
 from training.simulator.world import World, draw_world
@@ -100,17 +102,24 @@ def _contacts(
 
 
 def _weekly_features(connection: duckdb.DuckDBPyConnection, world: World, starts: list[datetime]) -> list[pd.DataFrame]:
-    """Customer and context features of every world customer at each week's start; unknown customers have empty rows."""
+    """The features that say which journeys apply, of every world customer at each week's start; unknown customers have empty rows."""
     moments = ", ".join(f"({n}, TIMESTAMPTZ '{start.isoformat()}')" for n, start in enumerate(starts))
     prepare(
         connection,
         f"SELECT customer_id, moment FROM customers, (VALUES {moments}) AS m(week, moment) WHERE created_at < moment",
     )
-    queries = [select(VIEWS[name]) for name in ("customer", "context")]
+    queries = [
+        select(replace(VIEWS[name], features=_read_by_journeys(VIEWS[name]))) for name in ("customer", "context")
+    ]
     frame = connection.execute(
         f"SELECT * FROM ({queries[0]}) JOIN ({queries[1]}) USING (customer_id, moment) JOIN (VALUES {moments}) AS m(week, moment) USING (moment)"
     ).df()
     return [frame[frame["week"] == n].set_index("customer_id").reindex(world.ids) for n in range(len(starts))]
+
+
+def _read_by_journeys(view: View) -> tuple[Feature, ...]:
+    """The others would be computed for nothing, and take three quarters of the time."""
+    return tuple(feature for feature in view.features if feature.name in READ)
 
 
 def _save(home: Home, frames: dict[str, pd.DataFrame], end: float, progress: Progress) -> dict[str, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ from arbitration.codec import canonical_json
 from training import effects_exam, propensity
 from training.effects import Belief, Beliefs, Effects
 from training.exam import NoExam, mark
+from training.labels import EFFECT_DAYS
 
 TRUE = {"welcome/email": 0.20, "welcome/push": 0.0, "win_back/email": 0.05, "win_back/push": 0.10}
 
@@ -99,3 +101,26 @@ def test_a_challenger_is_examined_by_what_it_held_back_and_a_champion_by_what_it
         effects_exam.held_back(files, strictly=True)
     other = believing(dict.fromkeys(TRUE, 0.3))
     assert effects_exam.held_back(files | {effects_exam.FILE: canonical_json(other)}, strictly=True) == (other, False)
+
+
+def test_effects_held_back_know_nothing_of_the_newest_contacts_and_of_what_was_not_over_by_then(shop):
+    sent, silent, _ = shop
+    rng, rows = np.random.default_rng(2), pd.concat([sent[:1000], silent[:1000]], ignore_index=True)
+    drawn = {name: rng.normal(size=len(rows)) for name in propensity.CHANNEL_FEATURES}
+    drawn |= {name: (rng.random(len(rows)) < 0.1).astype(float) for name in ("engaged", "opted_out", "ordered")}
+    drawn |= {
+        "arm": np.repeat(["random", "silence"], 1000),
+        "age": pd.to_timedelta(rng.permutation(len(rows)), unit="h"),
+    }
+    rows = rows.assign(**drawn)
+    rows["event_timestamp"] += rows.pop("age")
+    held, card = effects_exam.hold_back(rows)
+    start = pd.Timestamp(card["held_out_from"])
+    treated = rows.loc[rows["arm"] == "random", "event_timestamp"]
+    assert (treated < start).mean() == pytest.approx(1 - effects_exam.KEPT_BACK)
+    open_then = rows["event_timestamp"] + timedelta(days=EFFECT_DAYS) > start
+    assert open_then.sum() > (rows["event_timestamp"] >= start).sum() > 0
+    for torn, same in ((open_then, True), (~open_then, False)):
+        told = {name: rows[name].where(~torn, 1 - rows[name]) for name in ("engaged", "bought", "ordered")}
+        again, _ = effects_exam.hold_back(rows.assign(**told))
+        assert (again == held) == same
