@@ -26,7 +26,8 @@ from features.home import Home
 from features.snapshots import build_snapshots
 from features.store import FeatureStore
 from features.tables.importer import import_folder
-from training.registry import promote, train
+from training.promotion import promote
+from training.registry import train
 
 AS_OF = datetime(2024, 10, 5, 4, tzinfo=UTC)
 DAYS = 280
