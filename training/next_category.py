@@ -77,7 +77,7 @@ def _moments(examined: datetime) -> list[datetime]:
 def _part(rows: pd.DataFrame) -> pd.DataFrame:
     """The rows of a fixed part of the customers, about LARGEST of them."""
     drawn = pd.util.hash_array(rows["customer_id"].to_numpy(dtype=object)) % 10_000
-    return rows.loc[drawn * len(rows) < LARGEST * 10_000]
+    return rows[drawn * len(rows) < LARGEST * 10_000]
 
 
 def train(rows: pd.DataFrame) -> Outcome:
@@ -93,7 +93,8 @@ def train(rows: pd.DataFrame) -> Outcome:
 
 def _train_part(rows: pd.DataFrame) -> pd.DataFrame:
     end = rows["event_timestamp"].max() - 2 * WINDOW - WEEK * (VALIDATION_WEEKS - 1)
-    return rows[rows["event_timestamp"] <= end]
+    part: pd.DataFrame = rows[rows["event_timestamp"] <= end]
+    return part
 
 
 def fit_shares(rows: pd.DataFrame) -> Shares:

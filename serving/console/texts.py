@@ -159,6 +159,10 @@ INFLUENCE: Mapping[str, BusinessName] = {
     "model_channel_propensity": _both(
         "Chance of a reaction to this contact", "Chance auf eine Reaktion auf diesen Kontakt"
     ),
+    "model_next_category": _both(
+        "Chance that the next purchase is mostly of the category told",
+        "Chance, dass der nächste Einkauf vor allem aus der genannten Warengruppe ist",
+    ),
     "model_send_time": _both("Chance of a reaction at this time", "Chance auf eine Reaktion zu dieser Zeit"),
     "model_base_purchase": _both("Chance to buy without any contact", "Chance, auch ohne Kontakt zu kaufen"),
     "from_to": _both(
