@@ -17,7 +17,7 @@ from tests.e2e.service_process import Server, private_home, running
 from tests.own_redis import Line, OwnRedis
 
 pytestmark = pytest.mark.redis
-MISSING = {"missing_customer", "missing_channel", "missing_timing", "missing_context"}
+MISSING = {"missing_customer", "missing_channel", "missing_timing", "missing_context", "missing_category"}
 NUMBERS = count(1)
 
 
