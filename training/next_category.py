@@ -152,5 +152,8 @@ def _told(trials: Sequence[Trial], data: Dataset) -> str:
         *models, reference = (hits(trial.model, data, best) for trial in trials)
         ours = models[min(range(len(models)), key=lambda at: trials[at].held_out)]
         error = float((ours - reference).std() / np.sqrt(len(ours)))  # one moment of each customer
-        found.append(f"{ours.mean():.1%} against {reference.mean():.1%} (difference ± {error:.1%})")
-    return f"Test: the likeliest candidate of the best model was right in {found[0]} of the shrunk own share, one of three in {found[1]}."
+        found.append(f"{ours.mean():.1%} ({reference.mean():.1%}, difference ± {error:.1%})")
+    return (
+        f"Test: the likeliest candidate of the best model (of the shrunk own share) was right in {found[0]}, "
+        f"one of the three likeliest in {found[1]}; ± is one standard error."
+    )
