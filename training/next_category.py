@@ -133,7 +133,8 @@ def hits(model: Model, data: Dataset, best: int) -> FloatArray:
     owner = pd.factorize(people * (moments.max() + 1) + moments)[0]
     order = np.lexsort((-chances, owner))  # stable: among equals the customer's order decides
     place = np.arange(len(order)) - np.searchsorted(owner[order], owner[order])
-    return np.bincount(owner[order], weights=(data.labels[order] > 0) & (place < best))
+    right = (data.labels[order] > 0) & (place < best)
+    return np.asarray(np.bincount(owner[order], weights=right), dtype=np.float64)
 
 
 def measure_hits(model: Model, data: Dataset) -> Mapping[str, object]:

@@ -16,6 +16,7 @@ UNKNOWN = BusinessName(en="unknown", de="unbekannt")
 YES, NO = BusinessName(en="yes", de="ja"), BusinessName(en="no", de="nein")
 UNITS: Mapping[str, tuple[BusinessName, BusinessName]] = {
     "cases": (BusinessName("case", "Fall"), BusinessName("cases", "Fälle")),
+    "categories": (BusinessName("category", "Warengruppe"), BusinessName("categories", "Warengruppen")),
     "contacts": (BusinessName("contact", "Kontakt"), BusinessName("contacts", "Kontakte")),
     "days": (BusinessName("day", "Tag"), BusinessName("days", "Tage")),
     "departments": (BusinessName("department", "Abteilung"), BusinessName("departments", "Abteilungen")),

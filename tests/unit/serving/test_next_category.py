@@ -11,6 +11,8 @@ from arbitration.decide import decide
 from arbitration.domain import Decision, Estimates, LikelyCategory
 from arbitration.policy import Policy
 from serving.answers import answer_of
+from serving.console.page import facts
+from serving.console.voice import Voice
 from serving.estimates import estimates, moved
 from serving.next_category import likeliest, told_category
 from tests.unit.arbitration.situations import POLICY
@@ -80,3 +82,14 @@ def test_what_moved_the_model_is_recorded_where_it_is_told(policy: Policy, bundl
     assert found.base + sum(part.margin for part in found.contributions) == pytest.approx(found.margin, abs=1e-9)
     silent = moved(bundle, context(), replace(given.decision, winner=None), believed)
     assert "next_category" not in {one.model for one in silent}
+
+
+def test_the_page_says_it_in_both_languages():
+    given = spoken_to()[0]
+    knowing = replace(given, estimates=replace(given.estimates, next_category=TEA))
+    for lang, label in (("en", "Likeliest next category"), ("de", "Wahrscheinlichste nächste Warengruppe")):
+        voice = Voice.of(POLICY, lang, None)
+        assert label not in {fact.label for fact in facts(given, voice)}
+        (fact,) = [fact for fact in facts(knowing, voice) if fact.label == label]
+        assert fact.figure == "tea"
+        assert "30" in fact.note
