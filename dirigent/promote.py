@@ -53,6 +53,7 @@ def promote_models(
     A challenger that may lose more than the tolerance is refused and everything stays as it was. A running service takes the new
     bundle at its next start.
     """
+    from training.contents import NEXT_CATEGORY
     from training.promotion import Refused, promote, without_model
 
     home = Home.from_environment()
@@ -71,7 +72,8 @@ def promote_models(
     if done.forced:
         console.print(f"  [yellow]forced: {escape(done.forced)}[/]")
     for name in without_model(home):
-        console.print(f"  [yellow]{name}: no model yet, the catalog's prior speaks[/]")
+        instead = "nothing is told" if name == NEXT_CATEGORY else "the catalog's prior speaks"
+        console.print(f"  [yellow]{name}: no model yet, {instead}[/]")
     console.print(f"  serving bundle {done.digest}")
 
 

@@ -72,7 +72,7 @@ class Shares:
         others = [[name for name in more if name not in one["category"]] for one in told]
         own_counts, counts = [len(one["category"]) for one in told], [len(names) for names in others]
         own = np.column_stack([_flat(told, name) for name in _LISTS]) if told else np.empty((0, len(_LISTS)))
-        strange = np.tile([0.0, 0.0, 0.0, 0.0, 0.0, np.nan, np.nan], (sum(counts), 1))
+        strange = np.tile([0.0, 0.0, 0.0, 0.0, 0.0, np.nan, 0.0], (sum(counts), 1))
         owner = np.concatenate([np.repeat(np.arange(len(told)), own_counts), np.repeat(np.arange(len(told)), counts)])
         names = [*chain.from_iterable(one["category"] for one in told), *chain.from_iterable(others)]
         order = np.argsort(owner, kind="stable")  # own before others, as told
@@ -89,6 +89,7 @@ def _flat(told: Sequence[Mapping[str, Any]], name: str) -> FloatArray:
 def _described(own: FloatArray, whole: FloatArray, shares: FloatArray) -> FloatArray:
     """Rows in the order of FEATURES from columns in the order of _LISTS and _WHOLE."""
     money_28d, money_182d, baskets_28d, baskets_182d, most, days, gap = own.T
+    gap = np.where(baskets_182d > 1, gap, np.nan)  # one purchase has no rhythm
     all_28d, all_182d, baskets, recency = whole.T
     return np.column_stack([
         money_28d / np.where(all_28d > 0, all_28d, np.nan), money_182d / np.maximum(all_182d, 0.01), baskets_28d,

@@ -60,7 +60,7 @@ def labeled(home: Home) -> pd.DataFrame:
         examined = ANCHOR + WEEK * ((last - ANCHOR) // WEEK)
         rows = category_labels(connection, _moments(examined))
     if rows.empty:
-        raise TooLittle("purchases name no product categories", mend=NEEDED)
+        raise TooLittle("there are no purchases that name product categories", mend=NEEDED)
     found = historical(home, NAME, rows)
     found = found[found[HISTORY].notna()]
     return found if len(found) <= LARGEST else _part(found)

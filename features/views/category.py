@@ -7,7 +7,7 @@ hold one item per category, those with most money in 182 days first:
     baskets_182d  purchases in 182 days                     baskets_28d   purchases with this category, in 28 days
     money_28d     money in 28 days                          baskets_182d_own, money_28d_own, money_182d_own  likewise
     money_182d    money in 182 days                         most          purchases it was most of, in 182 days
-                                                            days, gap     since it was last bought, and usually between
+                                                            days, gap     since it was last bought; usually between, 0 after one
 
 Counted are purchases that name categories, and of each the two with most money. Money is added up in whole cents, so that the sum
 does not depend on the order.
@@ -57,7 +57,7 @@ own AS (
         baskets_28d_own: [one.baskets_recent FOR one IN own], baskets_182d_own: [one.baskets FOR one IN own],
         money_28d_own: [one.money_recent / 100 FOR one IN own], money_182d_own: [one.money / 100 FOR one IN own],
         most: [one.most FOR one IN own], days: [round((epoch(moment) - one.last_at) / 86400, 2) FOR one IN own],
-        gap: [round((one.last_at - one.first_at) / 86400 / nullif(one.baskets - 1, 0), 2) FOR one IN own]
+        gap: [round((one.last_at - one.first_at) / 86400 / greatest(one.baskets - 1, 1), 2) FOR one IN own]
     }}) AS history FROM everything
 )
 SELECT spine.customer_id, spine.moment, told.history

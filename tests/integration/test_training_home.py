@@ -89,7 +89,7 @@ def test_a_shop_without_randomized_contacts_or_categories_trains_what_it_can(wit
     said: list[str] = []
     assert {result.name for result in train(without_contacts, None, said.append)} == OF_BASKETS
     unnamed, skipped = [line for line in said if line.startswith("skipped")]
-    assert unnamed.startswith("skipped next_category: purchases name no product categories")
+    assert unnamed.startswith("skipped next_category: there are no purchases that name product categories")
     assert all(name in skipped for name in OF_CONTACTS)
     promoted = promote(without_contacts)
     assert {verdict.model for verdict in promoted.verdicts} == OF_BASKETS

@@ -54,7 +54,7 @@ def test_baskets_money_and_days_are_told_by_category(tables: duckdb.DuckDBPyConn
         "recency": 10.0, "baskets_182d": 3, "money_28d": 16.3, "money_182d": 20.4, "category": ['soap "x" ä.b', "beer", "tea", "milk"],
         "baskets_28d_own": [1, 1, 2, 0], "baskets_182d_own": [1, 1, 3, 1], "money_28d_own": [9.0, 7.0, 0.3, 0.0],
         "money_182d_own": [9.0, 7.0, 3.4, 1.0], "most": [1, 1, 1, 0], "days": [10.0, 20.0, 10.0, 40.0],
-        "gap": [None, None, 15.0, None],
+        "gap": [0.0, 0.0, 15.0, 0.0],
     }  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from training.references import ShrunkShare
 
 amounts = st.floats(0, 1e4, allow_nan=False).map(lambda value: round(value, 2))
 counts = st.integers(0, 40)
-own = st.tuples(amounts, amounts, counts, st.integers(1, 60), counts, amounts, st.none() | amounts)
+own = st.tuples(amounts, amounts, counts, st.integers(1, 60), counts, amounts, amounts)
 texts = st.builds(
     text,
     st.dictionaries(st.sampled_from([*SHARES.of, "its own", 'quote"d', "größer"]), own, min_size=1, max_size=8),
