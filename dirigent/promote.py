@@ -53,7 +53,6 @@ def promote_models(
     A challenger that may lose more than the tolerance is refused and everything stays as it was. A running service takes the new
     bundle at its next start.
     """
-    from training.contents import NEXT_CATEGORY
     from training.promotion import Refused, promote, without_model
 
     home = Home.from_environment()
@@ -72,9 +71,12 @@ def promote_models(
     if done.forced:
         console.print(f"  [yellow]forced: {escape(done.forced)}[/]")
     for name in without_model(home):
-        instead = "nothing is told" if name == NEXT_CATEGORY else "the catalog's prior speaks"
-        console.print(f"  [yellow]{name}: no model yet, {instead}[/]")
+        console.print(f"  [yellow]{name}: no model yet, {_instead(name)}[/]")
     console.print(f"  serving bundle {done.digest}")
+
+
+def _instead(name: str) -> str:
+    return "nothing is told" if name == "next_category" else "the catalog's prior speaks"
 
 
 def print_verdicts(verdicts: Iterable[Verdict]) -> None:
