@@ -7,7 +7,7 @@ local time exists only inside the gates and the window builder, through the cust
 from __future__ import annotations
 
 from arbitration.answer import PARTS, Arm, Decision, Plan, PlanStep, Ranked, Reason, Rejection, Stage, Value
-from arbitration.estimate import Attribution, Contribution, Estimate, Estimates
+from arbitration.estimate import Attribution, Contribution, Estimate, Estimates, LikelyCategory
 from arbitration.explanation import Explanation
 from arbitration.situation import (
     EVERY_CHANNEL,
@@ -50,6 +50,7 @@ __all__ = [
     "FeatureValue",
     "Kind",
     "LegalBasis",
+    "LikelyCategory",
     "Offer",
     "Plan",
     "PlanStep",

@@ -44,6 +44,16 @@ class Attribution:
 
 
 @dataclass(frozen=True, slots=True)
+class LikelyCategory:
+    """The product category that the next purchase is most likely mostly of, with its probability, who said so, and the evidence tier."""
+
+    category: str
+    probability: float
+    source: str
+    tier: int
+
+
+@dataclass(frozen=True, slots=True)
 class Estimates:
     """What the models believe for one context. Keys: treatment id, channel id, or slot number as text.
 
@@ -58,6 +68,7 @@ class Estimates:
     timing           slot -> engagement relative to the pooled mean (1.0), already shrunk
     opt_out          channel -> P(opt-out because of one contact)
     reach_value      channel -> W: money lost when the customer can no longer be reached there
+    next_category    what a message may be about; no value and no choice depends on it; None: unknown
     """
 
     churn_risk: Estimate
@@ -71,3 +82,4 @@ class Estimates:
     opt_out: Mapping[str, Estimate] = field(default_factory=dict)
     reach_value: Mapping[str, Estimate] = field(default_factory=dict)
     tier_progress: Estimate = Estimate(0.0)
+    next_category: LikelyCategory | None = None

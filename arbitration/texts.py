@@ -129,10 +129,12 @@ DEGRADED: Mapping[str, BusinessName] = {
     "missing_channel": _both("the channels' history", "die Kanalhistorie"),
     "missing_timing": _both("the customer's hours of activity", "die Aktivitätszeiten"),
     "missing_context": _both("the current situation", "die aktuelle Situation"),
+    "missing_category": _both("what was bought", "was gekauft wurde"),
     "stale_customer": _both("a fresh customer history", "eine aktuelle Kaufhistorie"),
     "stale_channel": _both("a fresh history of the channels", "eine aktuelle Kanalhistorie"),
     "stale_timing": _both("fresh hours of activity", "aktuelle Aktivitätszeiten"),
     "stale_context": _both("a fresh view of the situation", "einen aktuellen Blick auf die Situation"),
+    "stale_category": _both("a fresh view of what was bought", "einen aktuellen Blick auf das Gekaufte"),
 }
 
 MODELS: Mapping[str, BusinessName] = {
@@ -141,6 +143,10 @@ MODELS: Mapping[str, BusinessName] = {
     ),
     "channel_propensity": _both("the chance of a reaction", "die Chance auf eine Reaktion"),
     "send_time": _both("the chance of a reaction at this time", "die Chance auf eine Reaktion zu dieser Zeit"),
+    "next_category": _both(
+        "the chance that the next purchase is mostly of the category told",
+        "die Chance, dass der nächste Einkauf vor allem aus der genannten Warengruppe ist",
+    ),
 }
 
 BASES: Mapping[str, BusinessName] = {

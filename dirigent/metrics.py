@@ -17,7 +17,7 @@ def metrics_table(cards: Iterable[Card]) -> Table:
     """One row per model and kind; the promoted kind is marked."""
     cards = list(cards)
     simulated = any(card.get("simulated") for card in cards)
-    learned = " (all but churn_risk are learned from SIMULATED contacts)" if simulated else ""
+    learned = " (all but churn_risk and next_category are learned from SIMULATED contacts)" if simulated else ""
     table = Table(title=f"Models of chances, on time-held-out tests{learned}")
     for heading in ("model", "kind", "AUC", "calibration error", "log-loss", "test rows", "reference"):
         table.add_column(heading, justify="left" if heading in {"model", "kind", "reference"} else "right")

@@ -71,8 +71,12 @@ def promote_models(
     if done.forced:
         console.print(f"  [yellow]forced: {escape(done.forced)}[/]")
     for name in without_model(home):
-        console.print(f"  [yellow]{name}: no model yet, the catalog's prior speaks[/]")
+        console.print(f"  [yellow]{name}: no model yet, {_instead(name)}[/]")
     console.print(f"  serving bundle {done.digest}")
+
+
+def _instead(name: str) -> str:
+    return "nothing is told" if name == "next_category" else "the catalog's prior speaks"
 
 
 def print_verdicts(verdicts: Iterable[Verdict]) -> None:

@@ -15,7 +15,7 @@ def train_models(
     model: Annotated[
         str | None,
         typer.Argument(
-            help="churn_risk, next_basket, spend, channel_propensity, base_purchase, send_time, opt_out, effects or attention; all when left out."
+            help="churn_risk, next_basket, spend, next_category, channel_propensity, base_purchase, send_time, opt_out, effects or attention; all when left out."
         ),
     ] = None,
     cards: Annotated[Path | None, typer.Option(help="A folder for the model cards, as Markdown.")] = None,

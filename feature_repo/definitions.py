@@ -41,6 +41,9 @@ services = [
         name="channel_propensity", features=[views["customer"], views["channel"], views["timing"], views["context"]]
     ),
     FeatureService(name="send_time", features=[views["timing"]]),
-    FeatureService(name="decision_customer", features=[views["customer"], views["timing"], views["context"]]),
+    FeatureService(name="next_category", features=[views["category"]]),
+    FeatureService(
+        name="decision_customer", features=[views["customer"], views["timing"], views["context"], views["category"]]
+    ),
     FeatureService(name="decision_channel", features=[views["channel"]]),
 ]

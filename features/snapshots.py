@@ -57,25 +57,37 @@ def build_snapshots(home: Home, as_of: datetime, progress: Progress = silent) ->
         channels = channels_of(home)
         home.features.mkdir(parents=True, exist_ok=True)
         customers = connection.execute("SELECT count(*) FROM customers").fetchall()[0][0]
-        counts = {}
-        for view in VIEWS.values():
-            progress(f"computing view {view.name} at {len(moments)} moments")
-            rows = spines(view, moments, channels, customers)
-            counts[view.name] = _write(connection, view, rows, home.features / f"{view.name}.parquet")
+        counts: dict[str, int] = {}
+        for keys in dict.fromkeys(view.keys for view in VIEWS.values()):
+            views = [view for view in VIEWS.values() if view.keys == keys]
+            progress(f"computing {', '.join(view.name for view in views)} at {len(moments)} moments")
+            counts |= _write(connection, views, spines(views[0], moments, channels, customers), home.features)
     return counts
 
 
-def _write(connection: duckdb.DuckDBPyConnection, view: View, rows: Iterable[str], path: Path) -> int:
-    """Compute one view for every spine of `rows`, and replace its file; returns its rows."""
-    keys = ", ".join(view.keys)
-    fresh = path.with_name(f"{path.name}.new")
-    with tempfile.TemporaryDirectory(dir=path.parent) as folder:  # below the home, for its owner alone
+def _write(
+    connection: duckdb.DuckDBPyConnection, views: list[View], rows: Iterable[str], folder: Path
+) -> dict[str, int]:
+    """Compute views of the same keys for every spine of `rows`, and replace their files; returns rows per view."""
+    counts = {}
+    with tempfile.TemporaryDirectory(dir=folder) as parts:  # below the home, for its owner alone
         for number, spine in enumerate(rows):
             prepare(connection, spine)
-            connection.execute(f"COPY ({select(view)}) TO '{literal(Path(folder))}/{number}.parquet' (FORMAT parquet)")
-        connection.execute(f"""
-            COPY (SELECT {keys}, moment AS event_timestamp, moment AS created_timestamp, * EXCLUDE ({keys}, moment)
-                  FROM read_parquet('{literal(Path(folder))}/*.parquet') ORDER BY event_timestamp, {keys})
-            TO '{literal(fresh)}' (FORMAT parquet, COMPRESSION zstd)""")
+            for view in views:
+                part = f"{literal(Path(parts))}/{view.name}-{number}.parquet"
+                connection.execute(f"COPY ({select(view)}) TO '{part}' (FORMAT parquet)")
+        for view in views:
+            counts[view.name] = _replace(connection, view, Path(parts), folder / f"{view.name}.parquet")
+    return counts
+
+
+def _replace(connection: duckdb.DuckDBPyConnection, view: View, parts: Path, path: Path) -> int:
+    """Put a view's parts into one file, in the place of the old one; returns its rows."""
+    keys = ", ".join(view.keys)
+    fresh = path.with_name(f"{path.name}.new")
+    connection.execute(f"""
+        COPY (SELECT {keys}, moment AS event_timestamp, moment AS created_timestamp, * EXCLUDE ({keys}, moment)
+              FROM read_parquet('{literal(parts)}/{view.name}-*.parquet') ORDER BY event_timestamp, {keys})
+        TO '{literal(fresh)}' (FORMAT parquet, COMPRESSION zstd)""")
     settle(fresh, path)
     return int(connection.execute(f"SELECT count(*) FROM read_parquet('{literal(path)}')").fetchall()[0][0])

@@ -129,7 +129,7 @@ class FeatureStore:
         values: dict[str, FeatureValue] = {}
         written: dict[str, datetime | None] = {}
         rows = self._read("decision_customer", [{"customer_id": customer_id}])
-        for name in ("customer", "timing", "context"):
+        for name in ("customer", "timing", "context", "category"):
             _collect(rows[0], name, "", values, written)
         names = sorted(channels)
         pairs = [{"customer_id": customer_id, "channel": channel} for channel in names]
@@ -275,11 +275,12 @@ def _collect(
     written: dict[str, datetime | None],
 ) -> None:
     """Copy one view's features of a row; NaN counts as unknown."""
-    moments = [row[feature.name][1] for feature in VIEWS[view].features]
+    known = [
+        feature.name for feature in VIEWS[view].features if feature.name in row
+    ]  # none where the store is of before the view
+    moments = [row[name][1] for name in known]
     if any(moments) or view not in written:
         written[view] = max((moment for moment in moments if moment), default=None)
-    for feature in VIEWS[view].features:
-        value = row[feature.name][0]
-        values[prefix + feature.name] = (
-            None if value is None or (isinstance(value, float) and math.isnan(value)) else value
-        )
+    for name in known:
+        value = row[name][0]
+        values[prefix + name] = None if value is None or (isinstance(value, float) and math.isnan(value)) else value

@@ -61,6 +61,19 @@ class ExpectedValue(Shape):
     tiers: dict[str, int]
 
 
+class NextCategory(Shape):
+    """The product category, by the shop's own name, that the customer's next purchase is most likely mostly of, if there is one."""
+
+    category: str
+    probability: float
+
+
+class Content(Shape):
+    """What a message or module may be about. It says nothing of what a contact is worth, and no choice depends on it."""
+
+    next_category: NextCategory | None = None
+
+
 class Action(Shape):
     """What to do now: send a message, show a module, present a reward, route to another journey, or suppress a contact.
 
@@ -81,6 +94,7 @@ class Action(Shape):
     arm: str
     propensity: float
     expected_value: ExpectedValue
+    content: Content | None = None
 
 
 class Step(Shape):

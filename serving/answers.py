@@ -25,9 +25,11 @@ from serving.answer_shapes import (
     Action,
     Alternative,
     ConsentEvidence,
+    Content,
     DecisionAnswer,
     ExpectedValue,
     Held,
+    NextCategory,
     PostponedJourney,
     Rejected,
     Step,
@@ -36,13 +38,19 @@ from serving.answer_shapes import (
     Window,
 )
 from serving.ledger.postponed import postponed_in
+from serving.next_category import told_category
 from serving.records import Record
 from serving.weighing import UNWEIGHED, Weighed
+from training.names import PAIR_NAMES
 
-NAMES = dict(business_names()) | {
-    "journey": BusinessName(en="Journey", de="Journey"),  # inputs of the channel model that are no features
-    "channel": BusinessName(en="Channel", de="Kanal"),
-}
+NAMES = (
+    dict(business_names())
+    | dict(PAIR_NAMES)
+    | {
+        "journey": BusinessName(en="Journey", de="Journey"),  # inputs of the channel model that are no features
+        "channel": BusinessName(en="Channel", de="Kanal"),
+    }
+)
 
 
 def answer_of(record: Record, policy: Policy) -> DecisionAnswer:
@@ -129,7 +137,16 @@ def _action(record: Record, policy: Policy) -> Action | None:
         arm=record.decision.arm,
         propensity=winner.propensity.mean,
         expected_value=_expected(winner.value, policy.economics.currency),
+        content=_content(record),
     )
+
+
+def _content(record: Record) -> Content | None:
+    """What a message may be about; nothing for an action that shows none, or where nothing is known."""
+    likely = told_category(record.decision, record.estimates)
+    if likely is None:
+        return None
+    return Content(next_category=NextCategory(category=likely.category, probability=likely.probability))
 
 
 def _expected(value: Value, currency: str) -> ExpectedValue:

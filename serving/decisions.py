@@ -22,7 +22,7 @@ from arbitration.selection import draw_of
 from serving.answers import answer_of
 from serving.auth import Client
 from serving.context import barred, build_context, check, customer_of, standing_of
-from serving.estimates import attributions, estimates
+from serving.estimates import estimates, moved
 from serving.ledger.contacts import Place, expire_due, place_for, take
 from serving.ledger.postponed import follow
 from serving.ledger.reading import Reading
@@ -137,11 +137,10 @@ def _judge(runtime: Runtime, question: Question, context: Context, believed: Est
     decision = decide(
         context, believed, runtime.policy, decision_id=question.decision_id, now=question.now, draw=question.draw
     )
-    treatment = decision.winner.candidate.treatment.id if decision.winner else None
     return Record(
         client=question.client, request=question.plain, mode=question.request.mode, now=question.now,
         draw=question.draw, context=context, estimates=believed,
-        attributions=() if barred(context) else attributions(runtime.bundle, context, treatment),
+        attributions=() if barred(context) else moved(runtime.bundle, context, decision, believed),
         bundle=runtime.bundle.digest, models=dict(runtime.bundle.versions), features=runtime.features_version,
         simulated=runtime.simulated, decision=decision,
     )  # fmt: skip

@@ -20,6 +20,7 @@ Sources, estimate by estimate:
     timing           the send-time model
     opt_out          the opt-out model, for channels it has seen, where it was better on held-out data than the channels' rates; else
                      the shrunk opt-out rate of the channel
+    next_category    the likeliest candidate of the next-category model (`training.categories`); it enters no value
     reach_value      the channel's prior, scaled by the customer's annual margin against the catalog's (basket, base chance)
 
 A view that is missing or stale takes its model with it: the estimate falls back one tier (`arbitration.domain.Estimate`). So does a
@@ -35,11 +36,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from arbitration.domain import Attribution, Context, Estimate, Estimates, Treatment
+from arbitration.domain import Attribution, Context, Decision, Estimate, Estimates, Treatment
 from arbitration.policy import Policy
 from arbitration.propose import treatments
 from features.registry import VIEWS
 from serving.model_rows import as_number, channel_known, channel_rows, customer_row, gather, spoken, treatment_rows
+from serving.next_category import attribution, likeliest
 from training.labels import SPEND_DAYS
 from training.lapse import lapse_at
 
@@ -81,6 +83,7 @@ def estimates(bundle: Bundle | None, policy: Policy, context: Context, now: date
         timing=_timing(bundle.send_time, context) if "timing" in seen else {},
         opt_out=_opt_out(bundle, context, prior),
         reach_value=_reach(policy, annual, prior),
+        next_category=likeliest(bundle.next_category, context),
     )
 
 
@@ -99,6 +102,12 @@ def attributions(bundle: Bundle | None, context: Context, treatment_id: str | No
             rows = treatment_rows(channels, context.features, (treatment,))
             found.append(gather(channels.attribute(rows[0]), treatment))
     return tuple(found)
+
+
+def moved(bundle: Bundle | None, context: Context, decision: Decision, believed: Estimates) -> tuple[Attribution, ...]:
+    """All attributions of a decision: of the models that it rests on, and of the next category that it tells."""
+    treatment = decision.winner.candidate.treatment.id if decision.winner else None
+    return (*attributions(bundle, context, treatment), *attribution(bundle, context, decision, believed))
 
 
 def views_seen(context: Context) -> set[str]:

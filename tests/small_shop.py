@@ -31,7 +31,8 @@ def write_shop(folder: Path, names: tuple[str, ...] = NAMES) -> Path:
         rows["identities"].append(f"pos_card,card-of-{name},{name},{START.isoformat()}")
         for week in range(20):
             at = (START + timedelta(weeks=week, hours=9 + number)).isoformat()
-            properties = json.dumps({"store": f"store-of-{name}"}).replace('"', '""')
+            told = {"store": f"store-of-{name}", "categories": {f"kind {week % 3}": 6, "tea": 4}}
+            properties = json.dumps(told).replace('"', '""')
             rows["events"].append(f'event-{name}-{week},{name},{at},purchase,{10 + week},EUR,"{properties}"')
             arm, journey = ("silence", "silence") if week % 3 == 0 else ("random", "welcome")
             rows["contacts"].append(f"contact-{name}-{week},{name},{journey},{CHANNELS[week % 2]},{at},0.5,{arm}")

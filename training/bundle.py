@@ -25,6 +25,7 @@ from arbitration.errors import BundleError
 from features.home import Home
 from training import canary
 from training.attention import Attention
+from training.categories import NextCategory
 from training.contents import Contents, read_contents, write
 from training.effects import Effects
 from training.lapse import Lapse
@@ -61,6 +62,7 @@ class Bundle:
     created_at: str
     inputs: str
     lapses: tuple[Lapse, ...] = ()
+    next_category: NextCategory | None = None
 
     @property
     def versions(self) -> Mapping[str, str]:
@@ -74,6 +76,8 @@ class Bundle:
             self.opt_out,
         )
         found = {model.name: model.version for model in parts if model}
+        if self.next_category:
+            found["next_category"] = self.next_category.version
         if self.send_time:
             found["send_time"] = self.send_time.version
         if self.effects:
@@ -140,6 +144,7 @@ def read_bundle(home: Home, digest: str) -> Bundle:
         digest, models.get("churn_risk"), models.get("next_basket"), models.get("spend"), models.get("channel_propensity"),
         models.get("base_purchase"), contents.send_time, models.get("opt_out"), contents.effects, contents.attention, contents.metrics,
         manifest["data_window"], manifest["created_at"], manifest["inputs"], _lapses(contents.metrics),
+        contents.next_category,
     )  # fmt: skip
 
 

@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from training import attention, churn, opt_out, propensity, send_time, spend, uplift
+from training import attention, churn, next_category, opt_out, propensity, send_time, spend, uplift
 from training.contest import REFERENCES, Contest, Trial
 
 WEEKLY = "weekly cut-offs; train, then validation (calibration and choice), then test, label windows apart"
 SHARES = "by time: the last fifth of the contacts is the test, the fifth before it validates, rows between whose windows overlap are dropped"
-NAMES = {"tree": "LightGBM", "mean": "shrunk mean", "rates": "channel's shrunk rate", "cells": "cell means", "wald": "ratio of differences"}  # fmt: skip
+NAMES = {"tree": "LightGBM", "mean": "shrunk mean", "rates": "channel's shrunk rate", "shares": "shrunk own share", "cells": "cell means", "wald": "ratio of differences"}  # fmt: skip
 DIGITS = 4
 
 
@@ -45,6 +45,12 @@ ABOUT: Mapping[str, About] = {
         "spend in the next 56 days, of a customer who bought in the last 182", WEEKLY,
         "a year's margin (365/56 of it), which sets the stake and the value of staying reachable",
         "Two months stand for a year: season, and customers who come or go later, are not in it.",
+    ),
+    next_category.NAME: About(
+        "the product category with most money in the next purchase, of a customer who bought in the last 182 days and buys in the next 56",
+        WEEKLY, "what a message may be about; it changes no value and no choice",
+        "Rows are pairs of a customer's moment and a candidate: the customer's eight categories with most money and the shop's six. "
+        "Any other category is never told. A purchase that follows is not caused by what was told.",
     ),
     propensity.NAME: About(
         "clicked or converted within 7 days of a contact, by journey and channel", SHARES,

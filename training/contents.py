@@ -4,6 +4,7 @@
 <model>.calibration.json       slope and intercept
 features.json                  per model: kind, link, version, and its features' names and dtypes in order
 send_time.curve.json           the pooled curve and the weight of the individual model
+next_category.shares.json      the shop's share of each product category
 effects.json · attention.json · metrics.json · canary.json
 """
 
@@ -18,18 +19,30 @@ from arbitration.codec import decode, encode
 from arbitration.errors import BundleError, InputError
 from features.registry import FEATURES
 from training.attention import Attention
+from training.categories import FEATURES as OF_CATEGORIES
+from training.categories import NextCategory, Shares
 from training.effects import Effects
 from training.models import Model
 from training.references import read
-from training.slots import FEATURES as MADE
+from training.slots import FEATURES as OF_SLOTS
 from training.slots import Curve, SendTime
 from training.structure import AMOUNTS, PROBABILITIES, check_trees
 
 MEND = "Run `dirigent promote` to export it again."
 SEND_TIME = "send_time"
-MODELS = ("churn_risk", "next_basket", "spend", "channel_propensity", "base_purchase", SEND_TIME, "opt_out")
-CURVE, EFFECTS, ATTENTION = "send_time.curve.json", "effects.json", "attention.json"
-SUFFIX = {"tree": "txt", "linear": "json", "mean": "json", "rates": "json"}
+NEXT_CATEGORY = "next_category"
+MODELS = (
+    "churn_risk", "next_basket", "spend", NEXT_CATEGORY, "channel_propensity", "base_purchase", SEND_TIME, "opt_out",
+)  # fmt: skip
+CURVE, SHARES, EFFECTS, ATTENTION = (
+    "send_time.curve.json",
+    "next_category.shares.json",
+    "effects.json",
+    "attention.json",
+)
+SUFFIX = {"tree": "txt", "linear": "json", "mean": "json", "rates": "json", "shares": "json"}
+MADE = frozenset((*OF_SLOTS, *OF_CATEGORIES))
+"""Inputs that are made of features."""
 OBJECTIVES = {"logit": PROBABILITIES, "log": AMOUNTS}
 
 
@@ -37,7 +50,8 @@ OBJECTIVES = {"logit": PROBABILITIES, "log": AMOUNTS}
 class Contents:
     """Everything that serving believes, and how well it was measured; for what is missing the catalog's priors speak.
 
-    `models` holds those of MODELS that there are, by name; `send_time` is there with its individual model, or both are not.
+    `models` holds those of MODELS that there are, by name; `send_time` is there with its individual model, or both are not; so
+    is `next_category` with its pooled one.
     """
 
     models: Mapping[str, Model]
@@ -45,8 +59,11 @@ class Contents:
     effects: Effects | None
     attention: Attention | None
     metrics: Mapping[str, Any]
+    next_category: NextCategory | None = None
 
     def __post_init__(self) -> None:
+        if (self.next_category is None) != (NEXT_CATEGORY not in self.models):
+            raise ValueError("a next category has shares and a pooled model, or neither")
         if (self.send_time is None) != (SEND_TIME not in self.models):
             raise ValueError("a send time has a curve and an individual model, or neither")
 
@@ -74,6 +91,8 @@ def write(contents: Contents) -> dict[str, bytes]:
     files["features.json"] = _json({name: signature_of(model) for name, model in contents.models.items()})
     if contents.send_time:
         files[CURVE] = _json({"curve": encode(contents.send_time.curve), "weight": contents.send_time.weight})
+    if contents.next_category:
+        files[SHARES] = _json(encode(contents.next_category.shares))
     if contents.effects:
         files[EFFECTS] = _json(encode(contents.effects))
     if contents.attention:
@@ -102,15 +121,16 @@ def read_contents(files: Mapping[str, bytes]) -> Contents:
     try:
         effects = decode(Effects, json.loads(files[EFFECTS])) if EFFECTS in files else None
         attention = decode(Attention, json.loads(files[ATTENTION])) if ATTENTION in files else None
-        return Contents(models, _read_send_time(models, files), effects, attention, json.loads(files["metrics.json"]))
+        metrics, category = json.loads(files["metrics.json"]), _read_next_category(models, files)
+        return Contents(models, _read_send_time(models, files), effects, attention, metrics, category)
     except (InputError, KeyError, TypeError, ValueError) as error:
         raise BundleError(f"its files do not fit together ({error})", where="bundle", mend=MEND) from error
 
 
 def _models_with_files(files: Mapping[str, bytes]) -> set[str]:
-    """Names of the models that have a calibration, which each has; send time's curve counts as its own."""
-    curve = {SEND_TIME} if CURVE in files else set()
-    return {name.partition(".")[0] for name in files if name.endswith(".calibration.json")} | curve
+    """Names of the models that have a calibration, which each has; send time's curve and the categories' shares count as their own."""
+    parts = {name for name, file in ((SEND_TIME, CURVE), (NEXT_CATEGORY, SHARES)) if file in files}
+    return {name.partition(".")[0] for name in files if name.endswith(".calibration.json")} | parts
 
 
 def _read_send_time(models: Mapping[str, Model], files: Mapping[str, bytes]) -> SendTime | None:
@@ -118,6 +138,12 @@ def _read_send_time(models: Mapping[str, Model], files: Mapping[str, bytes]) -> 
         return None
     timing = json.loads(files[CURVE])
     return SendTime(decode(Curve, timing["curve"]), models[SEND_TIME], float(timing["weight"]))
+
+
+def _read_next_category(models: Mapping[str, Model], files: Mapping[str, bytes]) -> NextCategory | None:
+    if NEXT_CATEGORY not in models:
+        return None
+    return NextCategory(decode(Shares, json.loads(files[SHARES])), models[NEXT_CATEGORY])
 
 
 def _read_model(name: str, described: Mapping[str, Any], files: Mapping[str, bytes]) -> Model:

@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from training.calibration import calibrate
+from training.calibration import calibrate, cross_calibrate
 from training.dataset import Dataset, Split
 from training.evaluate import Metrics, metrics
 from training.fitting import Recipe, fit_linear, fit_tree
@@ -22,7 +22,7 @@ Measure = Callable[[Model, Dataset], Mapping[str, object]]
 Loss = Literal["log_loss", "deviance"]
 
 SURE = 1.96
-REFERENCES = {"mean": "shrunk mean", "rates": "channel's shrunk rate"}
+REFERENCES = {"mean": "shrunk mean", "rates": "channel's shrunk rate", "shares": "shrunk own share"}
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,17 @@ def judge(model: TreeModel | LinearModel, split: Split, parameters: Mapping[str,
     calibration, held_out = calibrate(margins, split.validation.labels, split.validation.half())
     judged: Model = replace(model, calibration=calibration)
     return report(judged, held_out, split, measure, parameters)
+
+
+def judge_rows(model: Model, split: Split, recipe: Recipe, measured: Measure | None = None) -> tuple[Trial, FloatArray]:
+    """As `judge`, with each validation row's held-out log-loss, which `stay_or_go` compares."""
+    held_out = split.validation
+    margins = model.margins(held_out.columns(model.features))
+    calibration, chances = cross_calibrate(margins, held_out.labels, held_out.half())
+    losses = -np.log(np.clip(np.where(held_out.labels > 0, chances, 1 - chances), 1e-12, 1.0))
+    judged: Model = replace(model, calibration=calibration)  # type: ignore[type-var]  # every kind is a dataclass
+    parameters = recipe.parameters() if model.kind == "tree" else {}
+    return report(judged, float(losses.mean()), split, measured or measure, parameters), losses
 
 
 def report(model: Model, held_out: float, split: Split, measured: Measure, parameters: Mapping[str, float]) -> Trial:

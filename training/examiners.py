@@ -19,8 +19,10 @@ from arbitration.codec import decode
 from arbitration.errors import DirigentError
 from features.home import Home, Progress
 from features.tables.store import open_tables
-from training import churn, effects_exam, opt_out, propensity, send_time, spend, uplift
+from training import churn, effects_exam, next_category, opt_out, propensity, send_time, spend, uplift
 from training.amounts import deviances
+from training.categories import NextCategory, Shares
+from training.contents import SHARES
 from training.dataset import dataset, historical
 from training.exam import NoExam, Sheet
 from training.labels import churn_labels, last_known
@@ -56,6 +58,12 @@ class Rows:
         """Who bought in 182 days, at weekly cut-offs, with `next_basket` and `spend` of the 56 days after."""
         self._progress("reading purchases")
         return spend.labeled(self._home)
+
+    @cached_property
+    def category_moments(self) -> pd.DataFrame:
+        """Who bought in 182 days and again in the 56 after weekly cut-offs, with `category`, what most of the next purchase was."""
+        self._progress("reading purchases")
+        return next_category.labeled(self._home)
 
     @cached_property
     def contacts(self) -> pd.DataFrame:
@@ -116,6 +124,18 @@ def timing(rows: Rows, champion: Registered, challenger: Registered) -> tuple[Sh
     return _sheet(frame, "engaged", answers[0], answers[1]), notes
 
 
+def categories(rows: Rows, champion: Registered, challenger: Registered) -> tuple[Sheet, tuple[str, ...]]:
+    """Next category: log-loss of both on the same pairs, the candidates of either, each with its own shares."""
+    frame, notes = unseen(rows.category_moments, champion, challenger)
+    models = [_next_category(one) for one in (champion, challenger)]
+    beside = tuple(dict.fromkeys(name for model in models for name in model.shares.leading))
+    pairs = [next_category.pair_rows(frame, model.shares, beside) for model in models]
+    answers = [
+        model.pooled.predict(matrix(each, model.pooled.features)) for model, each in zip(models, pairs, strict=True)
+    ]
+    return _sheet(pairs[0], "label", answers[0], answers[1]), notes
+
+
 def effects(rows: Rows, champion: Registered, challenger: Registered) -> tuple[Sheet, tuple[str, ...]]:
     """Effects, by `effects_exam`; individual effects follow the propensity model that would be served beside them, if there is one."""
     beside = rows.chosen.get(propensity.NAME)
@@ -136,6 +156,7 @@ EXAMS: Mapping[str, Examiner] = {
     churn.NAME: Chances(lambda rows: rows.active, "label"),
     spend.BASKET: Amounts(spend.BASKET),
     spend.SPEND: Amounts(spend.SPEND),
+    next_category.NAME: categories,
     propensity.NAME: Chances(Rows.sent, "engaged"),
     propensity.BASE_NAME: Chances(Rows.silent, "bought"),
     send_time.NAME: timing,
@@ -211,3 +232,7 @@ def _model(one: Registered) -> Model:
 def _send_time(one: Registered) -> SendTime:
     described = json.loads(one.files["send_time.curve.json"])
     return SendTime(decode(Curve, described["curve"]), _model(one), float(described["weight"]))
+
+
+def _next_category(one: Registered) -> NextCategory:
+    return NextCategory(decode(Shares, json.loads(one.files[SHARES])), _model(one))

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from features.sample import SAMPLED
+from features.views.category import goods
 
 if TYPE_CHECKING:
     import duckdb
@@ -48,6 +49,17 @@ JOIN bought ON occurred_at >= moment - INTERVAL {BUYER_DAYS} DAY AND occurred_at
 WHERE value IS NOT NULL
 GROUP BY customer_id, moment
 HAVING bool_or(occurred_at < moment)
+ORDER BY event_timestamp, customer_id
+"""
+
+# What most of the next purchase that names categories was, of a customer who had one in half a year and has one in the window.
+CATEGORY = f"""
+WITH goods AS MATERIALIZED ({goods(f"(SELECT * FROM events WHERE NOT simulated AND {SAMPLED}) AS real")})
+SELECT customer_id, moment AS event_timestamp, arg_min(category, (occurred_at, event_id)) FILTER (occurred_at >= moment) AS category
+FROM (VALUES {{moments}}) AS moments(moment)
+JOIN goods ON place = 1 AND occurred_at >= moment - INTERVAL {BUYER_DAYS} DAY AND occurred_at < moment + INTERVAL {SPEND_DAYS} DAY
+GROUP BY customer_id, moment
+HAVING bool_or(occurred_at < moment) AND bool_or(occurred_at >= moment)
 ORDER BY event_timestamp, customer_id
 """
 
@@ -90,6 +102,15 @@ def spend_labels(connection: duckdb.DuckDBPyConnection, moments: list[datetime])
     """
     values = ", ".join(f"(TIMESTAMPTZ '{moment.isoformat()}')" for moment in moments)
     return connection.execute(SPEND.format(moments=values)).df()
+
+
+def category_labels(connection: duckdb.DuckDBPyConnection, moments: list[datetime]) -> pd.DataFrame:
+    """One row per customer who bought in the 182 days before a moment and in the 56 after it: customer_id, event_timestamp, category
+
+    with most money in the next purchase. Counted are purchases that name categories; there are no rows where none does.
+    """
+    values = ", ".join(f"(TIMESTAMPTZ '{moment.isoformat()}')" for moment in moments)
+    return connection.execute(CATEGORY.format(moments=values)).df()
 
 
 def contact_labels(connection: duckdb.DuckDBPyConnection) -> pd.DataFrame:

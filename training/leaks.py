@@ -6,6 +6,7 @@ and a feature view that changes when what comes after its moment is taken away (
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -99,8 +100,15 @@ class _Maker:
     def __call__(self, tables: Tables, moment: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         keys = self._spine[list(self._view.keys)].assign(moment=pd.Timestamp(moment, unit="us", tz="UTC"))
         frame = compute(tables.connection, self._view, keys).sort_values(list(self._view.keys))
-        names = [feature.name for feature in self._view.features if feature.dtype != "string"]
-        return np.arange(len(frame)), frame[names].to_numpy(dtype=np.float64)
+        numbers = frame[[feature.name for feature in self._view.features]].copy()
+        for feature in self._view.features:
+            if feature.dtype == "string":  # another text is another number
+                numbers[feature.name] = numbers[feature.name].map(_digest)
+        return np.arange(len(frame)), numbers.to_numpy(dtype=np.float64)
+
+
+def _digest(text: object) -> float:
+    return float(zlib.crc32(text.encode())) if isinstance(text, str) else np.nan
 
 
 def _holds_future(column: NDArray[np.float64], moments: NDArray[np.float64]) -> str | None:

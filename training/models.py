@@ -21,7 +21,7 @@ from training.booster import Booster
 from training.calibration import IDENTITY, Calibration
 
 FloatArray = NDArray[np.float64]
-Kind = Literal["tree", "linear", "mean", "rates"]
+Kind = Literal["tree", "linear", "mean", "rates", "shares"]
 Link = Literal["logit", "log"]
 
 
@@ -34,7 +34,7 @@ class Model(Protocol):
 
     @property
     def kind(self) -> Kind:
-        """`tree` (LightGBM), `linear` (a regression on signed logarithms), or a reference: `mean` (money), `rates` (chances)."""
+        """`tree` (LightGBM), `linear` (a regression on signed logarithms), or a reference: `mean` (money), `rates`, `shares` (chances)."""
 
     @property
     def link(self) -> Link:

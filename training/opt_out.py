@@ -7,18 +7,17 @@ is used only if its held-out log-loss is surely lower than that of the channels'
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
 import pandas as pd
 
-from training.calibration import cross_calibrate, sigmoid
-from training.contest import Contest, Trial, measure, report, stay_or_go
+from training.calibration import sigmoid
+from training.contest import Contest, judge_rows, stay_or_go
 from training.dataset import Dataset, Split, dataset, split_by_share
 from training.fitting import Recipe, fit_tree
 from training.labels import EFFECT_DAYS
-from training.models import Coefficients, FloatArray, LinearModel, Model, TreeModel, signed_log
+from training.models import Coefficients, FloatArray, LinearModel, TreeModel, signed_log
 from training.uplift import sent_alone
 
 NAME = "opt_out"
@@ -42,7 +41,7 @@ def train(rows: pd.DataFrame) -> Contest:
     models: list[TreeModel | LinearModel] = [rates]
     if split.train.labels.sum() >= LEAST_EVENTS:
         models = [fit_tree(NAME, split.train, RECIPE), fit_logistic(split.train, rates), rates]
-    judged = [_judge(model, split) for model in models]
+    judged = [judge_rows(model, split, RECIPE) for model in models]
     chosen, reason = stay_or_go(judged, split.validation, "log-loss")
     return Contest(NAME, tuple(trial for trial, _ in judged), split, (NOTE, reason), chosen=chosen)
 
@@ -98,17 +97,6 @@ def fit_logistic(data: Dataset, rates: LinearModel) -> LinearModel:
     ]
     coefficients = Coefficients(lists[0], lists[1], lists[2], lists[3], c.intercept + float(found[0]))
     return LinearModel(NAME, (*rates.features, *rest), coefficients)
-
-
-def _judge(model: TreeModel | LinearModel, split: Split) -> tuple[Trial, FloatArray]:
-    """Calibrated and measured as in `training.contest.judge`, with each validation row's held-out log-loss."""
-    held_out = split.validation
-    margins = model.margins(held_out.columns(model.features))
-    calibration, chances = cross_calibrate(margins, held_out.labels, held_out.half())
-    losses = -np.log(np.clip(np.where(held_out.labels > 0, chances, 1 - chances), 1e-12, 1.0))
-    judged: Model = replace(model, calibration=calibration)
-    parameters = RECIPE.parameters() if model.kind == "tree" else {}
-    return report(judged, float(losses.mean()), split, measure, parameters), losses
 
 
 def _log_odds(chance: float | FloatArray) -> FloatArray:

@@ -20,9 +20,9 @@ from arbitration.errors import InputError
 from features.barred import barred
 from features.home import Home, Progress
 from features.tables.store import open_tables
-from training import attention, caps, churn, effects_exam, opt_out, propensity, send_time, spend, uplift
+from training import attention, caps, churn, effects_exam, next_category, opt_out, propensity, send_time, spend, uplift
 from training.cards import ABOUT, card, markdown, verdict
-from training.contents import model_files, signature_of
+from training.contents import SHARES, model_files, signature_of
 from training.contest import Contest, Trial
 from training.effects import Effects
 from training.effects_told import effect_notes, effects_table, evidence
@@ -33,7 +33,7 @@ from training.shortage import TooLittle
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-OF_PURCHASES = (churn.NAME, spend.BASKET, spend.SPEND)
+OF_PURCHASES = (churn.NAME, spend.BASKET, spend.SPEND, next_category.NAME)
 OF_CONTACTS = (propensity.NAME, propensity.BASE_NAME, send_time.NAME, opt_out.NAME, uplift.NAME, attention.NAME)
 NAMES = (*OF_PURCHASES, *OF_CONTACTS)
 NOTHING: Mapping[str, bytes] = MappingProxyType({})
@@ -89,6 +89,7 @@ class Training:
             churn.NAME: self._churn,
             spend.BASKET: lambda: self._contest(spend.train_basket(self._spend)),
             spend.SPEND: lambda: self._contest(spend.train_spend(self._spend)),
+            next_category.NAME: self._next_category,
             propensity.NAME: lambda: self._contest(propensity.train(self._contacts)),
             propensity.BASE_NAME: lambda: self._contest(propensity.train_base(self._contacts)),
             send_time.NAME: self._send_time,
@@ -146,6 +147,14 @@ class Training:
             yield Pictures(
                 shared | {"shap_summary": summary}, {"gain": gain_table(test.labels, trial.model.predict(rows))}
             )
+
+    def _next_category(self) -> Iterator[Entry]:
+        outcome = next_category.train(next_category.labeled(self._home))
+        pictures = self._pictures(outcome.contest)
+        for trial, model in zip(outcome.contest.trials, outcome.models, strict=True):
+            described = self._card(outcome.contest, trial) | {"version": model.version}
+            shares = {SHARES: _json(encode(model.shares))}
+            yield _entry(outcome.contest, trial, described, next(pictures), shares)
 
     def _send_time(self) -> Iterator[Entry]:
         outcome = send_time.train(self._contacts)

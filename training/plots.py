@@ -18,8 +18,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-COLORS = {"tree": "#0b5394", "linear": "#b45f06", "mean": "#38761d", "rates": "#38761d"}
-LABELS = {"tree": "LightGBM", "linear": "Logistic regression", "mean": "Shrunk mean", "rates": "Rate of the channel"}
+COLORS = {"tree": "#0b5394", "linear": "#b45f06", "mean": "#38761d", "rates": "#38761d", "shares": "#38761d"}
+LABELS = {
+    "tree": "LightGBM", "linear": "Logistic regression", "mean": "Shrunk mean", "rates": "Rate of the channel", "shares": "Shrunk own share",
+}  # fmt: skip
 SUMMARY_ROWS, SUMMARY_FEATURES = 1500, 15
 
 

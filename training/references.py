@@ -1,9 +1,9 @@
-"""The simple reference that a model of amounts must beat: a customer's own mean, shrunk to everybody's; and reading any model back.
+"""The simple references that models must beat: a customer's own mean or share, shrunk to everybody's; and reading any model back.
 
     expected = (n * own + rows * everybody) / (n + rows)
 
 `own` is a feature in money times `scale`, n the feature that counts what it rests on (1 where none is named). `rows` says how many
-observations everybody's mean counts for; it is chosen on training rows and may be 0.
+observations everybody's mean counts for; it is chosen on training rows and may be 0. Of a share, `everybody` is a feature, too.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from training.models import Coefficients, FloatArray, Kind, LinearModel, Link, M
 
 LEAST = 0.01
 """Money: the logarithm of nothing is no number."""
+LEAST_CHANCE = 1e-4
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +91,56 @@ class ShrunkMean:
         return json.dumps(asdict(self.shrinkage), allow_nan=False)
 
 
+@dataclass(frozen=True)
+class ShrunkShare:
+    """`features`: how many of the customer's n were so, n, and everybody's share. Expects a probability; `rows` is above 0."""
+
+    name: str
+    features: tuple[str, ...]
+    rows: float
+    calibration: Calibration = IDENTITY
+    kind: Kind = "shares"
+    link: Link = "logit"
+
+    def __post_init__(self) -> None:
+        if len(self.features) != 3 or not (np.isfinite(self.rows) and self.rows > 0):
+            raise ValueError(f"{self.name}: a shrunk share reads three columns and needs rows above 0, not {self}")
+
+    @cached_property
+    def version(self) -> str:
+        """Kind and digest of the formula's number, feature order and calibration."""
+        return version_of(self)
+
+    def margins(self, rows: FloatArray) -> FloatArray:
+        """Log-odds, shape (n,); what is unknown counts as 0."""
+        if rows.ndim != 2 or rows.shape[1] != len(self.features):
+            raise ValueError(f"rows have shape {rows.shape}, the model reads (n, {len(self.features)})")
+        own, count, everybody = np.nan_to_num(rows).T
+        return _log_odds((own + self.rows * everybody) / (np.maximum(count, 0.0) + self.rows))
+
+    def predict(self, rows: FloatArray) -> FloatArray:
+        """Calibrated probabilities, shape (n,)."""
+        return self.calibration.expected(self.margins(rows), self.link)
+
+    def contributions(self, rows: FloatArray) -> FloatArray:
+        """Everybody's log-odds, what the own share adds to them, 0 for n, which only weighs it, and the base 0; shape (n, 4)."""
+        everybody, zeros = _log_odds(np.nan_to_num(rows[:, 2])), np.zeros(len(rows))
+        return np.column_stack([self.margins(rows) - everybody, zeros, everybody, zeros])
+
+    def attribute(self, row: FloatArray) -> Attribution:
+        """One row, shape (3,), taken apart."""
+        return attribution(self, row)
+
+    def text(self) -> str:
+        """The formula's number as JSON."""
+        return json.dumps({"rows": self.rows}, allow_nan=False)
+
+
+def _log_odds(chances: FloatArray) -> FloatArray:
+    safe = np.clip(chances, LEAST_CHANCE, 1 - LEAST_CHANCE)
+    return np.asarray(np.log(safe) - np.log1p(-safe))
+
+
 def read(
     name: str, kind: str, features: tuple[str, ...], text: str, calibration: Mapping[str, float], *, link: Link
 ) -> Model:
@@ -101,5 +152,7 @@ def read(
         return TreeModel(name, features, Booster(text), fitted, link=link)
     if kind == "mean":
         return ShrunkMean(name, features, decode(Shrinkage, json.loads(text)), fitted, link=link)
+    if kind == "shares":
+        return ShrunkShare(name, features, float(json.loads(text)["rows"]), fitted, link=link)
     written: Kind = "rates" if kind == "rates" else "linear"
     return LinearModel(name, features, decode(Coefficients, json.loads(text)), fitted, written, link)

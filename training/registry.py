@@ -23,7 +23,8 @@ from arbitration.errors import StateError
 from features.home import Home, Progress, silent
 from training import bundle
 from training.attention import Attention
-from training.contents import ATTENTION, CURVE, EFFECTS, MODELS, SEND_TIME, Contents
+from training.categories import NextCategory, Shares
+from training.contents import ATTENTION, CURVE, EFFECTS, MODELS, NEXT_CATEGORY, SEND_TIME, SHARES, Contents
 from training.effects import Effects
 from training.models import FloatArray, Model
 from training.pipeline import NAMES, Entry, Training, inputs_digest
@@ -265,6 +266,7 @@ def export(home: Home, chosen: Mapping[str, Registered]) -> str:
         decode(Effects, json.loads(chosen["effects"].files[EFFECTS])) if "effects" in chosen else None,
         decode(Attention, json.loads(chosen["attention"].files[ATTENTION])) if "attention" in chosen else None,
         {name: {**one.card, "registered": one.version} for name, one in chosen.items()},
+        _next_category(chosen[NEXT_CATEGORY].files, models[NEXT_CATEGORY]) if NEXT_CATEGORY in chosen else None,
     )
     windows = [one.card["window"] for one in chosen.values()]
     return bundle.export(
@@ -278,6 +280,10 @@ def export(home: Home, chosen: Mapping[str, Registered]) -> str:
 def _send_time(files: Mapping[str, bytes], individual: Model) -> SendTime:
     timing = json.loads(files[CURVE])
     return SendTime(decode(Curve, timing["curve"]), individual, timing["weight"])
+
+
+def _next_category(files: Mapping[str, bytes], pooled: Model) -> NextCategory:
+    return NextCategory(decode(Shares, json.loads(files[SHARES])), pooled)
 
 
 def _read(folder: Path) -> dict[str, bytes]:

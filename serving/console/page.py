@@ -20,6 +20,7 @@ from serving.console.rivals import Rivals, rivals
 from serving.console.steps import Course, course
 from serving.console.voice import Voice
 from serving.console.waterfall import Waterfall, waterfall
+from serving.next_category import told_category
 from serving.records import Record
 from serving.reserved import Aftermath
 from serving.weighing import UNWEIGHED, Weighed
@@ -134,6 +135,11 @@ def facts(record: Record, voice: Voice) -> tuple[Fact, ...]:
     if winner is not None and winner.candidate.treatment.kind not in UNSHOWN:
         tier = voice.words(f"tier_{winner.propensity.tier}")
         found.append(Fact(voice.words("reaction"), voice.formats.percent(winner.propensity.mean), tier))
+    if likely := told_category(decision, record.estimates):
+        share = voice.formats.percent(likely.probability)
+        found.append(
+            Fact(voice.words("next_category"), likely.category, voice.words("next_category_note", share=share))
+        )
     decided = voice.words("decided_at", moment=voice.formats.short(decision.decided_at))
     found.append(Fact(voice.words("valid_until"), voice.formats.short(decision.valid_until), decided))
     found.append(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from arbitration.frames import PARTS_NAMED
 from arbitration.policy import BusinessName
 from serving.console.formats import Lang
+from serving.console.model_texts import MODELS
 from serving.console.reserved_texts import RESERVED
 from serving.console.weighing_texts import WEIGHING
 
@@ -153,13 +154,6 @@ INFLUENCE: Mapping[str, BusinessName] = {
         "Das beschreibt das Modell und beweist keine Ursache.",
     ),
     "influence_none": _both("No model looked at this customer.", "Kein Modell hat diese Person betrachtet."),
-    "model_churn_risk": _both(
-        "Risk of no purchase in the next 28 days", "Risiko, in den nächsten 28 Tagen nicht zu kaufen"
-    ),
-    "model_channel_propensity": _both(
-        "Chance of a reaction to this contact", "Chance auf eine Reaktion auf diesen Kontakt"
-    ),
-    "model_send_time": _both("Chance of a reaction at this time", "Chance auf eine Reaktion zu dieser Zeit"),
     "model_base_purchase": _both("Chance to buy without any contact", "Chance, auch ohne Kontakt zu kaufen"),
     "from_to": _both(
         "The model starts from {base}; this customer's data lead to {raw}.",
@@ -276,7 +270,7 @@ LIST: Mapping[str, BusinessName] = {
 }
 
 TEXTS: Mapping[str, BusinessName] = {
-    **FRAME, **HEAD, **WORTH, **WEIGHING, **INFLUENCE, **RIVALS, **PLAN, **RESERVED, **EVIDENCE, **LIST
+    **FRAME, **HEAD, **WORTH, **WEIGHING, **INFLUENCE, **RIVALS, **PLAN, **MODELS, **RESERVED, **EVIDENCE, **LIST
 }  # fmt: skip
 
 

@@ -10,11 +10,13 @@ from arbitration.policy import BusinessName, Policy
 from features.registry import FEATURES
 from serving.console.formats import Formats, Lang
 from serving.console.texts import Words
+from training.names import PAIR_NAMES
 
 UNKNOWN = BusinessName(en="unknown", de="unbekannt")
 YES, NO = BusinessName(en="yes", de="ja"), BusinessName(en="no", de="nein")
 UNITS: Mapping[str, tuple[BusinessName, BusinessName]] = {
     "cases": (BusinessName("case", "Fall"), BusinessName("cases", "Fälle")),
+    "categories": (BusinessName("category", "Warengruppe"), BusinessName("categories", "Warengruppen")),
     "contacts": (BusinessName("contact", "Kontakt"), BusinessName("contacts", "Kontakte")),
     "days": (BusinessName("day", "Tag"), BusinessName("days", "Tage")),
     "departments": (BusinessName("department", "Abteilung"), BusinessName("departments", "Abteilungen")),
@@ -41,6 +43,7 @@ VIEW_NAMES: Mapping[str, BusinessName] = {
     "channel": BusinessName("contacts and reactions", "Kontakte und Reaktionen"),
     "timing": BusinessName("times of activity", "Zeiten der Aktivität"),
     "context": BusinessName("the situation right now", "die Lage in diesem Moment"),
+    "category": BusinessName("product categories bought", "gekaufte Warengruppen"),
 }
 
 
@@ -69,6 +72,8 @@ class Voice:
         """The business name; of a channel's feature with the channel, of the treatment's own journey and channel the word."""
         if feature in FEATURES:
             return self.words.of(BusinessName(FEATURES[feature].en, FEATURES[feature].de))
+        if feature in PAIR_NAMES:
+            return self.words.of(PAIR_NAMES[feature])
         if feature in ("journey", "channel"):
             return self.words(feature)
         channel, _, name = feature.partition(".")

@@ -189,6 +189,7 @@ def test_every_model_of_the_bundle_keeps_the_contract(shop_home):
         loaded.base_purchase,
         loaded.send_time.individual,
         loaded.opt_out,
+        loaded.next_category.pooled,
     )
     for one in (*chances, loaded.next_basket, loaded.spend):
         given = np.full((3, len(one.features)), np.nan)

@@ -75,6 +75,19 @@ def test_an_answer_is_complete_has_no_nulls_and_adds_up(server, acting):
     assert {"policy", "catalog", "features", "bundle", "models"} <= set(answer["versions"])
 
 
+def test_who_is_shown_something_is_told_what_it_may_be_about(server):
+    for household in HOUSEHOLDS:
+        answer = server.decide(fresh(), household, mode="dry_run").json()
+        likely = answer.get("action", {}).get("content", {}).get("next_category")
+        if likely:
+            assert answer["action"]["kind"] in ("message", "module")
+            assert likely["category"].isupper()
+            assert 0 < likely["probability"] < 1
+            assert "next_category" in answer["versions"]["models"]
+            return
+    pytest.fail("nobody's next category is known")
+
+
 def test_the_consent_a_contact_rests_on_is_named(server, acting):
     for household in acting:
         answer = server.decide(fresh(), household, mode="dry_run").json()

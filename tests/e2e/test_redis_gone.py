@@ -18,7 +18,7 @@ from tests.own_redis import Line, OwnRedis
 from tests.part_of_shop import copy_snapshots
 
 pytestmark = pytest.mark.redis
-MISSING = {"missing_customer", "missing_channel", "missing_timing", "missing_context"}
+MISSING = {"missing_customer", "missing_channel", "missing_timing", "missing_context", "missing_category"}
 NUMBERS = count(1)
 
 

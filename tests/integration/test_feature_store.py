@@ -34,6 +34,8 @@ def customers(shop_home: Home) -> list[str]:
 def equal(left: object, right: object) -> bool:
     if left is None or right is None or pd.isna(left) or pd.isna(right):
         return (left is None or pd.isna(left)) and (right is None or pd.isna(right))
+    if isinstance(right, str):
+        return left == right
     return left == pytest.approx(right, rel=1e-12, abs=1e-12)
 
 

@@ -62,7 +62,7 @@ def only(verdicts: tuple[Verdict, ...]) -> Verdict:
 
 WORSE = {
     "next_basket": blunted, "spend": blunted, "channel_propensity": blunted, "base_purchase": blunted, "send_time": flat,
-    "opt_out": blunted, "effects": doubled,
+    "opt_out": blunted, "effects": doubled, "next_category": blunted,
 }  # fmt: skip
 WITHOUT_EXAM = "attention"
 """An estimate whose rows are not held back; it goes on as it is, or by force."""

@@ -18,7 +18,7 @@ from features.home import Home
 from features.home import silent as silent_progress
 from training import bundle, churn, spend
 from training.lapse_risk.suspicion import LeakError
-from training.pipeline import NAMES, OF_CONTACTS, OF_PURCHASES, Training
+from training.pipeline import NAMES, OF_CONTACTS, Training
 from training.promotion import promote, without_model
 from training.registry import CANDIDATE, PLACES, Registry, registered, train
 
@@ -71,30 +71,36 @@ def test_a_home_with_a_percent_or_a_blank_in_its_name_can_be_moved(own_home: Hom
 
 @pytest.fixture
 def without_contacts(own_home: Home) -> Home:
-    """The shop with contacts whose probability nobody logged, and nothing trained yet."""
-    path = own_home.tables / "contacts.parquet"
-    with duckdb.connect() as connection:
-        rows = f"SELECT * REPLACE (CAST(NULL AS DOUBLE) AS probability) FROM read_parquet('{path}')"
-        connection.execute(f"COPY ({rows}) TO '{path}.new' (FORMAT parquet)")
-    path.with_suffix(".parquet.new").replace(path)
+    """The shop with contacts whose probability nobody logged, with purchases that name no categories, and nothing trained yet."""
+    for table, changed in (("contacts", "CAST(NULL AS DOUBLE) AS probability"), ("events", "'{}' AS properties")):
+        path = own_home.tables / f"{table}.parquet"
+        with duckdb.connect() as connection:
+            rows = f"SELECT * REPLACE ({changed}) FROM read_parquet('{path}')"
+            connection.execute(f"COPY ({rows}) TO '{path}.new' (FORMAT parquet)")
+        path.with_suffix(".parquet.new").replace(path)
     shutil.rmtree(own_home.mlflow)
     return own_home
 
 
-@pytest.mark.parametrize("models", [(spend.BASKET,), pytest.param(OF_PURCHASES, marks=pytest.mark.long)], ids=len)
-def test_a_shop_without_randomized_contacts_trains_what_it_can(
+OF_BASKETS = ("churn_risk", "next_basket", "spend")
+
+
+@pytest.mark.parametrize("models", [(spend.BASKET,), pytest.param(OF_BASKETS, marks=pytest.mark.long)], ids=len)
+def test_a_shop_without_randomized_contacts_or_categories_trains_what_it_can(
     without_contacts: Home, monkeypatch: pytest.MonkeyPatch, models: tuple[str, ...]
 ):
-    monkeypatch.setattr("training.pipeline.NAMES", (*models, *OF_CONTACTS))
+    monkeypatch.setattr("training.pipeline.NAMES", (*models, "next_category", *OF_CONTACTS))
     said: list[str] = []
     assert {result.name for result in train(without_contacts, None, said.append)} == set(models)
-    (skipped,) = [line for line in said if line.startswith("skipped")]
+    unnamed, skipped = [line for line in said if line.startswith("skipped")]
+    assert unnamed.startswith("skipped next_category: there are no purchases that name product categories")
     assert all(name in skipped for name in OF_CONTACTS)
     promoted = promote(without_contacts)
     assert {verdict.model for verdict in promoted.verdicts} == set(models)
     loaded = bundle.load(without_contacts)
     assert set(loaded.versions) == set(loaded.metrics) == set(models)
     assert (loaded.effects, loaded.send_time, loaded.attention, loaded.opt_out) == (None, None, None, None)
+    assert loaded.next_category is None
     assert without_model(without_contacts) == tuple(name for name in NAMES if name not in models)
     assert promote(without_contacts).digest == promoted.digest
 

@@ -57,8 +57,8 @@ def view(
     return {key: None if pd.isna(value) else value for key, value in frame.iloc[0].items()}
 
 
-def test_there_are_four_views_and_every_feature_is_described_in_both_languages() -> None:
-    assert list(VIEWS) == ["customer", "channel", "timing", "context"]
+def test_there_are_five_views_and_every_feature_is_described_in_both_languages() -> None:
+    assert list(VIEWS) == ["customer", "channel", "timing", "context", "category"]
     assert len(FEATURES) == sum(len(one.features) for one in VIEWS.values()) >= 40
     for feature in FEATURES.values():
         assert all((feature.unit, feature.meaning, feature.en, feature.de, feature.sql)), feature.name

@@ -229,3 +229,22 @@ def test_a_shop_without_contacts_gets_its_features(files: Path, tmp_path: Path) 
     store.apply()
     store.materialize(datetime(2020, 6, 1, tzinfo=UTC))
     assert store.online("anna", []).values["purchases_total"] == 1
+
+
+@pytest.mark.parametrize(
+    ("categories", "fits"),
+    [
+        ("{}", True), ('{"tea": 2, "größer \\"x\\"": 0.5, "free": 0}', True), ('{"tea": -1}', False), ('{"tea": "2"}', False),
+        ('{"tea": null}', False), ('{"tea": {"green": 1}}', False), ('{"tea": 1e300}', False), ('["tea"]', False), ('"tea"', False),
+        ("null", False), ('{" ": 1}', False), ('{"' + 65 * "x" + '": 1}', False), ('{"e-mail": 1}', False),
+    ],
+)  # fmt: skip
+def test_categories_of_a_purchase_are_names_and_money(files: Path, tmp_path: Path, categories: str, fits: bool) -> None:
+    cell = f'{{"categories": {categories}}}'.replace('"', '""')
+    (files / "events.csv").write_text(EVENTS.replace('{""items"":3}', cell))
+    home = Home(tmp_path / "home")
+    if fits:
+        assert import_folder(files, home).counts["events"] == 1
+        return
+    with pytest.raises(TableError, match=r"events.csv, row 2, column properties: expected (in `categories`|no direct)"):
+        import_folder(files, home)

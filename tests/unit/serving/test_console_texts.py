@@ -18,6 +18,7 @@ from arbitration.plan import STOP_IF
 from arbitration.wording import money, share
 from features.registry import FEATURES, VIEWS
 from serving.console.formats import LANGS, Formats
+from serving.console.model_texts import MODELS
 from serving.console.reserved_texts import RESERVED
 from serving.console.rivals import CLAUSES
 from serving.console.texts import EVIDENCE, FRAME, HEAD, INFLUENCE, LIST, PLAN, RIVALS, TEXTS, WORTH, Words
@@ -48,7 +49,7 @@ def test_both_languages_say_it_with_the_same_facts(key):
 
 
 def test_no_key_stands_in_two_groups():
-    groups = (FRAME, HEAD, WORTH, WEIGHING, INFLUENCE, RIVALS, PLAN, RESERVED, EVIDENCE, LIST)
+    groups = (FRAME, HEAD, WORTH, WEIGHING, INFLUENCE, RIVALS, PLAN, MODELS, RESERVED, EVIDENCE, LIST)
     assert sum(map(len, groups)) == len(TEXTS)
 
 

@@ -15,6 +15,7 @@ from arbitration.propose import treatments
 from catalog.loading import load_catalog
 from features.registry import VIEWS
 from serving.estimates import attributions, estimates
+from tests.unit.training.pairs import LIKELY, text
 from training.attention import Attention
 from training.bundle import Bundle
 from training.calibration import Calibration
@@ -68,7 +69,7 @@ def bundle() -> Bundle:
         send_time=SendTime(curve, own, 1.0),
         opt_out=linear("opt_out", {"channel=email": -1.0, "fatigue": 0.5, "recency_days": 0.1}, -6.0),
         effects=Effects(beliefs(0.04), beliefs(0.1), {"email": Belief(0.002, 0.001, 900)}, 14, "e" * 12, Slope(0.6, 0.7, 0.2)),
-        attention=Attention(),
+        attention=Attention(), next_category=LIKELY,
         metrics={}, data_window={"from": "2017-05-01", "to": "2017-09-01"}, created_at="2017-09-02", inputs="",
     )  # fmt: skip
 
@@ -76,6 +77,7 @@ def bundle() -> Bundle:
 def features(**changed: FeatureValue) -> dict[str, FeatureValue]:
     base: dict[str, FeatureValue] = {
         "recency_days": 20.0, "gap_ratio": 3.0, "frequency_28d": 2, "frequency_91d": 9, "frequency_182d": 18, "money_182d": 910.0, "basket_value_182d": 40.0,
+        "category_history": text({"tea": (5.0, 40.0, 1, 4, 3, 10.0, 20.0)}, money=(10.0, 100.0), baskets=8, recency=2.0),
         "activity_count_182d": 30, "activity_block_4": 1.0, "app_sessions_7d": 2, "email.contacts_28d": 1, "push.contacts_28d": 4,
     }  # fmt: skip
     return base | changed

@@ -17,7 +17,7 @@ __all__ = ["bundle", "policy"]
 FROM_MODEL = {
     "churn_risk": ("churn_risk", "recency_value"), "next_basket": ("basket_margin",), "spend": ("recency_value", "reach_value"),
     "channel_propensity": ("propensity",), "base_purchase": ("base_purchase",), "send_time": ("timing",),
-    "opt_out": (), "effects": ("effect",), "attention": ("attention_price",),
+    "next_category": ("next_category",), "opt_out": (), "effects": ("effect",), "attention": ("attention_price",),
 }  # fmt: skip
 
 

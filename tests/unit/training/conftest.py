@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from features.home import Home
+from tests.unit.training.pairs import LIKELY
 from training import bundle
 from training.attention import Attention
 from training.calibration import Calibration
@@ -62,6 +63,7 @@ def contents(tree: TreeModel) -> Contents:
         "spend": fit_tree("spend", spent(), replace(RECIPE, monotone={"money_182d": 1}, link="log")),
         "channel_propensity": fit_linear("channel_propensity", invented(columns)),
         "base_purchase": fit_tree("base_purchase", invented(), RECIPE),
+        "next_category": LIKELY.pooled,
         "opt_out": fit_linear("opt_out", invented(("channel=email", "contacts_7d", "recency_days"))),
         "send_time": fit_linear("send_time", invented(SLOT_FEATURES)),
     }
@@ -77,7 +79,12 @@ def contents(tree: TreeModel) -> Contents:
     effects = Effects(beliefs, engagement, {"email": Belief(0.002, 0.001, 500)}, 14, "0" * 12)
     assert set(models) == set(MODELS)
     return Contents(
-        models, SendTime(curve, models["send_time"], 0.5), effects, Attention(), {"churn_risk": {"test": {"auc": 0.8}}}
+        models,
+        SendTime(curve, models["send_time"], 0.5),
+        effects,
+        Attention(),
+        {"churn_risk": {"test": {"auc": 0.8}}},
+        LIKELY,
     )
 
 

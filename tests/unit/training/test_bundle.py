@@ -22,7 +22,8 @@ FILES = (
     "attention.json",
     "base_purchase.calibration.json", "base_purchase.txt", "canary.json", "channel_propensity.calibration.json",
     "channel_propensity.json", "churn_risk.calibration.json", "churn_risk.txt", "effects.json", "features.json",
-    "manifest.json", "metrics.json", "next_basket.calibration.json", "next_basket.json", "opt_out.calibration.json", "opt_out.json", "send_time.calibration.json", "send_time.curve.json", "send_time.json",
+    "manifest.json", "metrics.json", "next_basket.calibration.json", "next_basket.json",
+    "next_category.calibration.json", "next_category.json", "next_category.shares.json", "opt_out.calibration.json", "opt_out.json", "send_time.calibration.json", "send_time.curve.json", "send_time.json",
     "spend.calibration.json", "spend.txt",
 )  # fmt: skip
 

@@ -11,7 +11,7 @@ import pytest
 
 from features.home import Home
 from features.registry import VIEWS
-from features.schema import Feature, View
+from features.schema import Dtype, Feature, View
 from features.tables.importer import import_folder
 from tests.small_shop import NAMES, write_shop
 from training.dataset import Dataset, Split
@@ -115,9 +115,10 @@ PEEKS = {
 }
 
 
+@pytest.mark.parametrize(("dtype", "sql"), [("float64", "sum(seen)"), ("string", "string_agg(seen ORDER BY seen)")])
 @pytest.mark.parametrize("table", PEEKS)
-def test_a_view_that_reads_a_day_ahead_is_refused(home: Home, table: str):
-    feature = Feature("peeked", "float64", "money", "sum(seen)", "what is to come", "Peeked", "Vorausgesehen")
+def test_a_view_that_reads_a_day_ahead_is_refused(home: Home, table: str, dtype: Dtype, sql: str):
+    feature = Feature("peeked", dtype, "money", sql, "what is to come", "Peeked", "Vorausgesehen")
     view = View("peeking", ("customer_id",), PEEKS[table], (feature,), max_age_hours=24, ttl_days=8)
     with pytest.raises(LeakError, match=r"view peeking at 2020-03-1.* looks at events at or after its own moment"):
         refuse_views_that_look_ahead(home, rows(), [view])

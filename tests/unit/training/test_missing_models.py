@@ -13,7 +13,18 @@ from hypothesis import strategies as st
 from arbitration.errors import BundleError
 from features.home import Home
 from training import bundle
-from training.contents import ATTENTION, CURVE, EFFECTS, MODELS, SEND_TIME, Contents, read_contents, write
+from training.contents import (
+    ATTENTION,
+    CURVE,
+    EFFECTS,
+    MODELS,
+    NEXT_CATEGORY,
+    SEND_TIME,
+    SHARES,
+    Contents,
+    read_contents,
+    write,
+)
 
 from .conftest import export
 
@@ -26,6 +37,7 @@ def only(contents: Contents, kept: frozenset[str]) -> Contents:
         contents,
         models={name: model for name, model in contents.models.items() if name in kept},
         send_time=contents.send_time if SEND_TIME in kept else None,
+        next_category=contents.next_category if NEXT_CATEGORY in kept else None,
         effects=contents.effects if "effects" in kept else None,
         attention=contents.attention if "attention" in kept else None,
     )
@@ -41,6 +53,7 @@ def test_every_subset_of_models_is_read_back_as_it_was_written(contents: Content
         name: model.version for name, model in given_part.models.items()
     }
     assert (found.effects, found.attention) == (given_part.effects, given_part.attention)
+    assert (found.next_category is None) == (given_part.next_category is None) == (SHARES not in files)
     assert (found.send_time is None) == (given_part.send_time is None) == (CURVE not in files)
     assert write(found) == files
 
