@@ -24,8 +24,8 @@ from training.simulator.market.product_effects import CELLS, Learned, learn, mom
 from training.simulator.market.state import Choice, View
 
 EXPLORED, REFIT_WEEKS, CAUTION = 0.04, 4, 0.5
-CONFIDENCE, AGAIN = 1.28, 1.645
-"""Standard deviations, one-sided 90 %, by which all that would be sent must be expected to gain before anything is; 95 % for one who has
+CONFIDENCE, AGAIN = 1.28, 2.0
+"""Standard deviations, one-sided 90 %, by which all that would be sent must be expected to gain before anything is; 98 % for one who has
 
 fallen silent: asked every week, chance would find its week.
 """
