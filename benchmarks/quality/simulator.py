@@ -37,6 +37,8 @@ from training.simulator.market.state import Policy
 SILENT, BEST = "never send", "oracle (pays for attention)"
 FATIGUES = (0.0, 0.5, 1.0, 2.0, 4.0)
 LAST_WEEKS = 4
+FLOOR = 0.025
+"""Contacts per customer-week that are no more than the exploration: 0.02, and a quarter for chance."""
 Makers = dict[str, Callable[[], Policy]]
 
 
@@ -60,7 +62,9 @@ class Job:
 class Standing:
     """One policy in one job: gain over never sending per customer and its paired standard error, in money; `base` is never sending's
 
-    value; `contacts` and `late` are contacts per customer-week over all weeks and over the last, `opt_outs` per customer.
+    value; `contacts` and `late` are contacts per customer-week over all weeks and over the last, `quiet` the week from which on they
+
+    stay below FLOOR, `opt_outs` per customer.
     """
 
     policy: str
@@ -69,6 +73,7 @@ class Standing:
     base: float
     contacts: float
     late: float
+    quiet: int
     opt_outs: float
     seconds: float
 
@@ -110,6 +115,7 @@ def judged(market: Market, name: str, make: Callable[[], Policy], silent: Run) -
     rates = run.contacts / market.customers
     return Standing(
         name, gap.mean, gap.error, float(silent.value.mean()), float(rates.mean()), float(rates[-LAST_WEEKS:].mean()),
+        int(np.flatnonzero(np.append(True, rates > FLOOR)).max()),
         float(run.opt_outs.sum() / market.customers), time.perf_counter() - started,
     )  # fmt: skip
 
@@ -121,11 +127,20 @@ def interval(values: Sequence[float], form: str) -> str:
     return f"{mean:{form}} [{mean - half:{form}}, {mean + half:{form}}]"
 
 
-def table(world: str, results: list[list[Standing]]) -> None:
-    """Print one world's table; `results` has one list of standings per seed."""
+def table(world: str, results: list[list[Standing]], weeks: int) -> None:
+    """Print one world's table; `results` has one list of standings per seed. "floor from" is the latest of the seeds, of `weeks`."""
     base = np.mean([standings[0].base for standings in results])
     print(f"\nSIMULATED world: {world}; never sending is worth {base:.2f} per customer")
-    heads = ("gain per customer [95 %]", "of the value", "paired SE", "sent/week", "last 4", "opt-outs", "seconds")
+    heads = (
+        "gain per customer [95 %]",
+        "of the value",
+        "paired SE",
+        "sent/week",
+        "last 4",
+        "floor from",
+        "opt-outs",
+        "seconds",
+    )
     print(
         f"{'policy':<34}{heads[0]:>28}" + "".join(f"{head:>13}" for head in heads[1:]) + f"{'share of the oracle':>25}"
     )
@@ -135,10 +150,12 @@ def table(world: str, results: list[list[Standing]]) -> None:
         gains = [one.gain for one in ours]
         share = "-" if min(oracle) <= 0 else interval([g / o for g, o in zip(gains, oracle, strict=True)], ".2f")
         mean = {key: float(np.mean([getattr(one, key) for one in ours])) for key in ("contacts", "late", "opt_outs", "seconds")}  # fmt: skip
+        latest = max(one.quiet for one in ours)
+        quiet = f"week {latest}" if latest < weeks else "-"
         error = float(np.sqrt(np.sum([one.error**2 for one in ours])) / len(ours))
         print(
             f"{first.policy:<34}{interval(gains, '.3f'):>28}{np.mean(gains) / base:>13.2%}{error:>13.3f}{mean['contacts']:>13.3f}"
-            f"{mean['late']:>13.3f}{mean['opt_outs']:>13.3f}{mean['seconds']:>13.1f}{share:>25}"
+            f"{mean['late']:>13.3f}{quiet:>13}{mean['opt_outs']:>13.3f}{mean['seconds']:>13.1f}{share:>25}"
         )
 
 
@@ -189,7 +206,7 @@ def main() -> None:
         else:
             results = list(pool.map(play, jobs))
             for number, world in enumerate(worlds):
-                table(world, results[number * seeds : (number + 1) * seeds])
+                table(world, results[number * seeds : (number + 1) * seeds], 40)
     print(f"\n{time.perf_counter() - started:.0f} seconds with {options.processes} processes")
 
 

@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.effects import Slope
 from training.simulator.market import laws as law
 from training.simulator.market.laws import NAMES, WORLDS
 from training.simulator.market.learners import EpsilonGreedy, MyopicUplift, PropensityValue
@@ -18,8 +17,7 @@ from training.simulator.market.log import Rows
 from training.simulator.market.oracle import MyopicOracle, Oracle
 from training.simulator.market.play import Difference, Market, difference, value_of
 from training.simulator.market.policies import SCARCE_CANDIDATES, Dice, FixedPriority, NeverSend, allot, dice
-from training.simulator.market.product import EXPLORED, Arbitrated, come_true, follow
-from training.simulator.market.product_effects import learn, moment_of
+from training.simulator.market.product import Arbitrated
 from training.simulator.market.state import FEATURES, Policy
 from training.simulator.market.worth import GRID, prices
 
@@ -192,56 +190,3 @@ def test_the_bandit_logs_the_probability_of_what_it_chose() -> None:
     assert (chosen > 0).all()
     assert (chosen <= 1).all()
     assert np.mean(chosen > 0.9) == pytest.approx(0.95, abs=0.02)
-
-
-def test_this_projects_policy_is_silent_but_for_its_dice_where_nothing_can_be_gained() -> None:
-    where = market("zero-effect", customers=3000)
-    run, never = where.run(Arbitrated()), where.run(NeverSend()).value.mean()
-    assert run.contacts[:8].sum() / (8 * 3000) < EXPLORED
-    assert never - run.value.mean() < 0.01 * never
-
-
-def test_this_projects_policy_logs_the_probability_with_which_it_chose() -> None:
-    """Weighted by 1 / probability, every week's silent rows stand for all customers."""
-    log = market().run(Arbitrated()).log
-    for entry in log.entries[8:]:
-        silent = entry.candidate == law.SILENCE
-        assert (1 / entry.probability[silent]).sum() == pytest.approx(CUSTOMERS, rel=0.6)
-        assert ((entry.probability > 0) & (entry.probability <= 1)).all()
-
-
-def test_effects_learned_from_dice_are_near_the_truth_of_the_ordinary_mail() -> None:
-    where = market(customers=6000)
-    rows = where.start[1].rows(0).known()
-    found, mail = learn(rows), NAMES.index("earn_to_redeem/email")
-    ordinary = rows.where(moment_of(rows.features) == 0)
-    mean = found.effects(ordinary.features)[0][:, mail].mean()
-    who = ordinary.customer
-    true = (
-        where.people.effect(where.laws.journey_effect(0))[who, mail]
-        * law.REACH[law.EMAIL]
-        * (1 - where.people.buying[who])
-    )
-    assert abs(mean - 0.9 * true.mean()) < 3 * found.sd[0, mail]  # pressure and those who left take about a tenth
-
-
-def test_without_rows_effects_are_the_prior_and_nothing_has_come_true() -> None:
-    none = market().start[1].rows(0).where(np.zeros(CUSTOMERS * 6, dtype=bool))
-    assert learn(none).mean[0, 1] == pytest.approx(0.02)
-    assert follow(come_true(none, 1.0)) == 0.0
-
-
-def test_effects_that_exist_come_true_and_those_that_do_not_are_not_followed() -> None:
-    """Held-out customers: about 1 of the effects in the strong world, about 0 of what noise suggests in the zero-effect one."""
-    strong = come_true(market(customers=6000).run(Dice()).log.rows(WEEKS).known(), 1.0)
-    assert abs(strong.raw - 1) < 3 * strong.sd < 1
-    assert 0 < follow(strong) <= 1
-    nothing = come_true(market("zero-effect", customers=6000).run(Dice()).log.rows(WEEKS).known(), 1.0)
-    assert abs(nothing.raw) < 3 * nothing.sd
-    assert follow(Slope(0.9, 1.0, 0.7)) == 0.0
-
-
-def test_the_moment_is_read_from_the_features() -> None:
-    rows = np.zeros((3, len(FEATURES)))
-    rows[1, FEATURES.index("cart")] = rows[2, FEATURES.index("lapsing")] = 1
-    assert moment_of(rows).tolist() == [0, 1, 3]

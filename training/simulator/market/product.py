@@ -1,78 +1,85 @@
 """The policy of this project in the simulated market: effects against silence, shrunk, in money, after the price of attention.
 
-The service's formula, on what this market's shop can see; the guard (`come_true`) is this policy's alone:
+The service's formula, on what this market's shop can see:
 
-    net(k, x) = lambda tau_k(x) M(x) - cost_k - h_c W_c(x) - phi(x) g_c,    chosen on tau's mean - 1/2 sd, silence at 0
+    net(k, x) = tau_k(x) M(x) - cost_k - h_c W_c(x) - phi(x) g_c,    chosen on tau's mean - 1/2 sd, silence at 0
 
-tau comes from `product_effects`, lambda is how far the chosen effects come true. The prices of attention and reach are the example
-catalog's, as shares of its typical customer's annual margin. Explores a fixed share by dice, with exact probabilities logged.
+tau and M come from `product_effects`. The prices of attention and reach are the example catalog's, as shares of its typical
+customer's annual margin. Explores a share by dice among those whose attention is cheapest, with exact probabilities logged. That
+the other half is not explored, and that all is silent while what would be sent is not surely expected to gain (`surely`), is this
+policy's alone.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from training.effects import Slope, shrink_slope
+from training.attention import PRIOR_SPREAD
+from training.effects import TINY
 from training.simulator.market import laws as law
-from training.simulator.market.laws import Floats
+from training.simulator.market.laws import Booleans, Floats, Integers
 from training.simulator.market.log import Rows
 from training.simulator.market.policies import allot, dice
-from training.simulator.market.product_effects import (
-    FOLDS,
-    OFTEN,
-    SPEND,
-    Learned,
-    learn,
-    moment_of,
-    precision,
-    through_origin,
-)
-from training.simulator.market.state import MENU, Choice, View
+from training.simulator.market.product_effects import CELLS, Learned, learn, moment_of
+from training.simulator.market.state import Choice, View
 
 EXPLORED, REFIT_WEEKS, CAUTION = 0.04, 4, 0.5
-CONFIDENCE = 1.645
+CONFIDENCE, AGAIN = 1.28, 2.0
+"""Standard deviations, one-sided 90 %, by which all that would be sent must be expected to gain before anything is; 98 % for one who has
+
+fallen silent: asked every week, chance would find its week.
+"""
 COMMON = 0.25
 """Share of everybody's mean in the price of one customer's attention: who seems lost is not written to for nothing."""
 # The example catalog (catalog/example): basket 29 at a margin of 0.25, bought with 0.7 in 14 days, make 132 a year.
 ANNUAL = 29.0 * 0.25 * 0.7 * 365 / 14
-ATTENTION = 0.05 / ANNUAL
+ATTENTION = 0.05 / ANNUAL * (1 + CAUTION * PRIOR_SPREAD)
+"""The catalog's price and half a standard deviation of it, which `training.attention` takes to be as large as the price."""
 PRESSURE: Floats = np.array([0.8, 1.0, 1.6])
 REACH_VALUE: Floats = np.array([4.0, 9.0, 5.0]) / ANNUAL
 OPT_OUT: Floats = np.array([0.002, 0.001, 0.004])
 
 
 class Arbitrated:
-    """The policy; `attention` scales the price of attention, for the sweep.
-
-    It speaks only while the logged rows show, on customers it did not learn from, that contacts it would choose have an effect
-    (one-sided 95 %, clustered by customer), and follows effects as far as they came true there. Otherwise it goes on exploring.
-    """
+    """The policy; `attention` scales the price of attention, for the sweep. It remembers whom its dice decided for."""
 
     def __init__(self, attention: float = 1.0) -> None:
         self._attention, self._fitted = attention, -law.HORIZON - REFIT_WEEKS
         self._learned: Learned | None = None
-        self._followed = 0.0
+        self._drawn: dict[int, Booleans] = {}
+        self._speaks = True
 
     def choose(self, view: View) -> Choice:
         """The candidate of the greatest cautious value for everybody, but for the explored share."""
         if self._learned is None or view.week - self._fitted >= REFIT_WEEKS:
             known = view.log.rows(view.week).known()
-            self._learned, self._fitted = learn(known), view.week
-            self._followed = follow(come_true(known, self._attention))
+            self._learned, self._fitted = learn(known, self._by_dice(known)), view.week
         reserved = view.quota // 5
-        values = worth(self._learned, view.features, self._attention, self._followed)
+        values = worth(self._learned, view.features, self._attention)
         greedy = allot(values, view.admissible, view.quota - reserved)
+        needed = CONFIDENCE if self._speaks else AGAIN
+        self._speaks = surely(self._learned, view.features, greedy, self._attention) >= needed
+        if not self._speaks:
+            greedy[:] = law.SILENCE
         drawn, odds = dice(view.admissible, 0.5, reserved, view.rng)
-        explores = view.rng.random(len(greedy)) < EXPLORED
-        chosen = np.where(explores, drawn, greedy)
+        share = explored(due(self._learned, view.features, self._attention)[:, 1:].min(axis=1))
+        self._drawn[view.week] = view.rng.random(len(greedy)) < share
+        chosen = np.where(self._drawn[view.week], drawn, greedy)
         rows = np.arange(len(chosen))
-        probability = EXPLORED * odds[rows, chosen] + (1 - EXPLORED) * (chosen == greedy)
+        probability = share * odds[rows, chosen] + (1 - share) * (chosen == greedy)
         return Choice(chosen, probability, np.ones(len(chosen), dtype=bool))
 
+    def _by_dice(self, rows: Rows) -> Booleans:
+        """Whether dice alone decided (r,): before this policy's time always, since then where it explored."""
+        found = np.ones(len(rows.week), dtype=bool)
+        for week, drawn in self._drawn.items():
+            found[rows.week == week] = drawn[rows.customer[rows.week == week]]
+        return found
 
-def due(features: Floats, attention: float) -> Floats:
+
+def due(learned: Learned, features: Floats, attention: float) -> Floats:
     """Money (n, candidates) that a contact costs, now and later: its price, the channel's risk, attention. Silence 0."""
-    own = np.exp(features[:, SPEND]) * features[:, OFTEN] * 52
+    own = learned.money(features) * learned.expected(features) * 52 / law.HORIZON
     annual = (1 - COMMON) * own + COMMON * (own.mean() if len(own) else 0.0)
     price = ATTENTION * attention * PRESSURE + OPT_OUT * REACH_VALUE
     found = law.COST + np.concatenate([[0.0], price[law.CHANNEL_OF]]) * annual[:, None]
@@ -80,39 +87,27 @@ def due(features: Floats, attention: float) -> Floats:
     return np.asarray(found)
 
 
-def worth(learned: Learned, features: Floats, attention: float, followed: float = 1.0) -> Floats:
-    """Cautious net value (n, candidates) when effects are `followed` so far, silence 0."""
+def surely(learned: Learned, features: Floats, chosen: Integers, attention: float) -> float:
+    """Standard deviations by which the gain expected of everything `chosen` (n,) lies above 0; the cells' doubts are added up jointly."""
+    rows, moment, sent = np.arange(len(chosen)), moment_of(features), chosen != law.SILENCE
+    mean, _ = learned.effects(features)
+    tau = learned.mean[moment, chosen]
+    gained = mean[rows, chosen] * learned.money(features)
+    net = float((gained - due(learned, features, attention)[rows, chosen])[sent].sum())
+    scale = gained / np.where(np.abs(tau) > 0, tau, 1.0)
+    place = np.zeros(learned.mean.shape)
+    np.add.at(place, (moment[sent], chosen[sent]), scale[sent])
+    total = place[tuple(CELLS.T)]
+    return net / max(float(np.sqrt(total @ learned.covariance @ total)), TINY)
+
+
+def explored(price: Floats) -> Floats:
+    """Chance (n,) to be explored: the half whose attention is cheapest, so that EXPLORED is explored on average."""
+    rank = np.argsort(np.argsort(price, kind="stable"), kind="stable")
+    return np.where(rank < (len(price) + 1) // 2, 2 * EXPLORED, 0.0)
+
+
+def worth(learned: Learned, features: Floats, attention: float) -> Floats:
+    """Cautious net value (n, candidates), silence 0."""
     mean, sd = learned.effects(features)
-    money = np.exp(features[:, [SPEND]])
-    return np.asarray(followed * (mean - CAUTION * sd) * money - due(features, attention))
-
-
-def come_true(rows: Rows, attention: float) -> Slope:
-    """How much of the effects that would be chosen comes true on the half of the customers that they were not learned from.
-
-    Least squares through the origin of what was bought beyond m0, on the chosen candidate's effect: among those who got it, less
-    the same among the silent for whom it would be chosen too. `raw` is 1 for effects that are right, 0 where there are none.
-    """
-    half, moment = rows.customer % FOLDS, moment_of(rows.features)
-    pick, tau, expected = np.zeros(len(half), dtype=np.int64), np.zeros(len(half)), np.zeros(len(half))
-    for one in range(FOLDS):
-        here = half == one
-        learned, features = learn(rows.where(~here)), rows.features[here]
-        values = np.where(MENU[moment[here]], worth(learned, features, attention), -np.inf)
-        pick[here], expected[here] = values.argmax(axis=1), learned.expected(features)
-        tau[here] = learned.effects(features)[0][np.arange(len(features)), pick[here]]
-    error, weight, wanted = rows.purchases - expected, precision(expected), pick != law.SILENCE
-    count = int(rows.customer.max()) + 1 if len(half) else 0
-    found = []
-    for mask in (wanted & (rows.candidate == pick), wanted & (rows.candidate == law.SILENCE)):
-        if not mask.any():
-            return Slope()
-        slope, part = through_origin(error[mask], tau[mask], weight[mask])
-        found.append((slope, np.bincount(rows.customer[mask], part, count)))
-    (got, shares), (usual, others) = found
-    return shrink_slope(got - usual, float(np.sqrt(((shares - others) ** 2).sum())))
-
-
-def follow(slope: Slope) -> float:
-    """The shrunk slope where it is surely above 0, else nothing."""
-    return slope.used if slope.raw > CONFIDENCE * slope.sd > 0 else 0.0
+    return np.asarray((mean - CAUTION * sd) * learned.money(features)[:, None] - due(learned, features, attention))

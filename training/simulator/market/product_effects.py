@@ -1,12 +1,13 @@
 """What a shop in the simulated market can learn of effects: purchases within the horizon that a contact adds to silence.
 
-    y = m0(x) + 1[contact k] * tau_k(x) + noise,    tau_k(x) = tau(moment, k) * room(x) * (1 + slope * beta' z(x))
+    y = m0(x) + 1[contact k] * tau_k(x) + noise,    tau_k(x) = tau(moment, k) * open(x) * (1 + slope * beta' z(x))
 
-room(x) = 1 - m0(x) / horizon is the share of weeks that still lack a purchase; z are standardized features. Everything is weighted by the
-inverse of the noise's variance, so that customers who rarely buy, in whom an added purchase shows best, count most. tau is shrunk cell ->
-journey and moment -> all -> prior (`training.effects.hierarchy`), beta is a ridge regression of relative effects, and the slope says
-how far it comes true on customers it was not learned from. Rows are compared given x and are not weighted by 1 / probability: chance
-chose them given x, and the few explored rows of a policy that is nearly sure would drown all others.
+open(x) is the share of weeks that still lack a purchase, times how much of a contact finds somebody at all (`still_there`); z are
+standardized features of how somebody listens. Everything is weighted by the inverse of the noise's variance. m0 is learned from all
+silent rows; contacts are compared with silence only where dice decided between the two, since a policy's own choice has next to no
+silence beside it and shows m0's error as an effect. tau is a normal posterior over all cells at once, drawn together by moment,
+journey and channel; beta is a ridge regression of relative effects, and the slope says how far it comes true on customers it was
+not learned from.
 """
 
 from __future__ import annotations
@@ -15,39 +16,52 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from training.contrasts import sample
-from training.effects import TINY, Beliefs, Sample, Slope, hierarchy
+from training.effects import TINY, Slope
 from training.simulator.market import laws as law
 from training.simulator.market.laws import Floats, Integers
 from training.simulator.market.log import Rows
-from training.simulator.market.state import FEATURES
-from training.uplift import TAU_PRIOR, fit_slope
+from training.simulator.market.state import FEATURES, MEMORY
+from training.uplift import fit_slope
 
 FOLDS, RIDGE, PASSES = 2, 10.0, 2
 RELATIVE = (-1.0, 3.0)
 """How far a customer's effect may lie from its cell's, relative to it."""
-RELATIVE_SD = 0.4
-"""Before data: one standard deviation of a feature moves the effect by 40 % of its cell's, up or down."""
-LEAST_ROOM, LEAST_VARIANCE = 0.05, 0.03
+RELATIVE_SD = 0.15
+"""Before data: one standard deviation of a feature moves the effect by 15 % of its cell's, up or down."""
+MAIL, MAIL_SD = 0.005, 0.0026
+"""Purchases that one everyday mail causes: mean and sd of Hillstrom's two e-mails, 0.0031 and 0.0068 (minethatdata.com, 2008)."""
+OWN_SD = 0.05
+"""Before data: sd of what a journey causes at its own moment, of which no public experiment is known."""
+LEAST_ROOM, LEAST_VARIANCE, LEAST_MONEY = 0.05, 0.03, 0.5
 MOMENTS = slice(FEATURES.index("cart"), FEATURES.index("lapsing") + 1)
-Z = np.array([FEATURES.index(name) for name in FEATURES if name not in ("cart", "expiring", "lapsing", "season")])
+Z = np.array([FEATURES.index(name) for name in ("clicks", "opens", "pressure", "profile_1", "profile_2", "profile_3")])
+"""What may tell apart how customers listen; how they buy is in open(x)."""
 OFTEN, RECENT, SPEND = (FEATURES.index(name) for name in ("frequency", "recency", "spend"))
+CELLS = np.argwhere(np.column_stack([np.zeros(len(law.MOMENTS)), law.FIT[:, law.JOURNEY_OF]]) > 0)
+"""Moment and candidate of every cell that applies."""
 
 
 @dataclass(frozen=True)
 class Learned:
-    """`tau` (moments, candidates) mean and sd of every cell per unit of room, silence and what never applies 0; `relative` coefficients
+    """`mean` and `sd` (moments, candidates) of every cell's tau per unit of openness, silence and what never applies 0, `covariance`
 
-    of the standardized features `(x - center) / scale`; `slope` how far they are followed; `silence` coefficients of m0.
+    (cells, cells) in the order of CELLS; `relative` coefficients of the standardized features `(x - center) / scale`; `slope` how far
+    they are followed; `silence` and `amount` coefficients of m0 and of a purchase's margin.
     """
 
     mean: Floats
     sd: Floats
+    covariance: Floats
     relative: Floats
     center: Floats
     scale: Floats
     slope: Slope
     silence: Floats
+    amount: Floats
+
+    def money(self, features: Floats) -> Floats:
+        """Margin expected of a purchase (n,)."""
+        return np.asarray(np.maximum(amounts(features) @ self.amount, LEAST_MONEY))
 
     def expected(self, features: Floats) -> Floats:
         """m0: purchases expected in silence (n,)."""
@@ -55,8 +69,8 @@ class Learned:
 
     def effects(self, features: Floats) -> tuple[Floats, Floats]:
         """(mean, sd) of tau, each (n, candidates)."""
-        moment, free = moment_of(features), room(self.expected(features))[:, None]
-        beyond = relative((traits(features) - self.center) / self.scale, self.relative)[:, None]
+        moment, free = moment_of(features), open_to(features, self.silence)[:, None]
+        beyond = relative((features[:, Z] - self.center) / self.scale, self.relative)[:, None]
         factor = free * (1 + self.slope.used * beyond)
         mean, sd = self.mean[moment], self.sd[moment]
         return mean * factor, np.hypot(sd * factor, mean * free * beyond * self.slope.sd * (self.slope.used > 0))
@@ -68,17 +82,25 @@ def moment_of(features: Floats) -> Integers:
     return np.asarray(np.where(flags.any(axis=1), flags.argmax(axis=1) + 1, 0))
 
 
-def traits(features: Floats) -> Floats:
-    """What may tell customers apart (n, traits): features, and how often and how lately they buy in curves."""
-    often, recent = features[:, [OFTEN]], features[:, [RECENT]]
-    return np.column_stack([features[:, Z], often**2, often * recent])
-
-
 def curves(features: Floats) -> Floats:
     """What m0 is linear in (n, terms): features, their squares and products with the frequency, and cubes of rate and recency."""
     often, recent = features[:, [OFTEN]], features[:, [RECENT]]
     bent = [often**3, recent**3, recent**2 * often, often**2 * recent]
     return np.column_stack([np.ones(len(features)), features, features**2, features * often, *bent])
+
+
+def amounts(features: Floats) -> Floats:
+    """What a purchase's margin is linear in (n, terms): the usual spend, how often, and both."""
+    spend, often = np.exp(features[:, [SPEND]]), features[:, [OFTEN]]
+    return np.column_stack([spend, spend * often, np.ones(len(features)), often])
+
+
+def amount_of(rows: Rows) -> Floats:
+    """Coefficients of the margin of a purchase, from the rows with one: least squares relative to the usual spend, which they start at."""
+    bought, start = rows.purchases > 0, np.array([1.0, 0.0, 0.0, 0.0])
+    margin = (rows.reward + law.COST[rows.candidate]) / np.maximum(rows.purchases, 1)
+    design, weight = amounts(rows.features), np.exp(-2 * rows.features[:, SPEND])
+    return start + ridge(design, margin - design @ start, weight, bought, RIDGE)
 
 
 def relative(z: Floats, beta: Floats) -> Floats:
@@ -89,6 +111,24 @@ def relative(z: Floats, beta: Floats) -> Floats:
 def room(expected: Floats) -> Floats:
     """Share (n,) of the horizon's weeks in which nothing would be bought in silence."""
     return np.asarray(np.clip(1 - expected / law.HORIZON, LEAST_ROOM, 1.0))
+
+
+def still_there(features: Floats, silence: Floats) -> Floats:
+    """How much (n,) of a contact finds somebody: the root of m0 now over m0 right after the last purchase.
+
+    Less is expected now because some have left and because those who stay away buy more rarely than they seemed to; the root gives
+    each half of the fall.
+    """
+    last = features.copy()
+    last[:, OFTEN] = np.minimum(features[:, OFTEN] / MEMORY ** np.expm1(features[:, RECENT]), 1.0)
+    last[:, RECENT] = last[:, MOMENTS] = 0.0
+    now, then = (np.clip(curves(one) @ silence, 0.0, law.HORIZON) for one in (features, last))
+    return np.asarray(np.sqrt(np.clip(now / np.maximum(then, LEAST_ROOM), 0.0, 1.0)))
+
+
+def open_to(features: Floats, silence: Floats) -> Floats:
+    """Share (n,) of a contact's effect that finds room and somebody."""
+    return room(np.clip(curves(features) @ silence, 0.0, law.HORIZON)) * still_there(features, silence)
 
 
 def precision(expected: Floats) -> Floats:
@@ -105,45 +145,78 @@ def silence_of(rows: Rows, within: law.Booleans) -> Floats:
     return ridge(design, bought, precision(design @ first), silent, RIDGE)
 
 
-def learn(rows: Rows) -> Learned:
-    """Everything from rows that dice decided; without any the prior alone. Folds are of customers, in another order than halves."""
+def learn(rows: Rows, drawn: law.Booleans) -> Learned:
+    """Everything from rows whose probability is known; `drawn` (r,) are those in which dice decided between silence and a contact."""
     fold, everybody = rows.customer // FOLDS % FOLDS, np.ones(len(rows.customer), dtype=bool)
-    expected = np.zeros(len(fold))
+    expected, free = np.zeros((2, len(fold)))
     for one in range(FOLDS):
-        found = silence_of(rows, fold != one)
-        expected[fold == one] = np.clip(curves(rows.features[fold == one]) @ found, 0.0, law.HORIZON)
-    seen = traits(rows.features)
-    center, scale = (seen.mean(axis=0), np.maximum(seen.std(axis=0), 1e-9)) if len(seen) else np.tile([[0.0], [1.0]], seen.shape[1])  # fmt: skip
-    z, free, weight = (seen - center) / scale, room(expected), precision(expected)
-    error, beta, slope = rows.purchases - expected, np.zeros(seen.shape[1]), Slope(1.0, 1.0, 0.0)
+        here, found = fold == one, silence_of(rows, fold != one)
+        expected[here] = np.clip(curves(rows.features[here]) @ found, 0.0, law.HORIZON)
+        free[here] = open_to(rows.features[here], found)
+    silence, amount = silence_of(rows, everybody), amount_of(rows)
+    rows, expected, free = rows.where(drawn), expected[drawn], free[drawn]
+    seen, error, weight = rows.features[:, Z], rows.purchases - expected, precision(expected)
+    center, scale = (seen.mean(axis=0), np.maximum(seen.std(axis=0), 1e-9)) if len(seen) else np.tile([[0.0], [1.0]], len(Z))  # fmt: skip
+    z, beta, slope = (seen - center) / scale, np.zeros(len(Z)), Slope(1.0, 1.0, 0.0)
+    prior = believed(float(free.mean()) if len(free) else 1.0)
     for _ in range(PASSES):
-        shape = free * (1 + slope.used * relative(z, beta))
-        samples, level = _cells(rows, error, shape, weight)
-        mean, sd = _tables(hierarchy(samples, TAU_PRIOR))
-        beta, slope = _relative(rows, z, mean[moment_of(rows.features), rows.candidate] * free, error - level, weight)
-    return Learned(mean, sd, beta, center, scale, slope, silence_of(rows, everybody))
+        measured = contrasts(rows, error, free * (1 + slope.used * relative(z, beta)), weight)
+        mean, sd, covariance = posterior(*prior, *measured[:2])
+        usual = mean[moment_of(rows.features), rows.candidate] * free
+        beta, slope = _relative(rows, z, usual, error - measured[2], weight)
+    return Learned(mean, sd, covariance, beta, center, scale, slope, silence, amount)
 
 
-def _cells(rows: Rows, error: Floats, shape: Floats, weight: Floats) -> tuple[dict[str, Sample], Floats]:
-    """Samples by cell per unit of `shape`, less the silent's of the same moment, and each row's share of the latter (n,)."""
-    samples: dict[str, Sample] = {}
-    level, moment, customer = np.zeros(len(error)), moment_of(rows.features), rows.customer
-    count = int(customer.max()) + 1 if len(customer) else 0
-    for one, name in enumerate(law.MOMENTS):
-        silent = (moment == one) & (rows.candidate == law.SILENCE)
+def believed(free: float) -> tuple[Floats, Floats]:
+    """Prior mean (cells,) and covariance (cells, cells) of tau, per unit of openness, of which the average mail finds `free`.
+
+    Every mail is expected to do what a public experiment's did; only the everyday mail is believed to be as near to it as that
+    experiment's two are to each other, and so is any journey away from its own moment; at it, hardly anything is (OWN_SD). Half of a
+    journey's variance is common to its moments; channels and cells differ by half of an everyday mail's sd.
+    """
+    journey, channel = law.JOURNEY_OF[CELLS[:, 1] - 1], law.CHANNEL_OF[CELLS[:, 1] - 1]
+    sd = np.where(CELLS[:, 0] == journey, OWN_SD, MAIL_SD / free)
+    sd[journey == 0] = MAIL_SD / free
+    alike = [one[:, None] == one for one in (journey, journey * len(law.MOMENTS) + CELLS[:, 0], channel)]
+    small = (MAIL_SD / free / 2) ** 2
+    covariance = np.outer(sd, sd) * (alike[0] + alike[1].astype(float)) / 2 + small * (alike[2] + np.eye(len(CELLS)))
+    return np.full(len(CELLS), MAIL / free), covariance
+
+
+def contrasts(rows: Rows, error: Floats, shape: Floats, weight: Floats) -> tuple[Floats, Floats, Floats]:
+    """Every cell's effect per unit of `shape` against the silent of its moment, NaN where nothing was tried, and their covariance,
+
+    clustered by customer; and each row's share (r,) of what the silent did beyond m0.
+    """
+    level, moment, count = np.zeros(len(error)), moment_of(rows.features), int(rows.customer.max(initial=-1)) + 1
+    found, shares = np.full(len(CELLS), np.nan), np.zeros((len(CELLS), count))
+    for number, (one, candidate) in enumerate(CELLS):
+        silent, inside = ((moment == one) & (rows.candidate == k) for k in (law.SILENCE, candidate))
+        if not silent.any() or not inside.any():
+            continue
         usual, part = through_origin(error[silent], shape[silent], weight[silent])
-        control = np.bincount(customer[silent], part, count)
+        mean, own = through_origin(error[inside], shape[inside], weight[inside])
         level[moment == one] = usual * shape[moment == one]
-        for k in np.flatnonzero(law.FIT[one][law.JOURNEY_OF] > 0) + 1:
-            inside = (moment == one) & (rows.candidate == k)
-            key = f"{law.JOURNEYS[law.JOURNEY_OF[k - 1]]}@{name}/{law.CHANNELS[law.CHANNEL_OF[k - 1]]}"
-            if not inside.any() or not silent.any():
-                samples[key] = Sample()
-                continue
-            mean, own = through_origin(error[inside], shape[inside], weight[inside])
-            share = np.asarray(np.bincount(customer[inside], own, count) - control)
-            samples[key] = sample(mean - usual, share, int(inside.sum()))
-    return samples, level
+        found[number] = mean - usual
+        shares[number] = np.bincount(rows.customer[inside], own, count) - np.bincount(
+            rows.customer[silent], part, count
+        )
+    return found, shares @ shares.T, level
+
+
+def posterior(mean: Floats, covariance: Floats, found: Floats, noise: Floats) -> tuple[Floats, Floats, Floats]:
+    """The normal prior given what was measured with its noise: the cells' means and sds as tables (moments, candidates), and their
+
+    covariance (cells, cells).
+    """
+    known = np.flatnonzero(~np.isnan(found))
+    least = 1e-6 * np.eye(len(known))
+    gain = np.linalg.solve(covariance[np.ix_(known, known)] + noise[np.ix_(known, known)] + least, covariance[known]).T
+    means, sds = np.zeros((2, len(law.MOMENTS), law.CANDIDATES))
+    means[tuple(CELLS.T)] = mean + gain @ (found - mean)[known]
+    covariance = covariance - gain @ covariance[known]
+    sds[tuple(CELLS.T)] = np.sqrt(np.diag(covariance))
+    return means, sds, covariance
 
 
 def _relative(rows: Rows, z: Floats, usual: Floats, gained: Floats, weight: Floats) -> tuple[Floats, Slope]:
@@ -163,17 +236,6 @@ def _relative(rows: Rows, z: Floats, usual: Floats, gained: Floats, weight: Floa
         keys, target[shown], crossed[shown], weights=weight[shown], customers=rows.customer[shown].astype(str)
     )
     return ridge(design, target, weight, shown, strength), slope
-
-
-def _tables(beliefs: Beliefs) -> tuple[Floats, Floats]:
-    """Means and sds of the cells as tables (moments, candidates)."""
-    mean, sd = np.zeros((2, len(law.MOMENTS), law.CANDIDATES))
-    for key, belief in beliefs.cells.items():
-        journey, rest = key.split("@")
-        name, channel = rest.split("/")
-        place = law.MOMENTS.index(name), law.NAMES.index(f"{journey}/{channel}")
-        mean[place], sd[place] = belief.mean, belief.sd
-    return mean, sd
 
 
 def through_origin(values: Floats, shape: Floats, weight: Floats) -> tuple[float, Floats]:
