@@ -1,7 +1,8 @@
 """Choosing: the best constant arm first, then arms row by row, and those only where cross-validation shows that they earn more.
 
 An arm is chosen by mean - 1/2 sd: silence unless an arm beats it by that measure, the best constant unless another arm beats it
-for this row by that measure. The row-by-row policy is then tried on folds it did not learn from, against that constant; unless its paired gain is above 0 with 95 % confidence (one-sided), everybody gets the constant.
+for this row by that measure. Caution is against acting on nothing: an arm that surely has an effect is weighed against its cost, for everybody, by
+its mean, since there silence errs as dearly as sending. The row-by-row policy is then tried on folds it did not learn from, against that constant; unless its paired gain is above 0 with 95 % confidence (one-sided), everybody gets the constant.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from training.experiment.table import Trial
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 CAUTION = 0.5
+SURE = 1.645
+"""Standard deviations above 0, one-sided 95 %, from which on an arm's effect before costs is no matter of chance."""
 CONFIDENCE = 0.95
 FEWEST_ROWS = 100
 """With fewer training rows nobody is told apart."""
@@ -94,12 +97,17 @@ def learn_rule(trial: Trial, contrasts: Contrasts, within: Mask) -> Rule:
     """Learn from the rows `within` alone."""
     against_silence = levels(trial, contrasts, 0, within)
     bounds = [
-        level.mean.mean - CAUTION * level.mean.sd - (cost - trial.cost[0]) if level.mean.rows else -np.inf
-        for level, cost in zip(against_silence, trial.cost, strict=True)
+        believed(level) - (cost - trial.cost[0]) for level, cost in zip(against_silence, trial.cost, strict=True)
     ]
     bounds[0] = 0.0
     constant = int(np.argmax(bounds))
     return Rule(trial.cost, against_silence, constant, levels(trial, contrasts, constant, within))
+
+
+def believed(level: Level) -> float:
+    """The effect before costs by which an arm for everybody is judged; nothing is believed of one that nobody got."""
+    mean, sd = level.mean.mean, level.mean.sd
+    return -np.inf if not level.mean.rows else mean if mean > SURE * sd else mean - CAUTION * sd
 
 
 def choose(trial: Trial, contrasts: Contrasts) -> Choice:

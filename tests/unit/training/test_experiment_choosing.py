@@ -8,7 +8,10 @@ import numpy as np
 import pytest
 
 from tests.unit.training.invented_experiment import FEATURES, asked, effects, experiment, given, names, spec, table
+from training.effects import Belief, Slope
+from training.experiment.choosing import believed
 from training.experiment.run import choose_for
+from training.experiment.shrinkage import Level
 
 
 def earned(actions, rows, difference, level):
@@ -82,6 +85,16 @@ def test_an_arm_that_costs_more_than_it_brings_is_not_chosen():
     assert choose_for(rows, asked(), spec()).report["policy"]["kind"] == "constant"
     assert choose_for(rows, asked(), spec(cost={"spring": 0.8, "sale": 0.8})).report["policy"]["kind"] == "silence"
     assert choose_for(rows, asked(), spec(cost={"sale": 0.4})).report["policy"]["constant"] == "spring"
+
+
+def test_an_arm_that_surely_works_is_weighed_by_its_mean_and_one_that_may_not_with_caution():
+    def level(mean: float, sd: float, rows: int = 100) -> Level:
+        return Level(Belief(mean, sd, rows, 1.0), Slope(), 0, 0.0)
+
+    assert believed(level(1.0, 0.5)) == 1.0
+    assert believed(level(1.0, 0.7)) == pytest.approx(0.65)
+    assert believed(level(-1.0, 0.5)) == -1.25
+    assert believed(level(1.0, 0.5, rows=0)) == -np.inf
 
 
 def test_margin_turns_rewards_into_money():
