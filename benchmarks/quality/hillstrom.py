@@ -1,10 +1,11 @@
 """Hillstrom's e-mail experiment (64,000 customers, 2008): what `dirigent choose` earns against the best constant arm of the training half.
 
-    python -m benchmarks.quality.hillstrom [--data ../shared/data] [--splits 10] [--only rewards|costs|control] [--reward visit] [--cost 0.2]
+    python -m benchmarks.quality.hillstrom [--data ../shared/data] [--splits 10] [--only rewards|costs|constants|control] [--reward visit] [--cost 0.2]
 
 Ten fixed halvings. On the half that was not learned from, every policy is valued doubly robustly with the known probabilities (1/3 each);
 differences are paired. The expected rewards behind it are means by arm of the training half, so it leans on nothing that the chooser fitted.
-Then costs of 0.02 to 0.20 per mail (a visit worth 1, and spend at a margin of 0.3), and a control with shuffled treatment.
+Then costs of 0.02 to 0.20 per mail (a visit worth 1, and spend at a margin of 0.3), the choice of one arm for everybody alone on 40 other
+halvings (`constants`), and a control with shuffled treatment.
 """
 
 from __future__ import annotations
@@ -22,7 +23,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from arbitration.errors import DirigentError
+from training.effects import Belief, Prior, Sample, Slope, shrink
+from training.experiment.choosing import believed
 from training.experiment.run import choose_for
+from training.experiment.shrinkage import PRIOR_FLOOR, PRIOR_SD, Level, reward_scale
 from training.experiment.spec import Spec, parse_spec
 
 FloatArray = NDArray[np.float64]
@@ -30,7 +34,7 @@ FILE = Path("hillstrom") / "hillstrom_minethatdata_2008.csv.gz"
 ARMS = ("No E-Mail", "Mens E-Mail", "Womens E-Mail")
 FEATURES = ("recency", "history", "mens", "womens", "zip_code", "newbie", "channel")
 PROBABILITY = 1 / 3
-SPLITS = 10
+SPLITS, OTHERS = 10, 100
 TARGETS = {"visit": -0.0003, "conversion": -0.00005, "spend": -0.005}
 STRETCH = 0.0010
 WORST_SHARE = -0.01
@@ -161,6 +165,51 @@ def costs_table(rows: pd.DataFrame, splits: int, rewards: tuple[str, ...], price
     return fine
 
 
+def constants_table(rows: pd.DataFrame, splits: int, rewards: tuple[str, ...]) -> bool:
+    """Other halvings, no trees: how often the arm for everybody, chosen as `dirigent choose` does or with more caution, is short."""
+    print(
+        "\narm for everybody, other halvings     cells short by > 1 SE     mean gain over the better of silence and constant"
+    )
+    cells: dict[str, list[tuple[float, float]]] = {"as chosen": [], "mean - 1/2 sd always": []}
+    for reward, margin in [(reward, margin) for reward, margin in PRICED if reward in rewards]:
+        for split in range(OTHERS, OTHERS + 4 * splits):
+            train, test = halves(rows, split)
+            beliefs = arm_beliefs(train, reward, margin)
+            free = values_of(train, test, spec_of(reward, 0.0, margin))
+            means = train.groupby("segment")[reward].mean().reindex(ARMS).to_numpy(dtype=np.float64) * margin
+            for cost in COSTS:
+                priced = np.array([0.0, cost, cost])
+                values = free - priced
+                rival = max((0, int(np.argmax(means - priced))), key=lambda arm, of=values: of[:, arm].mean())  # type: ignore[misc]
+                bounds = {
+                    "as chosen": [believed(Level(belief, Slope(), 0, 0.0)) - cost for belief in beliefs],
+                    "mean - 1/2 sd always": [belief.mean - belief.sd / 2 - cost for belief in beliefs],
+                }
+                for name, each in bounds.items():
+                    against = values[:, int(np.argmax([0.0, *each]))] - values[:, rival]
+                    error = error_of(against) if against.any() else 1.0
+                    cells[name].append((float(against.mean()), float(against.mean()) / error))
+    for name, found in cells.items():
+        short = sum(each[1] < -1 for each in found)
+        print(f"{name:<38}{short:>8} of {len(found)}{np.mean([each[0] for each in found]):>+28.5f}", flush=True)
+    return True
+
+
+def arm_beliefs(train: pd.DataFrame, reward: str, margin: float) -> list[Belief]:
+    """The arms' effects before costs against silence, from plain means, shrunk as in `training.experiment.shrinkage`."""
+    grouped = train.groupby("segment")[reward]
+    counts, means = grouped.size().reindex(ARMS), grouped.mean().reindex(ARMS) * margin
+    errors = grouped.var().reindex(ARMS) * margin**2 / counts
+    scale = reward_scale(train[reward].to_numpy(dtype=np.float64) * margin)
+    none = ARMS[0]
+    samples = {
+        arm: Sample(float(means[arm] - means[none]), float(errors[arm] + errors[none]), int(counts[arm]))
+        for arm in ARMS[1:]
+    }
+    found, _ = shrink(samples, Prior(0.0, PRIOR_SD * scale, PRIOR_FLOOR * scale))
+    return [found[arm] for arm in ARMS[1:]]
+
+
 def control_table(rows: pd.DataFrame, splits: int, rewards: tuple[str, ...]) -> bool:
     """Treatment shuffled: nothing to find. At most one split in ten may be told apart, by chance."""
     print("\nshuffled treatment      told apart   gain over silence reported")
@@ -190,14 +239,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--splits", type=int, default=SPLITS)
-    parser.add_argument("--only", choices=("rewards", "costs", "control"))
+    parser.add_argument("--only", choices=("rewards", "costs", "constants", "control"))
     parser.add_argument("--reward", choices=tuple(TARGETS), help="this one alone")
     parser.add_argument("--cost", type=float, choices=COSTS, help="this price alone")
     asked = parser.parse_args()
     rewards = (asked.reward,) if asked.reward else tuple(TARGETS)
     rows = read(asked.data)
     prices = (asked.cost,) if asked.cost is not None else COSTS
-    tables = {"rewards": rewards_table, "costs": partial(costs_table, prices=prices), "control": control_table}
+    tables = {
+        "rewards": rewards_table,
+        "costs": partial(costs_table, prices=prices),
+        "constants": constants_table,
+        "control": control_table,
+    }
     fine = [table(rows, asked.splits, rewards) for name, table in tables.items() if asked.only in {None, name}]
     sys.exit(0 if all(fine) else 1)
 
