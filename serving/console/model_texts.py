@@ -16,7 +16,7 @@ MODELS: Mapping[str, BusinessName] = {
     "model_send_time": BusinessName("Chance of a reaction at this time", "Chance auf eine Reaktion zu dieser Zeit"),
     "next_category": BusinessName("Likeliest next category", "Wahrscheinlichste nächste Warengruppe"),
     "next_category_note": BusinessName(
-        "{share} of the next purchases; for the content alone", "{share} der nächsten Einkäufe; nur für den Inhalt"
+        "a chance of {share}; for the content alone", "mit einer Chance von {share}; nur für den Inhalt"
     ),
     "model_next_category": BusinessName(
         "Chance that the next purchase is mostly of the category told",

@@ -137,9 +137,8 @@ def facts(record: Record, voice: Voice) -> tuple[Fact, ...]:
         found.append(Fact(voice.words("reaction"), voice.formats.percent(winner.propensity.mean), tier))
     if likely := told_category(decision, record.estimates):
         share = voice.formats.percent(likely.probability)
-        found.append(
-            Fact(voice.words("next_category"), likely.category, voice.words("next_category_note", share=share))
-        )
+        shown = likely.category.replace("/", "/\N{ZERO WIDTH SPACE}")  # long names of three words may be broken there
+        found.append(Fact(voice.words("next_category"), shown, voice.words("next_category_note", share=share)))
     decided = voice.words("decided_at", moment=voice.formats.short(decision.decided_at))
     found.append(Fact(voice.words("valid_until"), voice.formats.short(decision.valid_until), decided))
     found.append(
