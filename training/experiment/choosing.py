@@ -96,9 +96,7 @@ class Choice:
 def learn_rule(trial: Trial, contrasts: Contrasts, within: Mask) -> Rule:
     """Learn from the rows `within` alone."""
     against_silence = levels(trial, contrasts, 0, within)
-    bounds = [
-        believed(level) - (cost - trial.cost[0]) for level, cost in zip(against_silence, trial.cost, strict=True)
-    ]
+    bounds = [believed(level) - (cost - trial.cost[0]) for level, cost in zip(against_silence, trial.cost, strict=True)]
     bounds[0] = 0.0
     constant = int(np.argmax(bounds))
     return Rule(trial.cost, against_silence, constant, levels(trial, contrasts, constant, within))
