@@ -25,7 +25,7 @@ def test_files_stay_whole_and_the_long_ones_come_first():
     assert names[::3] == names[1::3] == names[2::3]
     assert names[::3] == [
         "e2e/test_orchestrator.py", "simulation/test_simulation.py", "contracts/test_outbox.py", "reliability/test_races.py",
-        "e2e/test_replay.py", "e2e/test_relay.py", "unit/test_order.py",
+        "unit/test_order.py", "e2e/test_replay.py", "e2e/test_relay.py",
     ]  # fmt: skip
 
 
