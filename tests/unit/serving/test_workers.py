@@ -58,7 +58,13 @@ def test_who_hangs_is_ended_and_another_takes_the_place(supervisor):
 def test_a_supervisor_that_stood_still_itself_ends_nobody(supervisor):
     look(supervisor, lambda: len(pids(supervisor)) == 2)
     before = pids(supervisor)
+    for pid in before:  # all stood still together: nobody gave a sign of life meanwhile
+        os.kill(pid, signal.SIGSTOP)
+    time.sleep(0.2)
+    supervisor._end_hung()
     supervisor._looked -= 1000
     supervisor._end_hung()
-    assert all(worker.process.is_alive() for worker in supervisor._workers)
+    for pid in before:
+        os.kill(pid, signal.SIGCONT)
+    look(supervisor, lambda: all(worker.silent(0.0) == 0.0 for worker in supervisor._workers))
     assert pids(supervisor) == before
