@@ -3,6 +3,7 @@
     python -m benchmarks.quality.simulator            # 10,000 customers, 40 weeks, 5 seeds, all worlds
     python -m benchmarks.quality.simulator --quick    # 3,000 customers, 3 seeds
     python -m benchmarks.quality.simulator --sweep    # the size of the fatigue is an assumption: what if it were another?
+    python -m benchmarks.quality.simulator --seeds 6-25      # others than 1 to 5
     python -m benchmarks.quality.simulator --beside package.module:Policy    # one more policy, made without arguments
 
 Intervals are Student's over the seeds. In the zero-effect world the oracle gains nothing, so the last column has no share there.
@@ -181,6 +182,14 @@ def sweep(run: Callable[[list[Job]], list[list[Standing]]], jobs: list[Job]) -> 
             print(f"{first.policy:<34}" + "".join(f"{mean:>10.3f}" for mean in means))
 
 
+def between(text: str) -> range:
+    """The seeds that `text` names, as in 6-25. Raises `argparse.ArgumentTypeError`."""
+    first, _, last = text.partition("-")
+    if not (first.isdigit() and last.isdigit() and int(first) <= int(last)):
+        raise argparse.ArgumentTypeError(f"{text}: expected the first and the last seed, as in 6-25")
+    return range(int(first), int(last) + 1)
+
+
 def main() -> None:
     """Parse, play every world and seed, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -192,21 +201,25 @@ def main() -> None:
     parser.add_argument(
         "--only", action="append", default=[], metavar="POLICY", help="this line of the table only; may be repeated"
     )
+    parser.add_argument("--seeds", type=between, metavar="FIRST-LAST", help="1-5, or 1-3 with --quick")
     parser.add_argument("--processes", type=int, default=2)
     options = parser.parse_args()
-    seeds, customers = (3, 3_000) if options.quick else (5, 10_000)
+    usual, customers = (range(1, 4), 3_000) if options.quick else (range(1, 6), 10_000)
+    seeds = options.seeds or usual
     worlds = {name: replace(WORLDS[name], drift_week=options.drift) for name in options.world or WORLDS}
     chosen = {"beside": tuple(options.beside), "only": tuple(options.only)}
-    jobs = [Job(laws, seed, customers, 40, **chosen) for laws in worlds.values() for seed in range(1, seeds + 1)]
+    jobs = [Job(laws, seed, customers, 40, **chosen) for laws in worlds.values() for seed in seeds]
     started = time.perf_counter()
-    print(f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC; SIMULATED: {customers:,} customers, 40 weeks, seeds 1-{seeds}")
+    print(
+        f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC; SIMULATED: {customers:,} customers, 40 weeks, seeds {seeds[0]}-{seeds[-1]}"
+    )
     with ProcessPoolExecutor(options.processes) as pool:
         if options.sweep:
             sweep(lambda cases: list(pool.map(play, cases)), jobs)
         else:
             results = list(pool.map(play, jobs))
             for number, world in enumerate(worlds):
-                table(world, results[number * seeds : (number + 1) * seeds], 40)
+                table(world, results[number * len(seeds) : (number + 1) * len(seeds)], 40)
     print(f"\n{time.perf_counter() - started:.0f} seconds with {options.processes} processes")
 
 

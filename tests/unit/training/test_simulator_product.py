@@ -14,7 +14,7 @@ from training.simulator.market.log import Rows
 from training.simulator.market.play import Market
 from training.simulator.market.policies import SCARCE_CANDIDATES, Dice, NeverSend, allot
 from training.simulator.market.product import CONFIDENCE, EXPLORED, Arbitrated, due, explored, surely, worth
-from training.simulator.market.product_effects import CELLS, MAIL, Learned, learn, moment_of, posterior
+from training.simulator.market.product_effects import CELLS, MAIL, Learned, learn, moment_of, posterior, reach_of
 from training.simulator.market.state import FEATURES
 
 CUSTOMERS, WEEKS = 1500, 20
@@ -82,6 +82,32 @@ def test_without_rows_effects_are_the_prior_and_nothing_is_surely_gained() -> No
     features = market().start[1].entries[0].features
     for candidate in (law.SILENCE, 1):
         assert surely(found, features, np.full(len(features), candidate), 1.0) < CONFIDENCE
+
+
+def test_what_is_only_believed_before_data_is_not_sure_where_attention_has_its_price() -> None:
+    rows = market().start[1].rows(0).known()
+    learned, none = (learn(part, by_dice(part)) for part in (rows, rows.where(np.zeros(len(rows.week), dtype=bool))))
+    features, everybody = rows.features[-CUSTOMERS:], np.full(CUSTOMERS, NAMES.index("earn_to_redeem/email"))
+    before = replace(learned, mean=none.mean, sd=none.sd, covariance=none.covariance)
+    assert surely(before, features, everybody, 1.0) < CONFIDENCE
+    assert surely(replace(before, mean=none.mean + 1.0), features, everybody, 1.0) > CONFIDENCE
+
+
+def test_channels_are_compared_with_e_mail_by_what_arrived() -> None:
+    rows = market().start[1].rows(0).known()
+    sent, channel = rows.candidate > 0, law.CHANNEL_OF[rows.candidate - 1]
+    assert reach_of(rows) == pytest.approx(law.REACH / law.REACH[law.EMAIL], rel=0.1)
+    assert (reach_of(rows.where(~sent)) == 1.0).all()
+    assert (reach_of(rows.where(~sent | (channel != law.EMAIL))) == 1.0).all()
+    blocked = replace(rows, arrived=rows.arrived & (channel != law.EMAIL))
+    assert reach_of(blocked).tolist() == [2.0, 1.0, 2.0]
+
+
+def test_only_what_was_sent_arrives_and_only_what_arrived_is_clicked() -> None:
+    rows = market().start[1].rows(0)
+    assert rows.clicked.any()
+    assert not (rows.clicked & ~rows.arrived).any()
+    assert not (rows.arrived & (rows.candidate == law.SILENCE)).any()
 
 
 def test_rows_that_dice_did_not_decide_teach_nothing_of_effects() -> None:

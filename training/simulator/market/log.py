@@ -15,7 +15,7 @@ from training.simulator.market.laws import Booleans, Floats, Integers
 class Entry:
     """One logged week over n customers; `reward` (n,) is the margin of this week and the next two, less the cost of the contact;
 
-    `purchases` (n,) is how many of these weeks had a purchase.
+    `purchases` (n,) is how many of these weeks had a purchase; `arrived` and `clicked` (n,) whether the contact was.
     """
 
     week: int
@@ -25,6 +25,8 @@ class Entry:
     randomized: Booleans
     reward: Floats
     purchases: Integers
+    arrived: Booleans
+    clicked: Booleans
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,8 @@ class Rows:
     randomized: Booleans
     reward: Floats
     purchases: Integers
+    arrived: Booleans
+    clicked: Booleans
 
     def where(self, mask: Booleans) -> Rows:
         """The rows where `mask` (r,) holds."""
@@ -93,8 +97,10 @@ class Log:
             randomized=np.concatenate([entry.randomized[part] for entry, part in zip(done, parts, strict=True)]),
             reward=np.concatenate([entry.reward[part] for entry, part in zip(done, parts, strict=True)]),
             purchases=np.concatenate([entry.purchases[part] for entry, part in zip(done, parts, strict=True)]),
+            arrived=np.concatenate([entry.arrived[part] for entry, part in zip(done, parts, strict=True)]),
+            clicked=np.concatenate([entry.clicked[part] for entry, part in zip(done, parts, strict=True)]),
         )
 
     def fork(self) -> Log:
         """A log that goes on from here without touching this one."""
-        return Log([Entry(e.week, e.features, e.candidate, e.probability, e.randomized, e.reward.copy(), e.purchases.copy()) for e in self.entries])  # fmt: skip
+        return Log([Entry(e.week, e.features, e.candidate, e.probability, e.randomized, e.reward.copy(), e.purchases.copy(), e.arrived, e.clicked) for e in self.entries])  # fmt: skip

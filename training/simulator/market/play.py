@@ -98,7 +98,7 @@ class Market:
             choice = policy.choose(view)
             check(choice, view)
             outcome = end(state, scene, choice.candidate)
-            log.record(_entry(view, choice))
+            log.record(_entry(view, choice, outcome))
             log.reward(week, outcome.margin)
             happened.append(outcome)
         return happened
@@ -124,7 +124,7 @@ def check(choice: Choice, view: View) -> None:
         raise ValueError(f"week {view.week}: the policy used more than View.quota of the scarce channel")
 
 
-def _entry(view: View, choice: Choice) -> Entry:
+def _entry(view: View, choice: Choice, outcome: Week) -> Entry:
     return Entry(
         week=view.week,
         features=view.features,
@@ -133,6 +133,8 @@ def _entry(view: View, choice: Choice) -> Entry:
         randomized=choice.randomized,
         reward=-law.COST[choice.candidate],
         purchases=np.zeros(len(choice.candidate), dtype=np.int64),
+        arrived=outcome.arrived,
+        clicked=outcome.clicked,
     )
 
 

@@ -88,7 +88,12 @@ def due(learned: Learned, features: Floats, attention: float) -> Floats:
 
 
 def surely(learned: Learned, features: Floats, chosen: Integers, attention: float) -> float:
-    """Standard deviations by which the gain expected of everything `chosen` (n,) lies above 0; the cells' doubts are added up jointly."""
+    """Standard deviations by which the gain expected of everything `chosen` (n,) lies above 0; the cells' doubts are added up jointly.
+
+    0 where nobody was ever seen in silence: what attention costs is then unknown.
+    """
+    if not learned.silence.any():
+        return 0.0
     rows, moment, sent = np.arange(len(chosen)), moment_of(features), chosen != law.SILENCE
     mean, _ = learned.effects(features)
     tau = learned.mean[moment, chosen]

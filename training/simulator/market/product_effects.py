@@ -2,7 +2,7 @@
 
     y = m0(x) + 1[contact k] * tau_k(x) + noise,    tau_k(x) = tau(moment, k) * open(x) * (1 + slope * beta' z(x))
 
-open(x) is the share of weeks that still lack a purchase, times how much of a contact finds somebody at all (`still_there`); z are
+open(x) is the chance that a contact finds somebody (`presence`), and a week in which they would not buy anyway; z are
 standardized features of how somebody listens. Everything is weighted by the inverse of the noise's variance. m0 is learned from all
 silent rows; contacts are compared with silence only where dice decided between the two, since a policy's own choice has next to no
 silence beside it and shows m0's error as an effect. tau is a normal posterior over all cells at once, drawn together by moment,
@@ -20,7 +20,8 @@ from training.effects import TINY, Slope
 from training.simulator.market import laws as law
 from training.simulator.market.laws import Floats, Integers
 from training.simulator.market.log import Rows
-from training.simulator.market.state import FEATURES, MEMORY
+from training.simulator.market.presence import Presence, checked, fit_presence
+from training.simulator.market.state import FEATURES
 from training.uplift import fit_slope
 
 FOLDS, RIDGE, PASSES = 2, 10.0, 2
@@ -30,8 +31,9 @@ RELATIVE_SD = 0.15
 """Before data: one standard deviation of a feature moves the effect by 15 % of its cell's, up or down."""
 MAIL, MAIL_SD = 0.005, 0.0026
 """Purchases that one everyday mail causes: mean and sd of Hillstrom's two e-mails, 0.0031 and 0.0068 (minethatdata.com, 2008)."""
-OWN_SD = 0.05
-"""Before data: sd of what a journey causes at its own moment, of which no public experiment is known."""
+OWN_SD = 0.12
+"""Before data: sd of what an e-mail of a journey causes at its own moment, of which no public experiment is known."""
+REACHES = (0.0, 2.0)
 LEAST_ROOM, LEAST_VARIANCE, LEAST_MONEY = 0.05, 0.03, 0.5
 MOMENTS = slice(FEATURES.index("cart"), FEATURES.index("lapsing") + 1)
 Z = np.array([FEATURES.index(name) for name in ("clicks", "opens", "pressure", "profile_1", "profile_2", "profile_3")])
@@ -46,7 +48,7 @@ class Learned:
     """`mean` and `sd` (moments, candidates) of every cell's tau per unit of openness, silence and what never applies 0, `covariance`
 
     (cells, cells) in the order of CELLS; `relative` coefficients of the standardized features `(x - center) / scale`; `slope` how far
-    they are followed; `silence` and `amount` coefficients of m0 and of a purchase's margin.
+    they are followed; `silence` and `amount` coefficients of m0 and of a purchase's margin; `presence` says who is still there.
     """
 
     mean: Floats
@@ -58,6 +60,7 @@ class Learned:
     slope: Slope
     silence: Floats
     amount: Floats
+    presence: Presence
 
     def money(self, features: Floats) -> Floats:
         """Margin expected of a purchase (n,)."""
@@ -69,7 +72,7 @@ class Learned:
 
     def effects(self, features: Floats) -> tuple[Floats, Floats]:
         """(mean, sd) of tau, each (n, candidates)."""
-        moment, free = moment_of(features), open_to(features, self.silence)[:, None]
+        moment, free = moment_of(features), open_to(features, self.presence)[:, None]
         beyond = relative((features[:, Z] - self.center) / self.scale, self.relative)[:, None]
         factor = free * (1 + self.slope.used * beyond)
         mean, sd = self.mean[moment], self.sd[moment]
@@ -108,27 +111,10 @@ def relative(z: Floats, beta: Floats) -> Floats:
     return np.asarray(np.clip(z @ beta, *RELATIVE))
 
 
-def room(expected: Floats) -> Floats:
-    """Share (n,) of the horizon's weeks in which nothing would be bought in silence."""
-    return np.asarray(np.clip(1 - expected / law.HORIZON, LEAST_ROOM, 1.0))
-
-
-def still_there(features: Floats, silence: Floats) -> Floats:
-    """How much (n,) of a contact finds somebody: the root of m0 now over m0 right after the last purchase.
-
-    Less is expected now because some have left and because those who stay away buy more rarely than they seemed to; the root gives
-    each half of the fall.
-    """
-    last = features.copy()
-    last[:, OFTEN] = np.minimum(features[:, OFTEN] / MEMORY ** np.expm1(features[:, RECENT]), 1.0)
-    last[:, RECENT] = last[:, MOMENTS] = 0.0
-    now, then = (np.clip(curves(one) @ silence, 0.0, law.HORIZON) for one in (features, last))
-    return np.asarray(np.sqrt(np.clip(now / np.maximum(then, LEAST_ROOM), 0.0, 1.0)))
-
-
-def open_to(features: Floats, silence: Floats) -> Floats:
-    """Share (n,) of a contact's effect that finds room and somebody."""
-    return room(np.clip(curves(features) @ silence, 0.0, law.HORIZON)) * still_there(features, silence)
+def open_to(features: Floats, presence: Presence) -> Floats:
+    """Share (n,) of a contact's effect that finds somebody, and a week in which they would not buy anyway."""
+    there, buying = presence.of(features)
+    return np.asarray(there * np.maximum(1 - buying, LEAST_ROOM))
 
 
 def precision(expected: Floats) -> Floats:
@@ -148,31 +134,52 @@ def silence_of(rows: Rows, within: law.Booleans) -> Floats:
 def learn(rows: Rows, drawn: law.Booleans) -> Learned:
     """Everything from rows whose probability is known; `drawn` (r,) are those in which dice decided between silence and a contact."""
     fold, everybody = rows.customer // FOLDS % FOLDS, np.ones(len(rows.customer), dtype=bool)
-    expected, free = np.zeros((2, len(fold)))
+    expected = np.zeros(len(fold))
     for one in range(FOLDS):
         here, found = fold == one, silence_of(rows, fold != one)
         expected[here] = np.clip(curves(rows.features[here]) @ found, 0.0, law.HORIZON)
-        free[here] = open_to(rows.features[here], found)
+    presence = presence_of(rows)
+    free = open_to(rows.features, presence)
     silence, amount = silence_of(rows, everybody), amount_of(rows)
     rows, expected, free = rows.where(drawn), expected[drawn], free[drawn]
     seen, error, weight = rows.features[:, Z], rows.purchases - expected, precision(expected)
-    center, scale = (seen.mean(axis=0), np.maximum(seen.std(axis=0), 1e-9)) if len(seen) else np.tile([[0.0], [1.0]], len(Z))  # fmt: skip
+    center, scale = (seen.mean(axis=0), np.maximum(seen.std(axis=0), 1e-9)) if len(seen) else (np.zeros(len(Z)), np.ones(len(Z)))  # fmt: skip
     z, beta, slope = (seen - center) / scale, np.zeros(len(Z)), Slope(1.0, 1.0, 0.0)
-    prior = believed(float(free.mean()) if len(free) else 1.0)
+    prior = believed(float(free.mean()) if len(free) else 1.0, reach_of(rows))
     for _ in range(PASSES):
         measured = contrasts(rows, error, free * (1 + slope.used * relative(z, beta)), weight)
         mean, sd, covariance = posterior(*prior, *measured[:2])
         usual = mean[moment_of(rows.features), rows.candidate] * free
         beta, slope = _relative(rows, z, usual, error - measured[2], weight)
-    return Learned(mean, sd, covariance, beta, center, scale, slope, silence, amount)
+    return Learned(mean, sd, covariance, beta, center, scale, slope, silence, amount, presence)
 
 
-def believed(free: float) -> tuple[Floats, Floats]:
+def presence_of(rows: Rows) -> Presence:
+    """Who is still there: from the purchases of the silent and the clicks of all whom a message reached.
+
+    Those whom the policy chose to reach are among them, since clicks are rare: a rule of thumb, for pressure and channel move clicks, too.
+    """
+    silent = rows.candidate == law.SILENCE
+    found = fit_presence(rows.features[silent], rows.purchases[silent])
+    return checked(found, rows.features[rows.arrived], rows.clicked[rows.arrived])
+
+
+def reach_of(rows: Rows) -> Floats:
+    """How much more or less each channel's contacts arrive than e-mail's (channels,), within REACHES; 1 where one of the two was never used."""
+    sent = rows.candidate != law.SILENCE
+    channel = law.CHANNEL_OF[rows.candidate[sent] - 1]
+    arrived, used = (np.bincount(channel, one, len(law.CHANNELS)) for one in (rows.arrived[sent], None))
+    share = (arrived + 1) / (used + 2)
+    return np.where((used > 0) & (used[law.EMAIL] > 0), np.clip(share / share[law.EMAIL], *REACHES), 1.0)
+
+
+def believed(free: float, reach: Floats) -> tuple[Floats, Floats]:
     """Prior mean (cells,) and covariance (cells, cells) of tau, per unit of openness, of which the average mail finds `free`.
 
     Every mail is expected to do what a public experiment's did; only the everyday mail is believed to be as near to it as that
     experiment's two are to each other, and so is any journey away from its own moment; at it, hardly anything is (OWN_SD). Half of a
-    journey's variance is common to its moments; channels and cells differ by half of an everyday mail's sd.
+    journey's variance is common to its moments; channels and cells differ by half of an everyday mail's sd. Another channel than e-mail
+    is believed to do as much more or less as it arrives, `reach` (channels,).
     """
     journey, channel = law.JOURNEY_OF[CELLS[:, 1] - 1], law.CHANNEL_OF[CELLS[:, 1] - 1]
     sd = np.where(CELLS[:, 0] == journey, OWN_SD, MAIL_SD / free)
@@ -180,7 +187,8 @@ def believed(free: float) -> tuple[Floats, Floats]:
     alike = [one[:, None] == one for one in (journey, journey * len(law.MOMENTS) + CELLS[:, 0], channel)]
     small = (MAIL_SD / free / 2) ** 2
     covariance = np.outer(sd, sd) * (alike[0] + alike[1].astype(float)) / 2 + small * (alike[2] + np.eye(len(CELLS)))
-    return np.full(len(CELLS), MAIL / free), covariance
+    arrives = reach[channel]
+    return MAIL / free * arrives, covariance * np.outer(arrives, arrives)
 
 
 def contrasts(rows: Rows, error: Floats, shape: Floats, weight: Floats) -> tuple[Floats, Floats, Floats]:

@@ -19,12 +19,13 @@ CLICK, OPEN_ABOVE_CLICK = -2.9, 1.4  # log-odds of a click, and how many more op
 class Week:
     """What happened, over n customers: `expected` (n,) mean margin given everything latent, `margin` (n,) as it was drawn,
 
-    `arrived` (n,) messages, `opted_out` (n,).
+    `arrived` (n,) messages, `clicked` (n,) of them, `opted_out` (n,).
     """
 
     expected: Floats
     margin: Floats
     arrived: Booleans
+    clicked: Booleans
     opted_out: Booleans
 
 
@@ -52,7 +53,7 @@ def buying_chance(state: State, people: People, season: float) -> Floats:
 def end(state: State, scene: Scene, candidate: Integers) -> Week:
     """Let `candidate` (n,) act on `state` in place. The same seed and week draw the same numbers whatever the candidates are."""
     people, week = scene.people, scene.week
-    arrived = _send(state, scene, candidate)
+    arrived, clicked = _send(state, scene, candidate)
     left = _opt_outs(state, scene, candidate, arrived)
     state.pressure += arrived
     base, boost = buying_chance(state, people, scene.season), state.pending[:, 0] * state.attached * state.alive
@@ -68,11 +69,11 @@ def end(state: State, scene: Scene, candidate: Integers) -> Week:
     state.pressure *= law.FADING
     state.pending = np.column_stack([state.pending[:, 1:], np.zeros(len(people))])
     state.alive &= (scene.draws("leave").random(len(people)) >= people.leaving) | (people.joined > week)
-    return Week(chance * people.margin, margin, arrived, left)
+    return Week(chance * people.margin, margin, arrived, clicked, left)
 
 
-def _send(state: State, scene: Scene, candidate: Integers) -> Booleans:
-    """Who is reached; their effects are spread over this week and the next, their opens and clicks remembered."""
+def _send(state: State, scene: Scene, candidate: Integers) -> tuple[Booleans, Booleans]:
+    """Who is reached, and who clicked; their effects are spread over this week and the next, their opens and clicks remembered."""
     people, laws, sent = scene.people, scene.laws, np.flatnonzero(candidate)
     journey, channel = law.JOURNEY_OF[candidate[sent] - 1], law.CHANNEL_OF[candidate[sent] - 1]
     arrived = np.zeros(len(people), dtype=bool)
@@ -89,9 +90,11 @@ def _send(state: State, scene: Scene, candidate: Integers) -> Booleans:
     opened |= people.machine[sent] & (channel == law.EMAIL) & arrived[sent]
     state.clicks *= MEMORY
     state.opens *= MEMORY
-    state.clicks[sent] += (draw < logistic(log_odds)) & here
+    clicked = np.zeros(len(people), dtype=bool)
+    clicked[sent] = (draw < logistic(log_odds)) & here
+    state.clicks += clicked
     state.opens[sent] += opened
-    return arrived
+    return arrived, clicked
 
 
 def lost_share(people: People, laws: Laws) -> Floats:
