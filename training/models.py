@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Literal, Protocol
@@ -68,8 +69,47 @@ class Model(Protocol):
         """The file the model is kept in."""
 
 
+class Fitted(ABC):
+    """What every model does alike once its margins are known. Models are frozen dataclasses with these fields and one of their own."""
+
+    name: str
+    features: tuple[str, ...]
+    calibration: Calibration
+    kind: Kind
+    link: Link
+
+    @cached_property
+    def version(self) -> str:
+        """Kind and digest of what is learned, feature order and calibration."""
+        return version_of(self)
+
+    @abstractmethod
+    def margins(self, rows: FloatArray) -> FloatArray:
+        """Raw log-odds, or log money, shape (n,)."""
+
+    @abstractmethod
+    def contributions(self, rows: FloatArray) -> FloatArray:
+        """What each feature adds to the margin, shape (n, k + 1); the last column is the base."""
+
+    @abstractmethod
+    def text(self) -> str:
+        """The file the model is kept in."""
+
+    def predict(self, rows: FloatArray) -> FloatArray:
+        """Calibrated probabilities, or amounts, shape (n,)."""
+        return self.calibration.expected(self.margins(rows), self.link)
+
+    def attribute(self, row: FloatArray) -> Attribution:
+        """One row, shape (k,), taken apart."""
+        return attribution(self, row)
+
+    def _check(self, rows: FloatArray) -> None:
+        if rows.ndim != 2 or rows.shape[1] != len(self.features):
+            raise ValueError(f"rows have shape {rows.shape}, the model reads (n, {len(self.features)})")
+
+
 @dataclass(frozen=True)
-class TreeModel:
+class TreeModel(Fitted):
     """A LightGBM ensemble."""
 
     name: str
@@ -85,26 +125,13 @@ class TreeModel:
                 f"{self.name}: the trees read {self.booster.columns} columns, {len(self.features)} are named"
             )
 
-    @cached_property
-    def version(self) -> str:
-        """Kind and digest of trees, feature order and calibration."""
-        return version_of(self)
-
     def margins(self, rows: FloatArray) -> FloatArray:
         """Raw log-odds, shape (n,)."""
         return self.booster.margins(rows)
 
-    def predict(self, rows: FloatArray) -> FloatArray:
-        """Calibrated probabilities, or amounts, shape (n,)."""
-        return self.calibration.expected(self.margins(rows), self.link)
-
     def contributions(self, rows: FloatArray) -> FloatArray:
         """TreeSHAP values and the base, shape (n, k + 1)."""
         return self.booster.contributions(rows)
-
-    def attribute(self, row: FloatArray) -> Attribution:
-        """One row, shape (k,), taken apart."""
-        return attribution(self, row)
 
     def text(self) -> str:
         """LightGBM's text format."""
@@ -123,7 +150,7 @@ class Coefficients:
 
 
 @dataclass(frozen=True)
-class LinearModel:
+class LinearModel(Fitted):
     """Logistic regression, or Tweedie regression for amounts, on signed logarithms; the intercept is the base, because z has mean 0."""
 
     name: str
@@ -139,32 +166,18 @@ class LinearModel:
             raise ValueError(f"{self.name}: coefficients do not match {len(self.features)} features")
 
     @cached_property
-    def version(self) -> str:
-        """Kind and digest of coefficients, feature order and calibration."""
-        return version_of(self)
-
-    @cached_property
     def _arrays(self) -> tuple[FloatArray, FloatArray, FloatArray]:
         c = self.coefficients
         return np.array(c.median), np.array(c.mean), np.array(c.weight) / np.array(c.scale)
 
     def margins(self, rows: FloatArray) -> FloatArray:
         """Raw log-odds, shape (n,)."""
-        if rows.ndim != 2 or rows.shape[1] != len(self.features):
-            raise ValueError(f"rows have shape {rows.shape}, the model reads (n, {len(self.features)})")
+        self._check(rows)
         return np.asarray(self._shares(rows).sum(axis=1) + self.coefficients.intercept)
-
-    def predict(self, rows: FloatArray) -> FloatArray:
-        """Calibrated probabilities, or amounts, shape (n,)."""
-        return self.calibration.expected(self.margins(rows), self.link)
 
     def contributions(self, rows: FloatArray) -> FloatArray:
         """Weight times standardized value, and the intercept, shape (n, k + 1)."""
         return np.column_stack([self._shares(rows), np.full(len(rows), self.coefficients.intercept)])
-
-    def attribute(self, row: FloatArray) -> Attribution:
-        """One row, shape (k,), taken apart."""
-        return attribution(self, row)
 
     def text(self) -> str:
         """The coefficients as JSON."""

@@ -159,8 +159,9 @@ class Training:
     def _send_time(self) -> Iterator[Entry]:
         outcome = send_time.train(self._contacts)
         pictures = self._pictures(outcome.contest)
-        for trial, model, test in zip(outcome.contest.trials, outcome.models, outcome.tests, strict=True):
-            notes = [verdict(outcome.contest), _weight_note(model.weight)]
+        judged = zip(outcome.contest.trials, outcome.models, outcome.tests, outcome.gains, strict=True)
+        for trial, model, test, gain in judged:
+            notes = [verdict(outcome.contest), _weight_note(model.weight), gain.note]
             described = self._card(outcome.contest, trial) | {
                 "version": model.version, "weight": model.weight, "test": test, "pooled_test": outcome.pooled_test,
                 "curve_spread": send_time.curve_spread(model.curve), "notes": notes,

@@ -11,15 +11,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from functools import cached_property
 
 import numpy as np
 
 from arbitration.codec import decode
-from arbitration.domain import Attribution
 from training.booster import Booster
 from training.calibration import IDENTITY, Calibration
-from training.models import Coefficients, FloatArray, Kind, LinearModel, Link, Model, TreeModel, attribution, version_of
+from training.models import Coefficients, Fitted, FloatArray, Kind, LinearModel, Link, Model, TreeModel
 
 LEAST = 0.01
 """Money: the logarithm of nothing is no number."""
@@ -41,7 +39,7 @@ class Shrinkage:
 
 
 @dataclass(frozen=True)
-class ShrunkMean:
+class ShrunkMean(Fitted):
     """`features`: the customer's own mean and, if there is a second, what counts its observations. Expects amounts."""
 
     name: str
@@ -55,15 +53,9 @@ class ShrunkMean:
         if len(self.features) not in (1, 2):
             raise ValueError(f"{self.name}: a shrunk mean reads one or two columns, {len(self.features)} are named")
 
-    @cached_property
-    def version(self) -> str:
-        """Kind and digest of the formula's numbers, feature order and calibration."""
-        return version_of(self)
-
     def margins(self, rows: FloatArray) -> FloatArray:
         """Log money, shape (n,); everybody's mean where the own is not known."""
-        if rows.ndim != 2 or rows.shape[1] != len(self.features):
-            raise ValueError(f"rows have shape {rows.shape}, the model reads (n, {len(self.features)})")
+        self._check(rows)
         s = self.shrinkage
         own = rows[:, 0] * s.scale
         count = np.nan_to_num(rows[:, 1]) if len(self.features) == 2 else np.ones(len(rows))
@@ -72,19 +64,11 @@ class ShrunkMean:
         mean = (count * np.nan_to_num(own) + s.rows * s.everybody) / np.where(total > 0, total, 1.0)
         return np.asarray(np.log(np.maximum(np.where(total > 0, mean, s.everybody), LEAST)))
 
-    def predict(self, rows: FloatArray) -> FloatArray:
-        """Calibrated amounts, shape (n,)."""
-        return self.calibration.expected(self.margins(rows), self.link)
-
     def contributions(self, rows: FloatArray) -> FloatArray:
         """What knowing the own mean adds to everybody's, in log money, shape (n, k + 1); the count only weighs it, so it adds 0."""
         base = np.full(len(rows), np.log(max(self.shrinkage.everybody, LEAST)))
         rest = np.zeros((len(rows), len(self.features) - 1))
         return np.column_stack([self.margins(rows) - base, rest, base])
-
-    def attribute(self, row: FloatArray) -> Attribution:
-        """One row, shape (k,), taken apart."""
-        return attribution(self, row)
 
     def text(self) -> str:
         """The formula's numbers as JSON."""
@@ -92,7 +76,7 @@ class ShrunkMean:
 
 
 @dataclass(frozen=True)
-class ShrunkShare:
+class ShrunkShare(Fitted):
     """`features`: how many of the customer's n were so, n, and everybody's share. Expects a probability; `rows` is above 0."""
 
     name: str
@@ -106,30 +90,16 @@ class ShrunkShare:
         if len(self.features) != 3 or not (np.isfinite(self.rows) and self.rows > 0):
             raise ValueError(f"{self.name}: a shrunk share reads three columns and needs rows above 0, not {self}")
 
-    @cached_property
-    def version(self) -> str:
-        """Kind and digest of the formula's number, feature order and calibration."""
-        return version_of(self)
-
     def margins(self, rows: FloatArray) -> FloatArray:
         """Log-odds, shape (n,); what is unknown counts as 0."""
-        if rows.ndim != 2 or rows.shape[1] != len(self.features):
-            raise ValueError(f"rows have shape {rows.shape}, the model reads (n, {len(self.features)})")
+        self._check(rows)
         own, count, everybody = np.nan_to_num(rows).T
         return _log_odds((own + self.rows * everybody) / (np.maximum(count, 0.0) + self.rows))
-
-    def predict(self, rows: FloatArray) -> FloatArray:
-        """Calibrated probabilities, shape (n,)."""
-        return self.calibration.expected(self.margins(rows), self.link)
 
     def contributions(self, rows: FloatArray) -> FloatArray:
         """Everybody's log-odds, what the own share adds to them, 0 for n, which only weighs it, and the base 0; shape (n, 4)."""
         everybody, zeros = _log_odds(np.nan_to_num(rows[:, 2])), np.zeros(len(rows))
         return np.column_stack([self.margins(rows) - everybody, zeros, everybody, zeros])
-
-    def attribute(self, row: FloatArray) -> Attribution:
-        """One row, shape (3,), taken apart."""
-        return attribution(self, row)
 
     def text(self) -> str:
         """The formula's number as JSON."""

@@ -7,17 +7,21 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from benchmarks.quality.send_time_control import emails, served
 from training.dataset import Dataset
 from training.models import Coefficients, LinearModel
 from training.send_time import (
     INPUTS,
+    Gain,
     clustered_error,
     cross_described,
     curve_spread,
+    gain,
     pooled_curve,
+    train,
     weight,
 )
-from training.slots import BLOCKS, FEATURES, SLOTS
+from training.slots import BLOCKS, FEATURES, SLOTS, SendTime
 
 TYPICAL = [0.02, 0.08, 0.2, 0.3, 0.3, 0.1, *[1 / 7] * 7]
 
@@ -93,3 +97,34 @@ def test_the_error_of_repeated_rows_is_that_of_their_customers():
     once = clustered_error(values, people)
     assert clustered_error(np.tile(values, 9), np.tile(people, 9)) == pytest.approx(once)
     assert once == pytest.approx(values.std() / 2)
+
+
+@pytest.mark.parametrize(("hour", "said"), [(0.0, "no gain shown"), (2.0, "gain shown")])
+def test_a_gain_is_told_where_the_hour_matters_and_none_where_it_does_not(hour: float, said: str):
+    outcome = train(emails(1, 40_000, hour))
+    told = outcome.gains[served(outcome)]
+    assert told.shown == (said == "gain shown")
+    assert told.note.startswith(f"Choosing the time: {said}. ")
+
+
+def test_what_is_gained_is_the_difference_to_one_rate_for_all_times():
+    """One rate for all times gains exactly nothing, whatever its level; the truth gains its divergence from the mean."""
+    data = sent(60_000, 5, evening=0.2)
+    flat = SendTime(replace(pooled_curve(data), rate=(0.3,) * SLOTS), BLIND, 0.0)
+    assert gain(flat, data) == Gain(pytest.approx(0.0, abs=1e-12), pytest.approx(0.0, abs=1e-12), 2000)
+    chance = 0.125 + 0.2 * (np.arange(SLOTS) % BLOCKS == 4)
+    true = SendTime(replace(pooled_curve(data), rate=tuple(map(float, chance))), BLIND, 0.0)
+    mean = chance.mean()
+    expected = np.mean(chance * np.log(chance / mean) + (1 - chance) * np.log((1 - chance) / (1 - mean)))
+    found = gain(true, data)
+    assert found.mean == pytest.approx(expected, abs=4 * found.error)
+
+
+def test_a_single_customer_and_nobody_who_engages_show_no_gain():
+    data = sent(6000, 5, evening=0.2)
+    curve = pooled_curve(data)
+    alone = replace(data, customers=np.full(len(data), "c1"))
+    nobody = replace(data, labels=np.zeros(len(data)))
+    assert gain(SendTime(curve, BLIND, 0.0), data).shown
+    for other in (alone, nobody):
+        assert not gain(SendTime(curve, BLIND, 0.0), other).shown
