@@ -48,14 +48,14 @@ bench-reliability: environment-dev system-programs  ## races, kills, faults and 
 
 bench-quality: environment-dev  ## every table of docs/quality.md: hours; DATA names the folder of the public data sets
 	@failed=""; for run in coverage "hillstrom --data $(DATA)" "cdnow --data $(DATA)" complete_journey "redemption --all" "base_rates --data $(DATA)" \
-	  effects_rows simulator "simulator --quick --sweep" training_speed; do \
+	  effects_rows send_time_control simulator "simulator --quick --sweep" training_speed; do \
 	  echo "== $$run"; $(RUN)/python -m benchmarks.quality.$$run || failed="$$failed [$$run]"; \
 	done; \
 	if [ -x .peers/bin/python ]; then $(RUN)/python -m benchmarks.quality.estimators --peer .peers/bin/python || failed="$$failed [estimators]"; \
 	else echo "== estimators: skipped, it needs .peers (see benchmarks/quality/estimators.py)"; fi; \
 	if [ -x .peers-uplift/bin/python ]; then \
 	  $(RUN)/python -m benchmarks.quality.peers --peer .peers-uplift/bin/python --data $(DATA) || failed="$$failed [peers]"; \
-	  DIRIGENT_PEER_PYTHON=.peers-uplift/bin/python $(RUN)/python -m benchmarks.quality.simulator --quick \
+	  DIRIGENT_PEER_PYTHON=.peers-uplift/bin/python $(RUN)/python -m benchmarks.quality.simulator \
 	    --beside benchmarks.quality.vowpal:VowpalWabbit --only VowpalWabbit || failed="$$failed [vowpal]"; \
 	else echo "== peers and vowpal: skipped, they need .peers-uplift (see benchmarks/quality/peers.py)"; fi; \
 	test -z "$$failed" || { echo "did not hold:$$failed"; exit 1; }
