@@ -6,6 +6,8 @@ import pytest
 
 from benchmarks.reliability import race, withdraw
 
+# The shop's clock runs with the machine's: a race needs seconds for caps to open again, however many attempts those are.
+MANY = 10**9
 STORES = (pytest.param("sqlite"), pytest.param("postgresql", marks=pytest.mark.postgres))
 
 
@@ -24,21 +26,26 @@ def folder(tmp_path):
 
 
 def test_caps_and_the_single_winner_hold_while_processes_race(named, folder):
-    found = race.race(named, folder, attempts=1200, processes=3, people=20, seconds=60)
-    assert found.counts["attempts"] >= 1200
+    found = race.race(named, folder, attempts=MANY, processes=3, people=20, seconds=8)
+    assert found.counts["attempts"] > 0
     assert found.counts["second_look"] > 0, "nobody was refused under the lock: this is no race"
     assert (found.verdict.findings, found.verdict.shown) == (0, ())
     assert found.verdict.audit_holds
     assert found.lost < 0.05  # of the thirty places of a short race on a busy machine, one crash is more than 1 %
 
 
-def test_a_race_without_the_second_look_breaks_caps(tmp_path, folder):
-    found = race.race(
-        str(tmp_path / "ledger.db"), folder, attempts=2000, processes=3, people=12, seconds=60, broken=True
-    )
-    assert found.verdict.over_contacts > 0
-    assert found.verdict.double_winners == 0, "the table's own index is the second line"
-    assert found.verdict.audit_holds
+def test_a_race_without_the_second_look_breaks_caps(tmp_path):
+    for number in range(15):  # one round finds about three, now and then none
+        folder = tmp_path / f"round-{number}"
+        folder.mkdir()
+        found = race.race(
+            str(folder / "ledger.db"), folder, attempts=MANY, processes=3, people=12, seconds=5, broken=True
+        )
+        assert found.verdict.double_winners == 0, "the table's own index is the second line"
+        assert found.verdict.audit_holds
+        if found.verdict.over_contacts:
+            return
+    pytest.fail("fifteen races without the second look broke no cap: this is no race")
 
 
 def test_nothing_is_reserved_or_confirmed_behind_a_withdrawal(named, folder):
