@@ -13,6 +13,7 @@ from arbitration.codec import decode
 from arbitration.domain import EVERY_CHANNEL, Context
 from arbitration.errors import DirigentError
 from arbitration.policy import Policy
+from serving.compact import plain
 from serving.ledger.reading import Reading
 from serving.ledger.schema import consents, contacts, decisions, evidence, shop_consents, subjects, to_micros
 
@@ -132,7 +133,7 @@ def _recorded(reading: Reading, row: Row[Any]) -> Iterator[Grant]:
     """The consents as they stood in the record of the decision."""
     try:
         found = reading.decision(row.decision_id)
-        told: Mapping[str, Any] = json.loads(found.inputs)["context"] if found else {}
+        told: Mapping[str, Any] = plain(found.inputs)["context"] if found else {}
         given = decode(Context, told).consents if told else ()
     except (DirigentError, ValueError, KeyError, TypeError):
         return

@@ -24,7 +24,7 @@ from serving.ledger.packing import packed
 from serving.ledger.place import Address
 from serving.ledger.rows import Answer
 from serving.ledger.store import Ledger
-from serving.records import Record
+from serving.records import Record, plain_inputs
 from tests.cases.test_cases import FOLDER, merged
 from tests.empty_ledger import empty_ledger
 from tests.unit.arbitration.situations import POLICY, contexts, estimates, moments
@@ -78,7 +78,7 @@ def keep(path: Path, records, policies=(POLICY,)) -> Address:
 
 
 def row_of(record: Record) -> dict[str, object]:
-    row = json.loads(record.to_parts()[0])
+    row = plain_inputs(record.to_parts()[0])
     return {**row, "decision_id": record.decision.decision_id}
 
 
@@ -117,7 +117,7 @@ def sealed(address: Address, part: str, plain: bytes, *, decision_id: str = "d-0
 
 def tampered(address: Address, record: Record, part: str, change: Callable[[Any], object]) -> bytes:
     """The part of `d-0` with a change that only somebody who has the keys could make."""
-    plain = json.loads(record.to_parts()[0]) if part == "inputs" else encode(record.decision)
+    plain = plain_inputs(record.to_parts()[0]) if part == "inputs" else encode(record.decision)
     change(plain)
-    told = json.dumps(plain).encode() if part == "inputs" else compact(decode(Decision, plain))
+    told = compact(plain if part == "inputs" else decode(Decision, plain))
     return sealed(address, part, packed(told))
