@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from itertools import groupby
 from math import isfinite
 
 from arbitration.codec import encode
@@ -97,12 +96,25 @@ def _of_silence(case: Case, arm: Arm, ranked: Sequence[Ranked], rejections: Sequ
 def furthest(rejections: Iterable[Rejection]) -> list[Rejection]:
     """Per treatment the rejection of the window that came through most gates: night hours hide nothing else then."""
     found: dict[Treatment, Rejection] = {}
-    for _, windows in groupby(rejections, key=lambda no: id(no.candidate.treatment)):
-        no = max(windows, key=lambda no: ORDER[no.code])
-        kept = found.get(no.candidate.treatment)
-        if kept is None or ORDER[no.code] > ORDER[kept.code]:
+    for no in _per_run(rejections):
+        kept = found.setdefault(no.candidate.treatment, no)
+        if ORDER[no.code] > ORDER[kept.code]:
             found[no.candidate.treatment] = no
     return list(found.values())
+
+
+def _per_run(rejections: Iterable[Rejection]) -> list[Rejection]:
+    """The furthest of each run of windows of one treatment. A plain loop: every live decision passes here more than once."""
+    kept: list[Rejection] = []
+    treatment, rank = None, -1
+    for no in rejections:
+        own = ORDER[no.code]
+        if no.candidate.treatment is not treatment:
+            treatment, rank = no.candidate.treatment, own
+            kept.append(no)
+        elif own > rank:
+            rank, kept[-1] = own, no
+    return kept
 
 
 def _stop(stops: Sequence[Rejection]) -> dict[str, FeatureValue]:

@@ -94,9 +94,9 @@ def _decided(runtime: Runtime, question: Question) -> Reply:
             return _again(runtime, earlier, question)
         question = replace(question, now=reading.now())
         record, standing = consider(runtime, reading, question)
-    if question.request.mode == "dry_run":
-        return 200, answer_of(record, runtime.policy).body()
-    return _commit(runtime, question, record, standing)
+        if question.request.mode == "dry_run":
+            return 200, answer_of(record, runtime.policy).body()
+        return _commit(runtime, reading, question, record, standing)
 
 
 def afresh(work: Callable[[], T]) -> T:
@@ -146,7 +146,7 @@ def _judge(runtime: Runtime, question: Question, context: Context, believed: Est
     )  # fmt: skip
 
 
-def _commit(runtime: Runtime, question: Question, record: Record, standing: Standing) -> Reply:
+def _commit(runtime: Runtime, reading: Reading, question: Question, record: Record, standing: Standing) -> Reply:
     """Claim the request id, look again at what caps, consents and stocks rest on, decide anew if that changed, write, commit."""
     ready = _written(runtime, question, record, standing.epoch + 1)
 
@@ -160,7 +160,7 @@ def _commit(runtime: Runtime, question: Question, record: Record, standing: Stan
         return found, _keep(runtime, tx, found, waits=waits)
 
     try:
-        found, stopped = write(runtime, record.context.customer_id, work)
+        found, stopped = write(runtime, record.context.customer_id, work, reading)
     except (
         IntegrityError
     ):  # another one claimed the request id, or the customer's place, while this one was being written
@@ -186,11 +186,11 @@ def _keep(runtime: Runtime, tx: Transaction, found: Written, *, waits: bool) -> 
     return stopped
 
 
-def write(runtime: Runtime, customer_id: str, work: Callable[[Transaction], T]) -> T:
+def write(runtime: Runtime, customer_id: str, work: Callable[[Transaction], T], after: Reading | None = None) -> T:
     """`Ledger.write`; a journey that `work` finds beyond its volume is stopped, and `work` chooses without it."""
     for _ in runtime.policy.journeys:
         try:
-            return runtime.ledger.write(customer_id, work)
+            return runtime.ledger.write(customer_id, work, after)
         except Overrun as found:
             halted = partial(halt, journey=found.journey, policy=runtime.policy)
             note_stop(runtime, runtime.ledger.write(None, halted))

@@ -6,8 +6,7 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 from urllib.parse import quote
 
 import psycopg
@@ -96,12 +95,26 @@ def _postgres(place: Place, more: str = "") -> Engine:
     return engine
 
 
-@dataclass(slots=True)
 class Open:
-    """A write transaction that begins with `begin`, together with the first statements, and ends with those that were left in `last`."""
+    """A write transaction, on a connection of its own or `through` one that the caller has.
 
-    connection: Connection
-    last: list[Step] = field(default_factory=list)
+    The block begins it with `begin`, together with the first statements, and leaves those to end it with in `last`. It commits at the end
+    of the block, or leaves no trace when the block raises. A class, because every live decision passes here.
+    """
+
+    def __init__(self, engine: Engine, place: Place, through: Connection | None = None) -> None:
+        self._engine, self._place, self._own = engine, place, through is None
+        self.last: list[Step] = []
+        if through is not None:
+            self.connection = through
+
+    def __enter__(self) -> Self:
+        if self._own:
+            try:
+                self.connection = self._engine.connect()
+            except _OF_DRIVERS as error:
+                raise _told(error, self._place) from None
+        return self
 
     def begin(self, *steps: Step) -> list[Any]:
         """Begin, and carry out the first statements. In SQLite the lock is taken at once, so what is read inside cannot change before the
@@ -110,26 +123,31 @@ class Open:
         word = "BEGIN IMMEDIATE" if self.connection.dialect.name == "sqlite" else "BEGIN"
         return run(self.connection, (word, NOTHING), *steps)[1:]
 
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        try:
+            try:
+                if error is None:
+                    run(self.connection, *self.last, ("COMMIT", NOTHING))
+                else:
+                    _roll_back(self.connection)
+            except BaseException:  # a commit that failed may have left the transaction open, too
+                _roll_back(self.connection)
+                raise
+            finally:
+                if self._own:
+                    self.connection.close()
+        except _OF_DRIVERS as failed:
+            raise _told(failed, self._place) from None
+        if isinstance(error, _OF_DRIVERS):
+            raise _told(error, self._place) from None
+
 
 @contextmanager
 def transaction(engine: Engine, place: Place) -> Iterator[Connection]:
     """One write transaction. It commits at the end of the block, or leaves no trace when the block raises."""
-    with opened(engine, place) as found:
+    with Open(engine, place) as found:
         found.begin()
         yield found.connection
-
-
-@contextmanager
-def opened(engine: Engine, place: Place) -> Iterator[Open]:
-    """A transaction that the caller begins."""
-    with connection_of(engine, place) as connection:
-        found = Open(connection)
-        try:
-            yield found
-            run(connection, *found.last, ("COMMIT", NOTHING))
-        except BaseException:  # a commit that failed may have left the transaction open, too
-            _roll_back(connection)
-            raise
 
 
 def _roll_back(connection: Connection) -> None:
@@ -147,19 +165,26 @@ def connection_of(engine: Engine, place: Place) -> Iterator[Connection]:
     try:
         with engine.connect() as connection:
             yield connection
-    except IntegrityError as error:
-        raise IntegrityError(None, None, Refused(_constraint(error.orig))) from None
-    except (sqlite3.IntegrityError, psycopg.IntegrityError) as error:
-        raise IntegrityError(None, None, Refused(_constraint(error))) from None
-    except DBAPIError as error:
-        raise explained(error.orig, place) from None
-    except (
-        PoolTimeout,
-        PendingRollbackError,
-        sqlite3.Error,
-        psycopg.Error,
-    ) as error:  # the drivers' own come from `run`
-        raise explained(error, place) from None
+    except _OF_DRIVERS as error:
+        raise _told(error, place) from None
+
+
+_OF_DRIVERS = (
+    DBAPIError,
+    PoolTimeout,
+    PendingRollbackError,
+    sqlite3.Error,
+    psycopg.Error,
+)  # the drivers' own come from `run`
+
+
+def _told(error: BaseException, place: Place) -> Exception:
+    """The error of a driver or of SQLAlchemy as one of ours."""
+    if isinstance(error, IntegrityError):
+        return IntegrityError(None, None, Refused(_constraint(error.orig)))
+    if isinstance(error, sqlite3.IntegrityError | psycopg.IntegrityError):
+        return IntegrityError(None, None, Refused(_constraint(error)))
+    return explained(error.orig if isinstance(error, DBAPIError) else error, place)
 
 
 class Refused(Exception):

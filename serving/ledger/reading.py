@@ -57,10 +57,14 @@ def asked_marks(dialect: Dialect, keyring: Keyring, customer_id: str) -> Step:
 
 
 class Reading:
-    """Reads through one connection. `connection` and `run` are there for the modules of this package."""
+    """Reads through one connection. `connection` and `run` are there for the modules of this package.
+
+    `strangers` are customers about whom nothing was written when they were looked for.
+    """
 
     def __init__(self, connection: Connection, keyring: Keyring, clock: Clock) -> None:
         self._connection, self.keyring, self._clock = connection, keyring, clock
+        self.strangers: set[str] = set()
 
     @property
     def connection(self) -> Connection:
@@ -95,7 +99,10 @@ class Reading:
 
     def subject_of(self, customer_id: str) -> Subject | None:
         """The customer as the ledger knows them, or None when nothing was ever written about them."""
-        return subjects.find(self.connection, customer_id)
+        found = subjects.find(self.connection, customer_id)
+        if found is None:
+            self.strangers.add(customer_id)
+        return found
 
     def others_of(self, customer_id: str) -> tuple[Other, ...]:
         """Who else is the same person, under other names; in a transaction their rows are locked, too."""

@@ -11,7 +11,7 @@ from typing import TypeVar
 from arbitration.errors import LedgerError
 from serving.clock import Clock
 from serving.ledger import subjects
-from serving.ledger.engine import Again, Open, connection_of, open_engine, opened
+from serving.ledger.engine import Again, Open, connection_of, open_engine
 from serving.ledger.keyring import Keyring
 from serving.ledger.migrate import bring_up
 from serving.ledger.place import Address, Place
@@ -48,30 +48,32 @@ class Ledger:
             yield Reading(connection, self.keyring, self.clock)
 
     @contextmanager
-    def writing(self, customer_id: str | None = None) -> Iterator[Transaction]:
-        """One transaction; it commits at the end of the block, or leaves no trace when the block raises.
+    def writing(self, customer_id: str | None = None, after: Reading | None = None) -> Iterator[Transaction]:
+        """One transaction; it commits at the end of the block, or leaves no trace when the block raises. `after` is what was read before:
+        its connection is used again.
 
         It holds the customer's lock, and in SQLite the whole ledger's. Threads of this process take turns there: SQLite's own
         waiting is by chance, and under load some would wait in vain. Raises `LedgerError`; `Again` when another try may succeed.
         """
-        with self._turns(), opened(self.engine, self.place) as begun:
-            found = self._begin(begun, customer_id)
+        through, new = (after.connection, customer_id in after.strangers) if after else (None, False)
+        with self._turns(), Open(self.engine, self.place, through) as begun:
+            found = self._begin(begun, customer_id, new=new)
             found.kept_policies = self._policies
             yield found
             begun.last = found.finished()
         self._policies |= found.new_policies  # only now are they committed
 
-    def write(self, customer_id: str | None, work: Callable[[Transaction], T]) -> T:
+    def write(self, customer_id: str | None, work: Callable[[Transaction], T], after: Reading | None = None) -> T:
         """What `work` returns, from a transaction that is tried again when the database undid it for another one's sake.
 
-        `work` may therefore run more than once and must have no effect but on the transaction.
+        `work` may therefore run more than once and must have no effect but on the transaction. `after`: see `writing`.
         """
         for _ in range(TRIES - 1):
             try:
-                with self.writing(customer_id) as found:
+                with self.writing(customer_id, after) as found:
                     return work(found)
             except Again:
-                continue
+                after = None  # its connection may have been lost
         with self.writing(customer_id) as found:
             return work(found)
 
@@ -84,13 +86,13 @@ class Ledger:
         """Give all connections back."""
         self.engine.dispose()
 
-    def _begin(self, begun: Open, customer_id: str | None) -> Transaction:
+    def _begin(self, begun: Open, customer_id: str | None, *, new: bool) -> Transaction:
         connection, clock = begun.connection, self.clock
         if customer_id is None:
             begun.begin()
             return Transaction(connection, self.keyring, clock, None, subjects.present(connection, clock))
         marks = asked_marks(connection.dialect, self.keyring, customer_id)
-        subject, server, told = subjects.lock(begun, customer_id, self.keyring, marks)
+        subject, server, told = subjects.lock(begun, customer_id, self.keyring, marks, new=new)
         micros = to_micros(clock.now()) if server is None else server + subjects.shift_of(clock)
         at = subjects.moment_of(subject, micros, declared=clock.declared)
         return Transaction(connection, self.keyring, clock, subject, at, marks=tuple(told[0].fetchone()))

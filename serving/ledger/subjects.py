@@ -101,9 +101,12 @@ def is_suppressed(connection: Connection, hashed: str) -> bool:
     return connection.execute(select(suppressions.c.hash).where(suppressions.c.hash == hashed)).first() is not None
 
 
-def lock(opened: Open, customer_id: str, keyring: Keyring, *more: Step) -> tuple[Subject, int | None, list[Any]]:
+def lock(
+    opened: Open, customer_id: str, keyring: Keyring, *more: Step, new: bool = False
+) -> tuple[Subject, int | None, list[Any]]:
     """Begin, and lock the customer's row until the transaction ends; it is made when it is not there. Returns it with the database's
     clock, in microseconds (None: SQLite has none of its own), and the cursors of what `more` was to be carried out behind the lock.
+    Where the customer is perhaps `new`, PostgreSQL is not asked first whether the row is there.
     """
     connection = opened.connection
     server = connection.dialect.name == "postgresql"
@@ -113,7 +116,8 @@ def lock(opened: Open, customer_id: str, keyring: Keyring, *more: Step) -> tuple
         begun()
         _lock_in_order(connection, _owners_of(connection, customer_id), keyring)
         begun = partial(run, connection)
-    locked, *told = begun(locking, *more)
+    making = (question(connection.dialect, _MADE_ONCE, _fresh(customer_id, keyring)),) if server and new else ()
+    locked, *told = begun(*making, locking, *more)[len(making) :]
     row = row_of(asked, locked)
     if row is None:
         made = _fresh(customer_id, keyring)

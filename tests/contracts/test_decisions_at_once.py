@@ -68,11 +68,11 @@ def before_the_first_write(shop: Shop, deed) -> None:
     """Let `deed` happen when the first request has been considered and would be written now: once for each customer."""
     write, seen = shop.ledger.write, set()
 
-    def later(customer, work):
+    def later(customer, work, *after):
         if customer in CUSTOMERS and customer not in seen:
             seen.add(customer)
             deed(write)
-        return write(customer, work)
+        return write(customer, work, *after)
 
     shop.ledger.write = later
 

@@ -69,10 +69,10 @@ def test_an_alias_that_gets_its_customer_while_it_is_decided_about_is_decided_as
     assert chosen(ask(shop, "k0"))[0] == "churn_recovery"
     write, deeds = shop.ledger.write, [lambda: mapped(shop)]
 
-    def later(customer, work):
+    def later(customer, work, *after):
         if customer == COOKIE and deeds:
             deeds.pop()()
-        return write(customer, work)
+        return write(customer, work, *after)
 
     monkeypatch.setattr(shop.ledger, "write", later)
     assert chosen(ask_by_cookie(shop))[0] == SILENCE

@@ -71,10 +71,10 @@ class SteppedLedger(Ledger):
             yield found
 
     @contextmanager
-    def writing(self, customer_id: str | None = None) -> Iterator[Transaction]:
+    def writing(self, customer_id: str | None = None, after: Reading | None = None) -> Iterator[Transaction]:
         """As the ledger's own, with a step before the lock is asked for and one after the commit."""
         self.step("lock")
-        with super().writing(customer_id) as found:
+        with super().writing(customer_id, after) as found:
             yield found
         self.step("committed")
 
