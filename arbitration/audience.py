@@ -56,6 +56,6 @@ class Audience:
 
     @classmethod
     def from_encoded(cls, rows: Sequence[Mapping[str, Any]], policy: Policy) -> Audience:
-        """From plain JSON as `arbitration.codec.encode` gives it: each row has context, estimates, now, draw and decision_id."""
+        """From plain JSON as `arbitration.codec.encode` gives it, moments also as such: each row has context, estimates, now, draw and decision_id."""
         found: Read = read(rows, Layout(policy))
         return cls(**found)

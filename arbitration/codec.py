@@ -67,7 +67,9 @@ def canonical_text(plain: Any) -> bytes:
 
 
 def decode(cls: type[T], data: object) -> T:
-    """The object of type `cls` that `encode` turned into `data`; `InputError` names the path of what does not fit."""
+    """The object of type `cls` that `encode` turned into `data`, in which moments may also be such; `InputError` names the path of what does
+    not fit.
+    """
     return cast(T, _decode(cls, data, cls.__name__))
 
 
@@ -131,7 +133,7 @@ def _decode_plain(hint: Any, data: object, path: str) -> object:
 
 def _decode_moment(data: object, path: str) -> datetime:
     try:
-        moment = datetime.fromisoformat(cast(str, data))
+        moment = data if isinstance(data, datetime) else datetime.fromisoformat(cast(str, data))
         if moment.tzinfo is not None:
             return moment.astimezone(UTC)
     except (TypeError, ValueError, OverflowError):

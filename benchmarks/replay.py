@@ -21,13 +21,14 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from arbitration.codec import canonical_text, encode
+from arbitration.codec import decode
 from arbitration.errors import DirigentError, LedgerError
 from arbitration.policy import Policy
 from features.home import Home
 from features.tables.example import AS_OF
 from serving.auth import Client
 from serving.bootstrap import build
+from serving.compact import compact, plain
 from serving.decisions import decide_for
 from serving.ledger.keyring import Keyring
 from serving.ledger.packing import packed, unpacked
@@ -98,18 +99,12 @@ def _again(
     real: dict[str, Any], opened: dict[str, bytes], number: int, dice: random.Random, keyring: Keyring
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """A new customer's row, and the record of a decision about them."""
-    inputs = unpacked(opened["inputs"]) or b""
-    told = json.loads(inputs)
-    moment = datetime.fromisoformat(told["now"]) + timedelta(minutes=dice.randrange(6 * 24 * 60))
-    for name, was, is_now in (
-        ("now", told["now"], encode(moment)),
-        ("draw", told["draw"], dice.random()),
-        ("customer_id", real["customer_id"], f"synthetic-{number}"),
-    ):
-        inputs = inputs.replace(canonical_text({name: was})[1:-1], canonical_text({name: is_now})[1:-1], 1)
+    told = plain(unpacked(opened["inputs"]) or b"")
+    told["now"] = decode(datetime, told["now"]) + timedelta(minutes=dice.randrange(6 * 24 * 60))
+    told["draw"], told["context"]["customer_id"] = dice.random(), f"synthetic-{number}"
     owner, name = keyring.new_id("s"), f"d-synthetic-{number}"
     wrapped = keyring.new_key(owner)
-    key, parts = keyring.unwrapped(wrapped, owner), opened | {"inputs": packed(inputs)}
+    key, parts = keyring.unwrapped(wrapped, owner), opened | {"inputs": packed(compact(told))}
     subject = {"subject": owner, "customer_id": f"synthetic-{number}", "sealing_key": wrapped}
     subject |= {"version": 1, "epoch": 0, "last_at": real["decided_at"]}
     row = {it.name: real[it.name] for it in decisions.columns if it.name != "number"}

@@ -24,7 +24,7 @@ from serving.ledger.rows import Summary
 
 Array = npt.NDArray[Any]
 Row = Mapping[str, Any]
-"""Encoded inputs of one decision as plain JSON values: `context`, `estimates`, `now`, `draw`, `decision_id`, and `simulated` if known."""
+"""Encoded inputs of one decision as plain values: `context`, `estimates`, `now`, `draw`, `decision_id`, and `simulated` if known."""
 
 
 def summary_of(decision: Decision) -> Summary:

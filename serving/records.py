@@ -6,9 +6,9 @@ It is kept in two parts: the inputs, and the decision, which names hundreds of c
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, make_dataclass
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, get_type_hints
+from typing import Any
 
 from arbitration.codec import decode, encode
 from arbitration.decide import decide
@@ -56,7 +56,7 @@ class Record:
     def from_parts(cls, inputs: bytes, decision: bytes) -> Record:
         """The record that `to_parts` wrote. Raises `LedgerError` when a program of another version wrote it, or it is damaged."""
         try:
-            told = plain_inputs(inputs)
+            told = plain(inputs)
             version = told["version"]
             if version == VERSION:
                 return cls(**decoded(told), decision=expand(Decision, decision))
@@ -106,11 +106,6 @@ def decoded(inputs: Mapping[str, Any]) -> dict[str, Any]:
     return data
 
 
-def plain_inputs(part: bytes) -> dict[str, Any]:
-    """The inputs that `to_parts` gave as plain JSON values. Raises `InputError` when they are damaged."""
-    return plain(part, _Inputs)
-
-
 def _reservation(plain: Any) -> Reservation | None:
     return None if plain is None else decode(Reservation, plain)
 
@@ -118,11 +113,10 @@ def _reservation(plain: Any) -> Reservation | None:
 def plain_record(row: DecisionRow) -> dict[str, Any]:
     """The whole record as plain JSON values. Raises `LedgerError` when it is damaged."""
     try:
-        return {**plain_inputs(row.inputs), "decision": encode(expand(Decision, row.decision))}
+        return {**encode(plain(row.inputs)), "decision": encode(expand(Decision, row.decision))}
     except _UNREADABLE:
         raise LedgerError("the record of a decision is damaged", mend="restore the ledger from your backup") from None
 
 
 _UNREADABLE = (InputError, IndexError, ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError)
 _INPUTS = tuple(name for name in Record.__annotations__ if name != "decision")
-_Inputs = make_dataclass("_Inputs", [("version", int), *((name, get_type_hints(Record)[name]) for name in _INPUTS)])

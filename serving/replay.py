@@ -19,11 +19,11 @@ from catalog.loading import version_of
 from serving import strict_json
 from serving.answer_shapes import Shape
 from serving.answers import answer_of
-from serving.compact import compact, expand
+from serving.compact import compact, expand, plain
 from serving.favorites import summary_of
 from serving.ledger.archive import Archive, Damaged, Kept
 from serving.problems import FieldError, Problem, invalid, not_found
-from serving.records import VERSION, Record, decoded, plain_inputs
+from serving.records import VERSION, Record, decoded
 
 if TYPE_CHECKING:
     from serving.bootstrap import Runtime
@@ -118,20 +118,20 @@ class Replayer:
         if body is None:
             return f"its policy {version} is not in the ledger"
         try:
-            plain = json.loads(body)
-            if version_of(plain) != version:
+            read = json.loads(body)
+            if version_of(read) != version:
                 return f"its policy {version} was altered: that is not the version of what is kept under this name"
-            return decode(Policy, plain)
+            return decode(Policy, read)
         except DAMAGE:
             return f"its policy {version} cannot be read by this program"
 
 
 def inputs_of(kept: Kept | Damaged) -> dict[str, Any]:
-    """What went in, as plain JSON values. Raises `Unreplayable`; only a record of an earlier version is excused."""
+    """What went in, as plain values. Raises `Unreplayable`; only a record of an earlier version is excused."""
     if isinstance(kept, Damaged):
         raise Unreplayable("its columns are damaged")
     try:
-        inputs = plain_inputs(kept.inputs or b"")
+        inputs = plain(kept.inputs or b"")
         version = inputs["version"]
     except DAMAGE:
         raise Unreplayable("its inputs are damaged") from None

@@ -13,6 +13,7 @@ from functools import partial
 from multiprocessing import get_context
 from typing import Any, TypeVar
 
+from arbitration.codec import decode
 from arbitration.gates.calendar import EARLIEST, LATEST
 from arbitration.policy import Policy
 from serving.comparison import BlastRadius, compared, hidden, together
@@ -124,7 +125,7 @@ def _compare(address: Address, policy: Policy, numbers: Sequence[int]) -> Compar
 def _sound(inputs: dict[str, Any]) -> dict[str, Any]:
     """The same inputs. Raises `Unreplayable` for what columns would read as something else, where a single decision would refuse it."""
     try:
-        context, now = inputs["context"], datetime.fromisoformat(inputs["now"])
+        context, now = inputs["context"], decode(datetime, inputs["now"])
         sound = (
             type(context["customer_id"]) is str
             and type(inputs["draw"]) in (int, float)

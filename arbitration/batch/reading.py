@@ -60,14 +60,16 @@ def read(rows: Sequence[Plain], layout: Layout) -> Read:
 _EDGES = tuple(np.datetime64(edge.replace(tzinfo=None), "us") for edge in (EARLIEST, LATEST))
 
 
-def moments(texts: Sequence[str | None]) -> Array:
-    """ISO texts in UTC as datetime64[us]; None is NaT."""
+def moments(texts: Sequence[str | datetime | None]) -> Array:
+    """Moments, or ISO texts of such, as datetime64[us] in UTC; None is NaT."""
     return np.array([_naive(text) for text in texts], dtype="M8[us]")
 
 
-def _naive(text: str | None) -> str:
+def _naive(text: str | datetime | None) -> str | datetime:
     if text is None:
         return "NaT"
+    if isinstance(text, datetime):
+        return text.astimezone(UTC).replace(tzinfo=None)
     if text[-1] == "Z":
         return text[:-1]
     return datetime.fromisoformat(text).astimezone(UTC).replace(tzinfo=None).isoformat()

@@ -18,13 +18,13 @@ from arbitration.domain import Context, CustomerId, Decision, Estimates
 from arbitration.policy import Policy
 from catalog.loading import version_of
 from serving.answers import answer_of
-from serving.compact import compact
+from serving.compact import compact, plain
 from serving.ledger.keyring import Keyring
 from serving.ledger.packing import packed
 from serving.ledger.place import Address
 from serving.ledger.rows import Answer
 from serving.ledger.store import Ledger
-from serving.records import Record, plain_inputs
+from serving.records import Record
 from tests.cases.test_cases import FOLDER, merged
 from tests.empty_ledger import empty_ledger
 from tests.unit.arbitration.situations import POLICY, contexts, estimates, moments
@@ -78,7 +78,7 @@ def keep(path: Path, records, policies=(POLICY,)) -> Address:
 
 
 def row_of(record: Record) -> dict[str, object]:
-    row = plain_inputs(record.to_parts()[0])
+    row = plain(record.to_parts()[0])
     return {**row, "decision_id": record.decision.decision_id}
 
 
@@ -117,7 +117,7 @@ def sealed(address: Address, part: str, plain: bytes, *, decision_id: str = "d-0
 
 def tampered(address: Address, record: Record, part: str, change: Callable[[Any], object]) -> bytes:
     """The part of `d-0` with a change that only somebody who has the keys could make."""
-    plain = plain_inputs(record.to_parts()[0]) if part == "inputs" else encode(record.decision)
-    change(plain)
-    told = compact(plain if part == "inputs" else decode(Decision, plain))
+    found = plain(record.to_parts()[0]) if part == "inputs" else encode(record.decision)
+    change(found)
+    told = compact(found if part == "inputs" else decode(Decision, found))
     return sealed(address, part, packed(told))

@@ -17,10 +17,11 @@ from arbitration.codec import canonical_json, canonical_text, encode
 from arbitration.errors import InputError
 from catalog.loading import version_of
 from serving.answers import answer_of
+from serving.compact import plain
 from serving.ledger.archive import Archive
 from serving.ledger.packing import packed
 from serving.ledger.place import Address
-from serving.records import VERSION, Record, plain_inputs
+from serving.records import VERSION, Record
 from serving.replay import BYTES, SUMMARY, Replayer, first_difference
 from serving.replay_many import check_many, compare_many
 from tests.unit.arbitration.situations import LAWS, POLICY
@@ -64,8 +65,8 @@ def test_a_record_survives_its_two_parts(situation):
     record = record_of(0, situation)
     assert Record.from_parts(*record.to_parts()) == record
     assert b"rejections" not in record.to_parts()[0], "the inputs are read without the decision"
-    told = plain_inputs(record.to_parts()[0])
-    assert (told["context"], told["estimates"]) == (encode(record.context), encode(record.estimates))
+    told = plain(record.to_parts()[0])
+    assert encode((told["context"], told["estimates"])) == encode((record.context, record.estimates))
 
 
 @LAWS
@@ -73,16 +74,16 @@ def test_a_record_survives_its_two_parts(situation):
 def test_inputs_that_were_kept_as_json_are_read_alike(situation):
     record = record_of(0, situation)
     inputs, decision = record.to_parts()
-    assert Record.from_parts(canonical_text(plain_inputs(inputs)), decision) == record
+    assert Record.from_parts(canonical_text(encode(plain(inputs))), decision) == record
 
 
 @pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
 def test_numbers_that_are_none_survive(number, records):
     estimates = replace(records[0].estimates, churn_risk=replace(records[0].estimates.churn_risk, mean=number))
     context = replace(records[0].context, features={**records[0].context.features, "recency_days": number})
-    plain = plain_inputs(replace(records[0], estimates=estimates, context=context).to_parts()[0])
-    assert plain["estimates"] == encode(estimates)
-    assert plain["context"] == encode(context)
+    record = replace(records[0], estimates=estimates, context=context)
+    again = Record.from_parts(*record.to_parts())
+    assert repr((again.estimates, again.context)) == repr((estimates, context))
 
 
 def test_each_record_is_decided_with_its_own_policy(tmp_path, records):
