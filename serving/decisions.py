@@ -193,8 +193,8 @@ def write(runtime: Runtime, customer_id: str, work: Callable[[Transaction], T], 
             return runtime.ledger.write(customer_id, work, after)
         except Overrun as found:
             halted = partial(halt, journey=found.journey, policy=runtime.policy)
-            note_stop(runtime, runtime.ledger.write(None, halted))
-    return runtime.ledger.write(customer_id, work)
+            note_stop(runtime, runtime.ledger.write(None, halted, after))
+    return runtime.ledger.write(customer_id, work, after)
 
 
 def note_stop(runtime: Runtime, stopped: Stop | None) -> None:

@@ -50,14 +50,14 @@ class Ledger:
     @contextmanager
     def writing(self, customer_id: str | None = None, after: Reading | None = None) -> Iterator[Transaction]:
         """One transaction; it commits at the end of the block, or leaves no trace when the block raises. `after` is what was read before:
-        its connection is used again.
+        its connection is used again, unless it was lost.
 
         It holds the customer's lock, and in SQLite the whole ledger's. Threads of this process take turns there: SQLite's own
         waiting is by chance, and under load some would wait in vain. Raises `LedgerError`; `Again` when another try may succeed.
         """
-        through, new = (after.connection, customer_id in after.strangers) if after else (None, False)
+        through = after.connection if after and not after.connection.invalidated else None
         with self._turns(), Open(self.engine, self.place, through) as begun:
-            found = self._begin(begun, customer_id, new=new)
+            found = self._begin(begun, customer_id, new=after is not None and customer_id in after.strangers)
             found.kept_policies = self._policies
             yield found
             begun.last = found.finished()
@@ -73,8 +73,8 @@ class Ledger:
                 with self.writing(customer_id, after) as found:
                     return work(found)
             except Again:
-                after = None  # its connection may have been lost
-        with self.writing(customer_id) as found:
+                continue
+        with self.writing(customer_id, after) as found:
             return work(found)
 
     @property
