@@ -12,13 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from arbitration.codec import canonical_text
 from arbitration.domain import Decision
 from catalog.loading import EXAMPLE, load_catalog
 from features.home import Home
 from scripts.environment import CONSOLE_SCRIPT
 from serving.auth import create_key
-from serving.compact import compact, expand
+from serving.compact import compact, expand, plain
 from serving.ledger.changes import Proposal, propose
 from serving.ledger.store import Ledger
 from serving.opening import keyring_of
@@ -95,7 +94,7 @@ def test_the_image_has_the_same_console_script():
 def test_a_record_of_an_earlier_version_is_said_to_be_unproven_and_alone_it_proves_nothing(decided, tmp_path):
     server, first, _ = decided
     home = copy_of(server.home, tmp_path / "earlier")
-    alter(home, first[0]["decision_id"], "inputs", lambda part: canonical_text(json.loads(part) | {"version": 1}))
+    alter(home, first[0]["decision_id"], "inputs", lambda part: compact(plain(part) | {"version": 1}))
     alone = replay(home, first[0]["decision_id"], "--check")
     assert (alone.returncode, "✓" in alone.stdout) == (1, False)
     assert "1 are unproven: it was written as version 1 of the record" in alone.stdout

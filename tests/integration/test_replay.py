@@ -79,7 +79,8 @@ def test_a_stock_of_one_is_not_given_out_twice(runtime):
     def commit(one):
         if one in first:
             together.wait(10)
-        return json.loads(_commit(runtime, *one)[1])
+        with runtime.ledger.reading() as reading:
+            return json.loads(_commit(runtime, reading, *one)[1])
 
     first = acting[:8]
     with ThreadPoolExecutor(8) as pool:
@@ -99,9 +100,9 @@ def test_it_is_decided_anew_only_when_the_last_unit_went_meanwhile(runtime, monk
     with runtime.ledger.reading() as reading:
         question = question_of(runtime, CLIENT, asked(1, "1"))
         considered = consider(runtime, reading, question)
-    with runtime.ledger.writing("somebody") as tx:
-        hold(tx, "d-else")
-    _commit(runtime, question, *considered)
+        with runtime.ledger.writing("somebody") as tx:
+            hold(tx, "d-else")
+        _commit(runtime, reading, question, *considered)
     assert len(judged) == times
 
 
