@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from catalog.loading import EXAMPLE, load_catalog
 from serving.clock import Clock
-from serving.ledger import contacts, schema
+from serving.ledger import contacts, engine, schema
 from serving.ledger.keyring import Keyring
 from serving.ledger.rows import Answer, DecisionRow, OutcomeRow, Summary
 from serving.ledger.schema import to_micros
@@ -47,8 +47,10 @@ def named(request, tmp_path) -> Iterator[Path | str]:
 
 
 @pytest.fixture
-def ledger(named):
+def ledger(named, monkeypatch):
     """An empty ledger of each kind; its shop's clock stands at `NOW` when it opens, and runs."""
+    # No promise here is about how long a busy machine takes to let somebody in; tests/integration/test_database_faults.py is.
+    monkeypatch.setattr(engine, "_CONNECT_SECONDS", 10)
     found = Ledger(named, KEYRING, Clock(NOW))
     yield found
     found.close()
