@@ -268,8 +268,8 @@ def _flat(prefix: str, measured: Mapping[str, object]) -> dict[str, float]:
 
 def _weight_note(weight: float) -> str:
     if weight == 0.0:
-        return "On held-out contacts the individual model is not better than the pooled curve by one standard error: its weight is 0."
-    return f"Weight of the individual model, the smallest within one standard error of the best held-out log-loss: {weight:.2f}."
+        return "Held-out contacts do not follow the individual model measurably away from the pooled curve: its weight is 0."
+    return f"Weight of the individual model, as far as held-out contacts follow it measurably away from the curve: {weight:.2f}."
 
 
 def _json(content: object) -> bytes:

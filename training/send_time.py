@@ -23,10 +23,13 @@ from training.uplift import sent_alone
 FloatArray = NDArray[np.float64]
 NAME = "send_time"
 RECIPE = Recipe(leaves=4, learning_rate=0.05, trees=60, min_rows=300)
-WEIGHTS = np.linspace(0.0, 1.0, 21)
 FOLDS = 5
 LOWEST = 1e-4
 Z = 1.96
+PRICE = 2.0
+"""What a parameter costs in squared standard errors (Mallows's Cp)."""
+LEAST = 1e-9
+"""Log-loss below which a difference is rounding: a flat curve divided by its own mean is not exactly 1."""
 FEWEST_CUSTOMERS = 30
 """Customers from whom on an error clustered by customer is one."""
 
@@ -41,8 +44,8 @@ class Gain:
 
     @property
     def shown(self) -> bool:
-        """Whether the 95 % interval lies above 0, and the customers are enough for one."""
-        return self.customers >= FEWEST_CUSTOMERS and self.mean > Z * self.error
+        """Whether the 95 % interval lies above 0 (and above rounding), and the customers are enough for one."""
+        return self.customers >= FEWEST_CUSTOMERS and self.mean > max(Z * self.error, LEAST)
 
     @property
     def note(self) -> str:
@@ -140,16 +143,32 @@ def cross_described(curve: Curve, data: Dataset) -> Dataset:
 
 
 def weight(curve: Curve, model: Model, held_out: Dataset) -> float:
-    """The smallest w whose held-out log-loss is within one standard error of the best w's (Breiman et al. 1984).
+    """How far the held-out contacts follow the individual model away from the curve, in [0, 1]; what is judged is `timed`.
 
-    The standard error is that of the paired difference, customers being the independent units. Both curves are brought to the
-    held-out level first: the level changes with the season, and only the time of sending is judged.
+    The weighted least-squares slope b of what the curve leaves on what the model adds, times (1 - 2 / t^2), 0 where t^2 < 2: Breiman's
+    non-negative garrote (1995) at the price Mallows's Cp sets for a parameter. The error of b is clustered by customer.
     """
-    pooled, own = (_at_level(chances(SendTime(curve, model, w), held_out), held_out.labels) for w in (0.0, 1.0))
-    losses = np.array([_losses(held_out.labels, w * own + (1 - w) * pooled) for w in WEIGHTS])
-    worse = losses - losses[losses.mean(axis=1).argmin()]
-    allowed = [clustered_error(one, held_out.customers) for one in worse]
-    return float(WEIGHTS[int(np.argmax(worse.mean(axis=1) <= allowed))])
+    pooled, own = (
+        timed(curve, SendTime(curve, model, end).probabilities(held_out.rows[:, :-1]), held_out) for end in (0.0, 1.0)
+    )
+    scale = np.sqrt(pooled * (1 - pooled))
+    added, left = (own - pooled) / scale, (held_out.labels - pooled) / scale
+    varied = float(added @ added)
+    slope = float(added @ left) / varied if varied > 0 else 0.0
+    if slope <= 0:
+        return 0.0
+    error = clustered_error(added * (left - slope * added), held_out.customers) * len(held_out) / varied
+    return float(np.clip(slope - PRICE * error**2 / slope, 0.0, 1.0))
+
+
+def timed(curve: Curve, every: FloatArray, held_out: Dataset) -> FloatArray:
+    """P(engage) of each contact in its slot for who knows the time alone, from `every` customer's rates per slot (n, 42); shape (n,).
+
+    A customer's rates are taken relative to their own mean over the slots, or who engages more would show as when; the level is the
+    held-out one, which changes with the season.
+    """
+    relative = every[np.arange(len(held_out)), _slots(held_out)] / (every @ np.array(curve.weight))
+    return np.asarray(np.clip(held_out.labels.mean() * relative, LOWEST, 1 - LOWEST))
 
 
 def chances(model: SendTime, data: Dataset) -> FloatArray:
@@ -163,14 +182,9 @@ def measure(model: SendTime, data: Dataset) -> Metrics:
 
 
 def gain(model: SendTime, held_out: Dataset) -> Gain:
-    """What `model` gains over one rate for all times, both at the held-out level.
-
-    Only the time counts: a customer's rates are taken relative to their own mean over the slots, or who engages more would show as when.
-    """
-    level = float(held_out.labels.mean())
-    every = model.probabilities(held_out.rows[:, :-1])
-    relative = every[np.arange(len(held_out)), _slots(held_out)] / (every @ np.array(model.curve.weight))
-    flat, told = (np.clip(level * one, LOWEST, 1 - LOWEST) for one in (np.ones(len(held_out)), relative))
+    """What `model` gains over one rate for all times: `timed` says what of it is the time."""
+    told = timed(model.curve, model.probabilities(held_out.rows[:, :-1]), held_out)
+    flat = np.full(len(held_out), np.clip(held_out.labels.mean(), LOWEST, 1 - LOWEST))
     lower = _losses(held_out.labels, flat) - _losses(held_out.labels, told)
     customers = held_out.customers
     return Gain(float(lower.mean()), clustered_error(lower, customers), len(np.unique(customers)))
@@ -180,10 +194,6 @@ def curve_spread(curve: Curve) -> float:
     """Standard deviation of the rate over the slots as contacts are sent."""
     rate, share = np.array(curve.rate), np.array(curve.weight)
     return float(np.sqrt(share @ (rate - share @ rate) ** 2))
-
-
-def _at_level(probabilities: FloatArray, labels: FloatArray) -> FloatArray:
-    return np.asarray(np.clip(probabilities * labels.mean() / probabilities.mean(), LOWEST, 1 - LOWEST))
 
 
 def _losses(labels: FloatArray, p: FloatArray) -> FloatArray:

@@ -63,9 +63,10 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--repetitions", type=int, default=40)
     options.add_argument("--contacts", type=int, default=30_000)
+    options.add_argument("--first", type=int, default=1, help="the first seed")
     given = options.parse_args()
     print(
-        f"{given.repetitions} repetitions, {given.contacts:,} SIMULATED e-mails to {CUSTOMERS:,} customers each, seeds from 1"
+        f"{given.repetitions} repetitions, {given.contacts:,} SIMULATED e-mails to {CUSTOMERS:,} customers each, seeds from {given.first}"
     )
     print(
         f"{'weight of the hour':<24}{'gain shown':>12}{'weight of the individual model':>34}{'mean gain':>12}{'seconds':>10}"
@@ -73,7 +74,9 @@ def main() -> None:
     alarms = seen = 0
     for weight in (0.0, truth.TIMING_WEIGHT):
         began = time.perf_counter()
-        found = [train(emails(seed, given.contacts, weight)) for seed in range(1, given.repetitions + 1)]
+        found = [
+            train(emails(seed, given.contacts, weight)) for seed in range(given.first, given.first + given.repetitions)
+        ]
         gains = [one.gains[served(one)] for one in found]
         own, shown = np.mean([one.models[served(one)].weight for one in found]), sum(gain.shown for gain in gains)
         alarms, seen = (alarms, shown) if weight else (shown, seen)

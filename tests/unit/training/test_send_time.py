@@ -6,6 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from benchmarks.quality.send_time_control import emails, served
 from training.dataset import Dataset
@@ -87,7 +89,7 @@ def test_the_weight_is_zero_for_a_model_that_knows_nothing_and_large_for_one_tha
 
 
 def test_a_model_that_is_better_by_less_than_its_standard_error_gets_no_weight():
-    """With 300 contacts hardly anything can be told apart: the smallest weight that may be as good as the best is taken."""
+    """With 300 contacts hardly anything can be told apart: what is not worth its price is left out."""
     curve = pooled_curve(sent(20_000, 6))
     assert [weight(curve, BLIND, sent(300, seed)) for seed in range(20)].count(0.0) >= 15
 
@@ -118,6 +120,16 @@ def test_what_is_gained_is_the_difference_to_one_rate_for_all_times():
     expected = np.mean(chance * np.log(chance / mean) + (1 - chance) * np.log((1 - chance) / (1 - mean)))
     found = gain(true, data)
     assert found.mean == pytest.approx(expected, abs=4 * found.error)
+
+
+@settings(max_examples=30, deadline=None)
+@given(level=st.floats(0.001, 0.5), seed=st.integers(0, 99))
+def test_rounding_is_no_gain(level: float, seed: int):
+    """A flat curve over its own mean is 1 but for the last digit; a difference of 1e-16 has an error of 1e-18."""
+    shares = np.random.default_rng(seed).dirichlet(np.ones(SLOTS))
+    data = sent(3000, 5)
+    curve = replace(pooled_curve(data), rate=(level,) * SLOTS, weight=tuple(map(float, shares)))
+    assert not gain(SendTime(curve, BLIND, 0.0), data).shown
 
 
 def test_a_single_customer_and_nobody_who_engages_show_no_gain():
