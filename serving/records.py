@@ -106,8 +106,8 @@ def decoded(inputs: Mapping[str, Any]) -> dict[str, Any]:
     return data
 
 
-def _reservation(plain: Any) -> Reservation | None:
-    return None if plain is None else decode(Reservation, plain)
+def _reservation(told: Any) -> Reservation | None:
+    return None if told is None else decode(Reservation, told)
 
 
 def plain_record(row: DecisionRow) -> dict[str, Any]:
