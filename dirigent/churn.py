@@ -10,7 +10,7 @@ import typer
 
 from arbitration.errors import InputError
 from dirigent.terminal import console, stage
-from features.files import replace, settle
+from features.files import refuse_unwritable, replace, settle
 
 if TYPE_CHECKING:
     from training.lapse_risk.run import Forecast
@@ -39,9 +39,9 @@ def forecast_churn(
     """Forecast who of the active customers will not buy in the horizon; learned only from events before the cutoff."""
     from training.lapse_risk.run import forecast, question_of
 
-    for path in (out, report):
-        if not path.absolute().parent.is_dir():
-            raise InputError("no such folder", where=str(path.absolute().parent), mend="make it, or name another")
+    if len({path.resolve() for path in (events, out, report)}) < 3:
+        raise InputError("the same file is named twice", mend="events, out and report are three files")
+    refuse_unwritable(out, report)
     with stage("Churn") as progress:
         found = forecast(events, question_of(cutoff, active_days, horizon), progress)
     _write(found, out, report)

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
+from arbitration.errors import InputError
 from features.home import Home
 
 Lock = Literal["tables", "lists", "bundles"]
@@ -33,6 +34,18 @@ def exclusive(home: Home, lock: Lock) -> Iterator[None]:
             yield
         finally:
             del depths[path]
+
+
+def refuse_unwritable(*targets: Path) -> None:
+    """Raises InputError where a file cannot be written to, before the work is done that should go there."""
+    for path in targets:
+        folder = path.absolute().parent
+        if not folder.is_dir():
+            raise InputError("no such folder", where=str(folder), mend="make it, or name another")
+        if path.is_dir():
+            raise InputError("is a folder", where=str(path), mend="name a file")
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise InputError("you may not write there", where=str(folder), mend="name another folder")
 
 
 def replace(path: Path, content: bytes) -> None:

@@ -60,6 +60,8 @@ def test_wrong_requests_are_one_line_and_leave_no_file(shop, tmp_path):
         (("--events", str(shop), "--cutoff", "1999-01-01"), "no event of type purchase before the cutoff"),
         (("--events", str(tmp_path / "none.parquet"), "--cutoff", CUTOFF), "no such file"),
         (("--events", str(shop), "--cutoff", CUTOFF, "--horizon", "0"), "0 days"),
+        (("--events", str(shop), "--cutoff", CUTOFF, "--out", str(shop)), "the same file is named twice"),
+        (("--events", str(shop), "--cutoff", CUTOFF, "--report", str(shop.parent)), "is a folder"),
     ):
         done = churn(tmp_path, *arguments)
         assert done.returncode == 2, done.stderr

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from arbitration.errors import TableError
 from training.experiment.notices import Notices
 from training.experiment.table import Columns
 
@@ -24,6 +25,22 @@ class Encoding:
     numbers: tuple[str, ...]
     levels: dict[str, tuple[str, ...]]
     seen: dict[str, frozenset[str]]
+
+    def aligned(self, columns: Columns, where: str) -> Columns:
+        """Columns of another table in the kinds of the training's: numbers become text where it had text; raises TableError for the reverse."""
+        found = dict(columns)
+        for name in self.numbers:
+            if columns[name].dtype == object and columns[name].notna().any():
+                raise TableError(
+                    "is text, and a number in train", where=f"{where}, column {name}", mend="give the feature in one form"
+                )  # fmt: skip
+            found[name] = columns[name].astype(np.float64)
+        for name in self.levels:
+            if columns[name].dtype != object:
+                numbers = columns[name].to_numpy(dtype=np.float64)
+                texts = [None if np.isnan(number) else f"{number:.15g}" for number in numbers]
+                found[name] = pd.Series(texts, dtype=object)
+        return found
 
     def encode(self, columns: Columns, rows: int) -> FloatArray:
         """Shape (rows, width)."""

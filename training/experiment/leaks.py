@@ -1,14 +1,20 @@
 """Leaks: a feature that knows the reward, or the arm, was recorded after the decision. Nothing is trained on such a feature.
 
 Before the draw of the arm, every group of rows has the same expected weight for every arm: mean of 1{A = a} / p over the group
-equals 1. A feature by which it does not was changed by the arm, or the logged probabilities are not those of the draw.
+equals 1. A feature by which it does not was changed by the arm, or the logged probabilities are not those of the draw. How far a
+group may be off by chance is told by the binomial law of the draw, for all features, groups and arms together (Bonferroni): a small arm
+is often missing from a group of some dozen rows.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.special import betainc
+from scipy.stats import norm
 
 from arbitration.errors import TableError
 from training.experiment.notices import Notices
@@ -18,8 +24,8 @@ FloatArray = NDArray[np.float64]
 ENOUGH_ROWS = 100
 KNOWS = 0.995
 """Area under the curve, or correlation, from which one feature alone tells the reward."""
-CERTAIN, SURE = 8.0, 5.0
-"""Standard errors from balance: refused, and warned about."""
+CERTAIN, SURE = 1e-7, 1e-3
+"""Chance of so much imbalance anywhere in a sound experiment: refused below the first, warned about below the second."""
 FAR = 0.1
 """Share by which a group must be off balance to be refused; less is warned about."""
 BINS = 10
@@ -30,14 +36,14 @@ def check_leaks(trial: Trial, notices: Notices) -> None:
     if len(trial) < ENOUGH_ROWS:
         return
     weights = _weights(trial)
+    everybody = np.zeros(len(trial), dtype=np.int64)
     for position, arm in enumerate(trial.arms):
         if (trial.arm == position).any():
-            z = _z(weights[:, position] - 1, trial.cluster)
-            if abs(z) > SURE:
-                share = weights[:, position].mean()
+            draw = chances(everybody, weights[:, position], 1.0, trial.cluster)
+            if draw.chance[0] * len(trial.arms) < SURE:
                 notices.add(
                     "probabilities_do_not_fit",
-                    f"arm {arm!r} was shown {share:.3f} times as often as its probability says",
+                    f"arm {arm!r} was shown {draw.share[0]:.3f} times as often as its probability says",
                 )
     for name, column in trial.columns.items():
         numbers, groups = grouped(column, trial.reward)
@@ -46,28 +52,57 @@ def check_leaks(trial: Trial, notices: Notices) -> None:
                 f"feature {name!r} tells the reward: it leaks", where="train",
                 mend="leave it out, or give its value as it was before the arm was shown",
             )  # fmt: skip
-        _check_balance(name, groups, weights, trial, notices)
+        _check_balance(name, np.unique(groups, return_inverse=True)[1], weights, trial, notices)
 
 
 def _check_balance(name: str, groups: NDArray[np.int64], weights: FloatArray, trial: Trial, notices: Notices) -> None:
+    looks = len(trial.columns) * (BINS + 1) * len(trial.arms)
     for position, arm in enumerate(trial.arms):
-        overall = weights[:, position].mean()
+        overall = float(weights[:, position].mean())
         if overall == 0:
             continue
-        for group in np.unique(groups):
-            inside = groups == group
-            off = np.where(inside, weights[:, position] - overall, 0.0)
-            z, share = _z(off, trial.cluster), weights[inside, position].mean() / overall
-            if abs(z) > CERTAIN and abs(share - 1) > FAR:
-                raise TableError(
-                    f"feature {name!r} tells the arm: where it has one value, {arm!r} is {share:.2f} times as frequent as drawn", where="train",
-                    mend="leave it out if it was recorded after the arm was shown; if the arms were not drawn at random, nothing can be learned",
-                )  # fmt: skip
-            if abs(z) > SURE:
-                notices.add(
-                    "feature_unbalanced",
-                    f"feature {name!r} is not balanced over the arms ({abs(z):.1f} standard errors)",
-                )
+        draw = chances(groups, weights[:, position], overall, trial.cluster)
+        certain = np.flatnonzero((draw.chance * looks < CERTAIN) & (np.abs(draw.share - 1) > FAR))
+        if len(certain):
+            raise TableError(
+                f"feature {name!r} tells the arm: where it has one value, {arm!r} is {draw.share[certain[0]]:.2f} times as frequent as drawn",
+                where="train",
+                mend="leave it out if it was recorded after the arm was shown; if the arms were not drawn at random, nothing can be learned",
+            )  # fmt: skip
+        if (least := float(draw.chance.min())) * looks < SURE:
+            notices.add(
+                "feature_unbalanced",
+                f"feature {name!r} is not balanced over the arms ({norm.isf(max(least, 1e-300) / 2):.1f} standard errors)",
+            )
+
+
+@dataclass(frozen=True)
+class Draw:
+    """What an arm got in each group: its weight as a `share` of what it got overall, and the two-sided `chance` of a share so far off."""
+
+    share: FloatArray
+    chance: FloatArray
+
+
+def chances(groups: NDArray[np.int64], weight: FloatArray, overall: float, cluster: NDArray[np.int64]) -> Draw:
+    """The draw of one arm, whose rows weigh 1 / p and others 0, in groups 0, 1, ...; `overall` is the mean weight that is expected.
+
+    Weights and clusters become a binomial of the same mean and variance: with u = sum of squared cluster weights / sum of weights (1 / p
+    where rows are drawn alone) and m the mean size of a row's cluster, weight / u of n / m draws with probability overall * m / u.
+    """
+    rows = np.bincount(groups)
+    clusters = int(cluster.max()) + 1
+    pairs, place = np.unique(groups * clusters + cluster, return_inverse=True)
+    group, sums = pairs // clusters, np.bincount(place, weight)
+    size = np.bincount(group, np.bincount(place).astype(np.float64) ** 2) / rows
+    total, square = np.bincount(group, sums), np.bincount(group, sums**2)
+    common = float((np.bincount(cluster, weight) ** 2).sum() / weight.sum())
+    unit = np.maximum(np.where(total > 0, square / np.where(total > 0, total, 1.0), 0.0), common)
+    draws, seen = rows / size, np.minimum(total / unit, rows / size)
+    likely = np.minimum(overall * size / unit, 1 - 1e-12)
+    more = np.where(seen > 0, betainc(np.maximum(seen, 1e-12), draws - seen + 1, likely), 1.0)
+    fewer = np.where(seen < draws, betainc(np.maximum(draws - seen, 1e-12), seen + 1, 1 - likely), 1.0)
+    return Draw(total / rows / overall, np.asarray(np.minimum(1.0, 2 * np.minimum(more, fewer))))
 
 
 def _weights(trial: Trial) -> FloatArray:
@@ -75,13 +110,6 @@ def _weights(trial: Trial) -> FloatArray:
     found = np.zeros((len(trial), len(trial.arms)))
     found[np.arange(len(trial)), trial.arm] = 1 / trial.probability
     return found
-
-
-def _z(values: FloatArray, cluster: NDArray[np.int64]) -> float:
-    """Sum of `values` in standard errors, clustered."""
-    sums = np.bincount(cluster, values)
-    spread = float(np.sqrt((sums**2).sum()))
-    return float(sums.sum()) / spread if spread > 0 else 0.0
 
 
 def grouped(column: pd.Series[float], reward: FloatArray) -> tuple[FloatArray, NDArray[np.int64]]:

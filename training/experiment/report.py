@@ -86,7 +86,10 @@ def _constant(trial: Trial, contrasts: Contrasts, arm: int) -> Json:
 
 
 def _values(trial: Trial, contrasts: Contrasts, choice: Choice) -> Json:
-    constant = {"arm": trial.arms[choice.rule.constant], **_constant(trial, contrasts, choice.rule.constant)}
+    """The arm for everybody is measured fold by fold as the one that the other folds call best: it is not judged by the luck that chose it."""
+    best = choice.rule.constant
+    told = interval(worth(trial, contrasts, choice.guard.constant), trial) if best else _constant(trial, contrasts, 0)
+    constant = {"arm": trial.arms[best], **told}
     chosen = interval(worth(trial, contrasts, choice.guard.tried), trial) if choice.personalized else constant
     return {
         "silence": _constant(trial, contrasts, 0),

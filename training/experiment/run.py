@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from arbitration.errors import InputError
+from features.files import refuse_unwritable
 from training.experiment import SEED
 from training.experiment.choosing import choose
 from training.experiment.contrasts import contrast
@@ -43,6 +44,8 @@ def choose_for(
     require(test, [spec.id, *spec.features], "test")
     progress("checking the tables")
     trial = to_trial(train, spec, seed, notices)
+    if spec.id in {f"p_{arm}" for arm in trial.arms}:
+        raise InputError("the id is called like the column of an arm", where=f"spec, id: {spec.id}", mend="rename it")
     _note_few(len(trial), trial.reward, notices)
     check_leaks(trial, notices)
     encoding = learn_encoding(trial.columns, notices)
@@ -52,7 +55,7 @@ def choose_for(
     choice = choose(trial, contrasts)
     if repeated(test, spec, spec.features, "test").any():
         notices.add("duplicate_ids", "some ids of the test table stand in several equal rows; each row is answered")
-    asked = feature_columns(test, spec, "test")
+    asked = encoding.aligned(feature_columns(test, spec, "test"), "test")
     encoding.note_unseen(asked, notices)
     given = choice.arms(contrasts, encoding.encode(asked, test.num_rows))
     columns = {spec.id: test[spec.id]}
@@ -70,6 +73,7 @@ def choose_from_files(
     paths = [path.resolve() for path in (train, test, spec, out, told)]
     if len(set(paths)) < len(paths):
         raise InputError("the same file is named twice", mend="train, test, spec, out and report are five files")
+    refuse_unwritable(out, told)
     chosen = choose_for(read_table(train, texts), read_table(test, texts), read, seed, progress)
     written = [
         _written(out, lambda path: _write_table(chosen.actions, path, out)),

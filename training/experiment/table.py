@@ -19,6 +19,11 @@ from training.experiment.spec import Spec, arm_name
 
 FloatArray = NDArray[np.float64]
 Columns = dict[str, "pd.Series[Any]"]
+MOST_REWARD = 1e15
+MOST_LOST = 0.5
+ENOUGH_TO_JUDGE = 20
+FEWEST_CLUSTERS = 10
+"""Below, what differs between clusters cannot be told from what differs between arms."""
 
 
 @dataclass(frozen=True)
@@ -66,30 +71,47 @@ def to_trial(table: pa.Table, spec: Spec, seed: int, notices: Notices, where: st
     require(table, columns, where)
     total = table.num_rows
     table = _once(table, spec, columns, where, notices)
-    arms = _arms_of(table, spec)
+    arms = _arms_of(table, spec, where)
     reward = number(table, spec.reward, where) * spec.margin
-    if np.isinf(reward).any():
+    if (np.abs(reward) > MOST_REWARD).any():
         raise TableError(
-            "a reward is infinite", where=f"{where}, column {spec.reward}", mend="correct or leave out the row"
-        )
+            f"a reward is infinite or above {MOST_REWARD:g}", where=f"{where}, column {spec.reward}", mend="correct or leave out the row"
+        )  # fmt: skip
     known = np.array([arm is not None for arm in arms], dtype=bool)
     if not known.all():
         notices.add("arm_missing", f"{int((~known).sum())} rows without an arm were left out of the training")
-    if (lost := known & np.isnan(reward)).any():
-        counts = pd.Series(arms)[lost].value_counts().to_dict()
-        notices.add(
-            "reward_missing", f"{int(lost.sum())} rows without a reward were left out of the training: {counts}"
-        )
+    _note_lost(np.isnan(reward), arms, f"{where}, column {spec.reward}", notices)
     chance = _probabilities(table, arms, spec, where)
     kept = np.flatnonzero(known & ~np.isnan(reward))
-    cluster_ids = _clusters(table, spec, notices)
+    cluster_ids = _clusters(table, spec, where, notices)
     order = kept[np.lexsort((_hashes(table, spec, seed)[kept], _mixed(cluster_ids, seed)[kept]))]
-    names = _all_arms(spec, arms[kept], notices)
+    names = _all_arms(spec, arms[kept], where, notices)
+    if (count := cluster_ids.iloc[kept].nunique()) < min(FEWEST_CLUSTERS, len(kept)):
+        raise TableError(
+            f"{len(kept)} rows belong to {count} values of {spec.cluster!r}", where=f"{where}, column {spec.cluster}",
+            mend=f"at least {FEWEST_CLUSTERS} are needed: name what rows of one person share, or leave `cluster` out",
+        )  # fmt: skip
     return Trial(
         names, np.array([names.index(str(arm)) for arm in arms[order]], dtype=np.int64), reward[order], chance[order],
         np.array([spec.cost.get(name, 0.0) for name in names]), pd.factorize(cluster_ids.to_numpy()[order])[0].astype(np.int64),
         {name: column.iloc[order].reset_index(drop=True) for name, column in feature_columns(table, spec, where).items()}, total,
     )  # fmt: skip
+
+
+def _note_lost(missing: NDArray[np.bool_], arms: NDArray[np.object_], where: str, notices: Notices) -> None:
+    """Name rows without a reward; raises TableError where they are most: then who has one says more than the reward does."""
+    known = np.array([arm is not None for arm in arms], dtype=bool)
+    lost = known & missing
+    if not lost.any():
+        return
+    mend = "if an empty reward means that nothing was earned, write 0"
+    if lost.sum() > MOST_LOST * known.sum() and known.sum() >= ENOUGH_TO_JUDGE:
+        fault = f"{int(lost.sum())} of {int(known.sum())} rows have no reward"
+        raise TableError(fault, where=where, mend=mend)
+    counts = pd.Series(arms)[lost].value_counts().to_dict()
+    notices.add(
+        "reward_missing", f"{int(lost.sum())} rows without a reward were left out of the training: {counts}; {mend}"
+    )
 
 
 def feature_columns(table: pa.Table, spec: Spec, where: str) -> Columns:
@@ -138,7 +160,7 @@ def number(table: pa.Table, name: str, where: str) -> FloatArray:
 
 def identified(table: pa.Table, spec: Spec, where: str) -> pd.Series[Any]:
     """The ids; raises TableError where a row has none."""
-    ids = pd.Series(table[spec.id].to_pandas())
+    ids = plain_values(table, spec.id, where)
     if ids.isna().any():
         row = int(np.flatnonzero(ids.isna())[0]) + 1
         raise TableError(f"row {row} has no id", where=f"{where}, column {spec.id}", mend="give every row an id")
@@ -170,16 +192,31 @@ def _once(table: pa.Table, spec: Spec, columns: Sequence[str], where: str, notic
     return table
 
 
-def _arms_of(table: pa.Table, spec: Spec) -> NDArray[np.object_]:
-    column = pd.Series(table[spec.arm].to_pandas())
-    if pd.api.types.is_float_dtype(column) and (column.dropna() % 1 == 0).all():  # integers with a gap became floats
+def plain_values(table: pa.Table, name: str, where: str) -> pd.Series[Any]:
+    """A column of ids as it came: whole numbers stay whole, also beside missing ones. Raises TableError for bytes and nested values."""
+    kind = table.schema.field(name).type
+    if pa.types.is_nested(kind) or any(
+        check(kind) for check in (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary)
+    ):
+        raise TableError(f"is {kind}", where=f"{where}, column {name}", mend="give text or numbers, a UUID as text")
+    return pd.Series(table[name].to_pandas(integer_object_nulls=True))
+
+
+def _arms_of(table: pa.Table, spec: Spec, where: str) -> NDArray[np.object_]:
+    column = plain_values(table, spec.arm, where)
+    if pd.api.types.is_float_dtype(column) and (column.dropna() % 1 == 0).all():  # 1.0 and 2.0 are arms 1 and 2
         column = column.astype("Int64")
     return np.array([None if pd.isna(value) else arm_name(value) for value in column.astype(object)], dtype=object)
 
 
-def _all_arms(spec: Spec, seen: NDArray[np.object_], notices: Notices) -> tuple[str, ...]:
+def _all_arms(spec: Spec, seen: NDArray[np.object_], where: str, notices: Notices) -> tuple[str, ...]:
     present = set(map(str, seen))
     names = tuple(dict.fromkeys([*spec.named_arms(), *sorted(present)]))
+    if len(seen) >= ENOUGH_TO_JUDGE and len(present) > 1 and spec.silence not in present:
+        raise TableError(
+            f"no row shows the silence arm {spec.silence!r}; there are {', '.join(map(repr, sorted(present)))}",
+            where=f"{where}, column {spec.arm}", mend="name the arm that sends nothing under `silence`: without it nothing can be compared",
+        )  # fmt: skip
     if len(seen):
         for name in names:
             if name not in present:
@@ -201,6 +238,11 @@ def _probabilities(table: pa.Table, arms: NDArray[np.object_], spec: Spec, where
                 f"{len(wrong)} probabilities are missing, 0 or less, or above 1, the first is {found[wrong[0]]:g} in row {wrong[0] + 1}",
                 where=f"{where}, column {spec.probability}", mend="log the probability with which the arm was drawn",
             )  # fmt: skip
+        if len(set(map(str, arms[shown]))) > 1 and (found[shown] == 1).all():
+            raise TableError(
+                "every probability is 1, though there are several arms", where=f"{where}, column {spec.probability}",
+                mend="log the probability of the arm that was drawn, not that something was drawn",
+            )  # fmt: skip
         return np.where(shown, found, 1.0)
     if unknown := sorted(set(map(str, arms[shown])) - set(spec.probability)):
         raise TableError(
@@ -210,12 +252,12 @@ def _probabilities(table: pa.Table, arms: NDArray[np.object_], spec: Spec, where
     return np.array([spec.probability[arm] if arm is not None else 1.0 for arm in arms], dtype=np.float64)
 
 
-def _clusters(table: pa.Table, spec: Spec, notices: Notices) -> pd.Series[Any]:
+def _clusters(table: pa.Table, spec: Spec, where: str, notices: Notices) -> pd.Series[Any]:
     """What a row belongs to, as text; a row that belongs to nothing known stands for itself."""
     ids = pd.Series(table[spec.id].to_pandas()).astype(str)
     if spec.cluster is None:
         return ids
-    found = pd.Series(table[spec.cluster].to_pandas())
+    found = plain_values(table, spec.cluster, where)
     if (unknown := found.isna()).any():
         notices.add(
             "cluster_missing", f"{int(unknown.sum())} training rows have no {spec.cluster!r}; each stands for itself"

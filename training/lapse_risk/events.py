@@ -79,9 +79,10 @@ def read_events(path: Path, cutoff: int) -> Reading:
     frame = _unrepeated(frame[~late], counts, notes)
     bought = frame["type"] == PURCHASE
     if not bought.any():
+        there = ", ".join(map(repr, frame["type"].value_counts().index[:5])) or "nothing"
         raise TableError(
-            f"no event of type {PURCHASE} before the cutoff", where=str(path),
-            mend="Choose a later --cutoff, or bring the purchases of earlier months.",
+            f"no event of type {PURCHASE} before the cutoff; there is {there}", where=str(path),
+            mend="Choose a later --cutoff, bring the purchases of earlier months, or name the type as above.",
         )  # fmt: skip
     _name_simulated(frame[bought], notes)
     events = _arrays(frame[bought], frame[frame["type"].isin(LIFE)])
@@ -98,6 +99,8 @@ def _frame(path: Path, cutoff: int, notes: Notes) -> pd.DataFrame:
     except (pa.ArrowException, OSError) as error:
         raise TableError(f"cannot be read as Parquet ({str(error).splitlines()[0]})", where=str(path),
                          mend="Write it again as Parquet.") from None  # fmt: skip
+    if twice := [name for name in KNOWN if schema.names.count(name) > 1]:
+        raise TableError(f"column {twice[0]} is there twice", where=str(path), mend="Give every column its own name.")
     missing = [name for name in NEEDED if name not in schema.names]
     if missing:
         raise TableError(f"column {missing[0]} is missing", where=str(path),
@@ -107,10 +110,12 @@ def _frame(path: Path, cutoff: int, notes: Notes) -> pd.DataFrame:
     if strangers:
         notes["ignored_columns"] = f"not part of the events table and not read: {', '.join(strangers)}"
     amount = next((name for name in AMOUNTS if name in schema.names), None)
-    kept = [name for name in (*NEEDED, amount, "simulated") if name in schema.names]
+    kept = [name for name in (*NEEDED, amount, "simulated") if name is not None and name in schema.names]
+    _refuse_odd(schema, [name for name in (*kept, "event_id") if name in schema.names], path)
     if "event_id" in schema.names and _repeats(path):
         kept.append("event_id")
-    frame: pd.DataFrame = pq.read_table(path, columns=kept).to_pandas()
+    # Whole numbers beside missing ones would become floats, which cannot tell ids of 64 bits apart.
+    frame: pd.DataFrame = pq.read_table(path, columns=kept).to_pandas(integer_object_nulls=True)
     if isinstance(frame["customer_id"].dtype, pd.CategoricalDtype):
         frame["customer_id"] = frame["customer_id"].astype(frame["customer_id"].cat.categories.dtype)
     frame["has_event_id"] = "event_id" in schema.names
@@ -121,6 +126,16 @@ def _frame(path: Path, cutoff: int, notes: Notes) -> pd.DataFrame:
     else:
         frame["amount"] = pd.to_numeric(frame.pop(amount), errors="coerce").astype(float)
     return frame
+
+
+def _refuse_odd(schema: pa.Schema, kept: list[str], path: Path) -> None:
+    for name in kept:
+        kind = schema.field(name).type
+        binary = pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind)
+        if binary or pa.types.is_nested(kind):
+            raise TableError(
+                f"is {kind}", where=f"{path}, column {name}", mend="Write text or numbers, a UUID as text."
+            )
 
 
 def _repeats(path: Path) -> bool:
@@ -161,7 +176,9 @@ def _whole(frame: pd.DataFrame, counts: dict[str, int], notes: Notes) -> pd.Data
     if broken.any():
         notes["incomplete_rows"] = f"{broken.sum():,} rows without customer_id, occurred_at or type were ignored"
     frame = frame[~broken].assign(
-        occurred_at=lambda f: f["occurred_at"].astype("int64"), type=lambda f: f["type"].astype(str)
+        customer_id=lambda f: f["customer_id"].infer_objects(),
+        occurred_at=lambda f: f["occurred_at"].astype("int64"),
+        type=lambda f: f["type"].astype(str),
     )
     bought = frame["type"] == PURCHASE
     unknown = bought & ~np.isfinite(frame["amount"].astype(float))

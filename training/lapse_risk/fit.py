@@ -96,6 +96,13 @@ def fit_lapse(data: Dataset, progress: Callable[[str], None]) -> LapseModel:
     )  # fmt: skip
 
 
+def both_in_every_fold(data: Dataset) -> bool:
+    """Whether whoever is left when a part of the customers is held out shows both outcomes; a handful of customers may not."""
+    folds, halves = data.folds(FOLDS), data.folds(2 * FOLDS) % 2
+    parts = [folds != fold for fold in range(FOLDS)] + [halves == side for side in (0, 1)]
+    return all(len(np.unique(data.labels[part])) > 1 for part in parts)
+
+
 def known_often(data: Dataset) -> NDArray[np.bool_]:
     """Which features (k,) are known at enough of the training moments."""
     moments = np.unique(data.moments)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,8 @@ FloatArray = NDArray[np.float64]
 SEED = 20170930
 REPETITIONS = 200
 TOP = 0.1
+MISSED = 0.2
+"""Share by which the number of those who stay away may be missed before it is warned about."""
 Json = dict[str, object]
 
 
@@ -94,3 +97,18 @@ def back_test_table(labels: FloatArray, forecasts: Mapping[str, FloatArray], our
             for name, p in forecasts.items() if name != ours
         },
     }  # fmt: skip
+
+
+def doubts(table: Mapping[str, Any], ours: str) -> dict[str, str]:
+    """What a back-test says against the forecast, by name: a level that was missed, a simpler forecast that was surely better."""
+    found = {}
+    bias, (low, high) = table["measures"][ours]["count_bias"], table["intervals_95"][ours]["count_bias"]
+    if abs(bias) > MISSED and not low <= 0 <= high:
+        found["level_missed"] = (
+            f"in the back-test {abs(bias):.0%} {'more' if bias > 0 else 'fewer'} were expected to stay away than did: "
+            "use the order of the customers rather than the probabilities"
+        )
+    better = [name for name, saved in table["log_loss_saved_against"].items() if saved["high"] < 0]
+    if better:
+        found["reference_better"] = f"in the back-test {', '.join(better)} alone had surely less log-loss"
+    return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -19,8 +19,8 @@ from training.evaluate import auc
 from training.fitting import SEED
 from training.lapse_risk.events import DAY, Events, Notes, Reading, read_events
 from training.lapse_risk.features import MONOTONE, NAMES, features_at
-from training.lapse_risk.fit import MEMBERS, LapseModel, fit_lapse
-from training.lapse_risk.report import Json, back_test_table
+from training.lapse_risk.fit import MEMBERS, LapseModel, both_in_every_fold, fit_lapse
+from training.lapse_risk.report import Json, back_test_table, doubts
 from training.lapse_risk.suspicion import LeakError, refuse_looking_ahead, refuse_overlap
 from training.lapse_risk.windows import WEEK, Maker, Question, rows_at, training_moments, training_rows
 
@@ -84,10 +84,10 @@ def question_of(cutoff: str, active_days: int, horizon_days: int) -> Question:
         if not 1 <= days <= LONGEST_DAYS:
             raise InputError(f"{days} days", where=name, mend=f"expected 1 to {LONGEST_DAYS}")
     try:
-        moment = pd.Timestamp(datetime.fromisoformat(cutoff))
-    except ValueError:
+        told = datetime.fromisoformat(cutoff)
+        moment = pd.Timestamp(told if told.tzinfo else told.replace(tzinfo=UTC)).tz_convert("UTC").as_unit("ns")
+    except (ValueError, OverflowError):
         raise InputError(f"{cutoff!r} is no date", where="--cutoff", mend="write it as 2024-03-01") from None
-    moment = moment.tz_localize("UTC") if moment.tzinfo is None else moment.tz_convert("UTC")
     return Question(moment.value // 1000, active_days * DAY, horizon_days * DAY)
 
 
@@ -111,7 +111,7 @@ def _training(events: Events, question: Question, progress: Progress, make: Make
         _refuse_looking_ahead(make, events, question.at(moments[0]))
     data = training_rows(events, question, moments, progress, make)
     away = int(data.labels.sum())
-    if len(data) >= LEAST_ROWS and min(away, len(data) - away) >= LEAST_OF_EACH:
+    if len(data) >= LEAST_ROWS and min(away, len(data) - away) >= LEAST_OF_EACH and both_in_every_fold(data):
         return data, moments
     what = "one outcome only" if len(data) and away in (0, len(data)) else "too few customers"
     raise StateError(
@@ -148,6 +148,7 @@ def _back_test(events: Events, question: Question, progress: Progress, make: Mak
         notes["too_good"] = (
             f"the back-test's AUC of {found:.3f} is too good to be true: look for events written after the fact"
         )
+    notes |= doubts(table, OURS)
     window = {"cutoff": _day(earlier.cutoff), "judged_until": _day(question.cutoff)}
     return window | {"trained_at": [_day(moment) for moment in moments]} | table
 

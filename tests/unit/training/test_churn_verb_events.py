@@ -105,6 +105,25 @@ def test_numbers_as_customer_ids_stay_numbers(shop, tmp_path):
     assert read_events(written(numbered, tmp_path), AT).events.customers.dtype == np.int64
 
 
+def test_numbers_of_64_bits_stay_apart_beside_a_row_without_an_id(shop, tmp_path):
+    ids = shop["customer_id"].str[1:].astype(int) + 2**60
+    numbered = pa.Table.from_pandas(shop.assign(customer_id=ids), preserve_index=False)
+    holed = pa.array([None, *ids.iloc[1:]], pa.int64())
+    pq.write_table(
+        numbered.set_column(numbered.column_names.index("customer_id"), "customer_id", holed), tmp_path / "e"
+    )
+    found = read_events(tmp_path / "e", AT).events.customers
+    assert found.dtype == np.int64
+    assert set(found) <= set(ids)
+    assert len(found) >= ids.nunique() - 1
+
+
+@pytest.mark.parametrize(("column", "values"), [("customer_id", b"0123456789abcdef"), ("event_id", ["a"])])
+def test_bytes_and_lists_as_ids_are_refused_by_name(shop, tmp_path, column, values):
+    with pytest.raises(TableError, match=f"column {column}: is "):
+        read_events(written(shop.assign(**{column: [values] * len(shop)}), tmp_path), AT)
+
+
 def test_purchases_of_one_moment_are_one_occasion_with_the_sum(tmp_path):
     moment = pd.Timestamp("2023-05-01T10:00:00Z")
     table = pd.DataFrame(
@@ -181,6 +200,6 @@ def test_simulated_purchases_are_named(shop, tmp_path):
 
 def test_a_question_needs_a_date_and_lengths():
     assert question_of("2024-03-01T01:00:00+01:00", 90, 60) == question_of("2024-03-01", 90, 60)
-    for wrong in (("yesterday", 90, 60), ("2024-03-01", 0, 60), ("2024-03-01", 90, -1)):
+    for wrong in (("yesterday", 90, 60), ("2024-03-01", 0, 60), ("2024-03-01", 90, -1), ("0001-01-01", 90, 60)):
         with pytest.raises(InputError):
             question_of(*wrong)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,8 +14,8 @@ from training.calibration import log_loss, sigmoid
 from training.dataset import Dataset
 from training.lapse_risk.curves import Curve, fit_beta, fit_isotonic
 from training.lapse_risk.features import NAMES
-from training.lapse_risk.fit import best_curve, best_weights, known_often, level_shift
-from training.lapse_risk.report import back_test_table, count_bias, gain, measured, top_decile_lift
+from training.lapse_risk.fit import best_curve, best_weights, both_in_every_fold, known_often, level_shift
+from training.lapse_risk.report import back_test_table, count_bias, doubts, gain, measured, top_decile_lift
 
 RNG = np.random.default_rng(11)
 MARGINS = RNG.normal(0, 2, 8000)
@@ -100,3 +101,24 @@ def test_a_back_test_is_plain_json_with_intervals_around_the_measures():
     low, high = read["intervals_95"]["blend"]["auc"]
     assert low < read["measures"]["blend"]["auc"] < high
     assert table == back_test_table(LABELS[rows], {"blend": sigmoid(MARGINS[rows]), "flat": np.full(400, 0.5)}, "blend")
+
+
+def test_a_missed_level_and_a_better_reference_are_told():
+    rng = np.random.default_rng(1)
+    chance = rng.uniform(0.1, 0.5, 2000)
+    labels = (rng.random(2000) < chance).astype(np.float64)
+    honest = back_test_table(labels, {"blend": chance, "bg_nbd": chance}, "blend")
+    assert doubts(honest, "blend") == {}
+    told = doubts(back_test_table(labels, {"blend": chance * 1.6, "bg_nbd": chance}, "blend"), "blend")
+    assert set(told) == {"level_missed", "reference_better"}
+    assert "55% more" in told["level_missed"]
+    assert "bg_nbd alone" in told["reference_better"]
+
+
+def test_a_part_that_shows_one_outcome_is_found():
+    people = np.repeat([f"c{n}" for n in range(60)], 2)
+    labels = np.repeat(np.arange(60) % 2, 2).astype(np.float64)
+    data = Dataset(("x",), np.zeros((120, 1)), labels, np.zeros(120, dtype="datetime64[us]"), people, {})
+    assert both_in_every_fold(data)
+    alone = np.where(np.arange(120) < 118, "c1", "c2")
+    assert not both_in_every_fold(replace(data, labels=(alone == "c1").astype(np.float64), customers=alone))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
-from arbitration.errors import TableError
+from arbitration.errors import InputError, TableError
 from tests.unit.training.invented_experiment import FEATURES, asked, experiment, given, names, spec, table
 from training.experiment.run import choose_for
 from training.experiment.table import read_table
@@ -152,3 +153,58 @@ def test_a_file_that_is_no_table_is_refused(tmp_path):
         read_table(path)
     with pytest.raises(TableError, match="no such file"):
         read_table(tmp_path / "absent.parquet")
+
+
+def test_rewards_that_are_mostly_missing_are_refused_with_the_likely_reason():
+    rows = experiment(ROWS)
+    rows.loc[rows.index >= ROWS // 3, "money"] = np.nan
+    with pytest.raises(TableError, match="if an empty reward means that nothing was earned, write 0"):
+        choose_for(table(rows), asked(), spec())
+
+
+def test_probabilities_of_one_beside_several_arms_and_a_silence_that_nobody_got_are_refused():
+    rows = experiment(ROWS).assign(chance=1.0)
+    with pytest.raises(TableError, match="every probability is 1"):
+        choose_for(table(rows), asked(), spec(probability="chance"))
+    with pytest.raises(TableError, match="no row shows the silence arm 'None'; there are 'none', 'sale', 'spring'"):
+        choose_for(table(rows.assign(chance=0.3)), asked(), spec(probability="chance", silence="None"))
+
+
+def test_whole_numbers_of_64_bits_stay_apart_beside_missing_ones():
+    rows = experiment(ROWS)
+    people = pa.array([None, *(2**60 + n // 2 for n in range(ROWS - 1))], pa.int64())
+    report = choose_for(table(rows).append_column("person", people), asked(), spec(cluster="person")).report
+    assert report["rows"]["clusters"] == 1 + ROWS // 2
+    assert "cluster_missing" in names(report)
+
+
+@pytest.mark.parametrize("count", [1, 2, 9])
+def test_too_few_clusters_are_refused(count):
+    rows = experiment(ROWS).assign(shop=np.arange(ROWS) % count)
+    with pytest.raises(TableError, match=f"belong to {count} values of 'shop'; at least 10 are needed"):
+        choose_for(table(rows), asked(), spec(cluster="shop"))
+
+
+def test_bytes_as_ids_and_an_id_called_like_an_arms_column_are_refused():
+    rows = experiment(ROWS)
+    with pytest.raises(TableError, match="column row: is binary; give text or numbers, a UUID as text"):
+        choose_for(table(rows.assign(row=[bytes(16) + bytes([n % 256]) for n in range(ROWS)])), asked(), spec())
+    renamed = asked().rename_columns(["p_sale", *asked().column_names[1:]])
+    with pytest.raises(InputError, match="the id is called like the column of an arm"):
+        choose_for(table(rows.rename(columns={"row": "p_sale"})), renamed, spec(id="p_sale"))
+
+
+def test_a_feature_keeps_its_kind_in_both_tables():
+    rows = experiment(2000, difference=1.0).assign(region=lambda frame: (frame["region"] == "south").astype(int))
+    text = rows.assign(region=rows["region"].astype(str))
+    south = pa.array(np.where(np.asarray(asked()["region"].to_pandas()) == "south", 1, 0))
+    numbers = asked().set_column(asked().column_names.index("region"), "region", south)
+    both = [choose_for(table(text), other, spec()) for other in (numbers, numbers.cast(_with_text(numbers.schema)))]
+    assert both[0].actions.equals(both[1].actions)
+    assert "category_not_in_training" not in names(both[0].report)
+    with pytest.raises(TableError, match="test, column region: is text, and a number in train"):
+        choose_for(table(rows), asked(), spec())
+
+
+def _with_text(schema):
+    return pa.schema([pa.field("region", pa.string()) if field.name == "region" else field for field in schema])
