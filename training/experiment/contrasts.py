@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from training.experiment.category_means import Fit, with_means
 from training.experiment.learners import KINDS, Regression, constant
 from training.experiment.notices import Notices
 from training.experiment.table import Trial
@@ -52,10 +53,11 @@ class Contrasts:
     losses: dict[str, dict[str, float]]
 
 
-def contrast(trial: Trial, rows: FloatArray, seed: int, notices: Notices) -> Contrasts:
-    """Everything that is learned from the training rows before anything is shrunk or chosen."""
+def contrast(trial: Trial, rows: FloatArray, seed: int, notices: Notices, coded: int = 0) -> Contrasts:
+    """Everything that is learned from the training rows before anything is shrunk or chosen; the last `coded` columns are codes of levels."""
+    kinds = {name: with_means(fit, coded) for name, fit in KINDS.items()}
     fold = (trial.cluster % FOLDS).astype(np.int64)  # clusters are numbered in a shuffled order
-    nuisances = [_nuisance(trial, rows, fold, kind=kind, seed=seed) for kind in KINDS]
+    nuisances = [_nuisance(trial, rows, fold, kind=kind, fit=fit, seed=seed) for kind, fit in kinds.items()]
     losses: dict[str, dict[str, float]] = {name: {} for name in trial.arms}
     best = np.zeros(len(trial.arms), dtype=np.int64)
     for position, arm in enumerate(trial.arms):
@@ -75,7 +77,7 @@ def contrast(trial: Trial, rows: FloatArray, seed: int, notices: Notices) -> Con
     gamma = doubly_robust(trial, expected.inside, notices)
     forecasts = [expected]
     if rows.shape[1] and _smallest_arm(trial) >= FEWEST_ROWS:
-        forecasts += [_direct(trial, rows, gamma, fold, kind=kind, seed=seed) for kind in KINDS]
+        forecasts += [_direct(trial, rows, gamma, fold, kind=kind, fit=fit, seed=seed) for kind, fit in kinds.items()]
     return Contrasts(gamma, fold, tuple(forecasts), losses)
 
 
@@ -99,7 +101,7 @@ def doubly_robust(trial: Trial, expected: FloatArray, notices: Notices) -> Float
     return gamma
 
 
-def _nuisance(trial: Trial, rows: FloatArray, fold: NDArray[np.int64], *, kind: str, seed: int) -> Forecast:
+def _nuisance(trial: Trial, rows: FloatArray, fold: NDArray[np.int64], *, kind: str, fit: Fit, seed: int) -> Forecast:
     """E[reward | x, arm] by arm, each fold by the rows of the others."""
     count = int(fold.max()) + 1 if len(fold) else 0
     inside = np.zeros((len(trial), len(trial.arms)))
@@ -110,14 +112,14 @@ def _nuisance(trial: Trial, rows: FloatArray, fold: NDArray[np.int64], *, kind: 
         row_of_models: list[Regression] = []
         for position in range(len(trial.arms)):
             learned = others & (trial.arm == position)
-            row_of_models.append(_fit(rows[learned], trial.reward[learned], kind, seed, overall))
+            row_of_models.append(_fit(rows[learned], trial.reward[learned], fit, seed, overall))
             inside[~others, position] = row_of_models[-1](rows[~others])
         models.append(tuple(row_of_models))
     return Forecast(kind, inside, tuple(models))
 
 
 def _direct(
-    trial: Trial, rows: FloatArray, gamma: FloatArray, fold: NDArray[np.int64], *, kind: str, seed: int
+    trial: Trial, rows: FloatArray, gamma: FloatArray, fold: NDArray[np.int64], *, kind: str, fit: Fit, seed: int
 ) -> Forecast:
     """gamma_a - gamma_silence on x (the DR-learner, Kennedy 2023); silence itself is 0."""
     inside = np.zeros_like(gamma)
@@ -128,17 +130,17 @@ def _direct(
         for position in range(1, len(trial.arms)):
             target = gamma[others, position] - gamma[others, 0]
             known = (trial.arm == position).any()
-            row_of_models.append(KINDS[kind](rows[others], target, seed) if known else constant(0.0))
+            row_of_models.append(fit(rows[others], target, seed) if known else constant(0.0))
             inside[~others, position] = row_of_models[-1](rows[~others])
         models.append(tuple(row_of_models))
     return Forecast(f"contrasts by {kind}", inside, tuple(models))
 
 
-def _fit(rows: FloatArray, target: FloatArray, kind: str, seed: int, overall: float) -> Regression:
+def _fit(rows: FloatArray, target: FloatArray, fit: Fit, seed: int, overall: float) -> Regression:
     if len(target) < FEWEST_ROWS or rows.shape[1] == 0 or np.ptp(target) == 0:
         weight = len(target) / (len(target) + 10.0)  # a mean of few rows is drawn to that of all
         return constant(weight * float(target.mean()) + (1 - weight) * overall if len(target) else overall)
-    return KINDS[kind](rows, target, seed)
+    return fit(rows, target, seed)
 
 
 def _smallest_arm(trial: Trial) -> int:

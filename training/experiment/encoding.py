@@ -15,16 +15,21 @@ from training.experiment.table import Columns
 FloatArray = NDArray[np.float64]
 MOST_LEVELS = 50
 FEWEST_ROWS = 20
-"""A category needs this many rows, and at most MOST_LEVELS have a column of their own; the others share none."""
+"""A category needs this many rows to be told from others; with more than MOST_LEVELS of them a feature becomes one column of codes."""
 
 
 @dataclass(frozen=True)
 class Encoding:
-    """Numbers stay one column (NaN where unknown); a string feature has one column of 0 and 1 per level."""
+    """Numbers stay one column (NaN where unknown); a string feature has one column of 0 and 1 per level.
+
+    The features in `coded` have many levels: each is one column, the last ones, with the level's number (NaN where it is rare), which
+    learners replace by means of what they learn (`category_means`).
+    """
 
     numbers: tuple[str, ...]
     levels: dict[str, tuple[str, ...]]
     seen: dict[str, frozenset[str]]
+    coded: dict[str, tuple[str, ...]]
 
     def aligned(self, columns: Columns, where: str) -> Columns:
         """Columns of another table in the kinds of the training's: numbers become text where it had text; raises TableError for the reverse."""
@@ -35,7 +40,7 @@ class Encoding:
                     "is text, and a number in train", where=f"{where}, column {name}", mend="give the feature in one form"
                 )  # fmt: skip
             found[name] = columns[name].astype(np.float64)
-        for name in self.levels:
+        for name in (*self.levels, *self.coded):
             if columns[name].dtype != object:
                 numbers = columns[name].to_numpy(dtype=np.float64)
                 texts = [None if np.isnan(number) else f"{number:.15g}" for number in numbers]
@@ -48,6 +53,9 @@ class Encoding:
         for name, levels in self.levels.items():
             text = _texts(columns[name])
             parts += [(text == level)[:, None].astype(np.float64) for level in levels]
+        for name, levels in self.coded.items():
+            codes = pd.Index(levels).get_indexer(pd.Index(_texts(columns[name]))).astype(np.float64)
+            parts.append(np.where(codes < 0, np.nan, codes)[:, None])
         return np.concatenate(parts, axis=1) if parts else np.empty((rows, 0))
 
     def note_unseen(self, columns: Columns, notices: Notices) -> None:
@@ -64,7 +72,10 @@ class Encoding:
 
 def learn_encoding(columns: Columns, notices: Notices) -> Encoding:
     """Columns for the features that vary; a constant one, or one with a new string in nearly every row, is left out and named."""
-    numbers, levels, seen = [], {}, {}
+    numbers: list[str] = []
+    levels: dict[str, tuple[str, ...]] = {}
+    coded: dict[str, tuple[str, ...]] = {}
+    seen: dict[str, frozenset[str]] = {}
     for name, column in columns.items():
         if column.nunique(dropna=False) < 2:
             notices.add("constant_feature", f"feature {name!r} is the same in every training row and was left out")
@@ -77,14 +88,15 @@ def learn_encoding(columns: Columns, notices: Notices) -> Encoding:
                 counts[counts >= FEWEST_ROWS].sort_index(kind="stable").sort_values(ascending=False, kind="stable")
             )
             seen[name] = frozenset(map(str, counts.index))
-            levels[name] = tuple(map(str, frequent.index[:MOST_LEVELS]))
-            if len(counts) > len(levels[name]):
-                rest = int(counts.sum() - frequent.iloc[:MOST_LEVELS].sum())
+            kept = levels if len(frequent) <= MOST_LEVELS else coded
+            kept[name] = tuple(map(str, frequent.index))
+            if len(counts) > len(frequent):
+                rest = int(counts.sum() - frequent.sum())
                 notices.add(
                     "rare_categories",
-                    f"feature {name!r}: {len(counts) - len(levels[name])} rare categories ({rest} rows) are taken together",
+                    f"feature {name!r}: {len(counts) - len(frequent)} rare categories ({rest} rows) are taken together",
                 )
-    return Encoding(tuple(numbers), levels, seen)
+    return Encoding(tuple(numbers), levels, seen, coded)
 
 
 def _texts(column: pd.Series[str]) -> NDArray[np.object_]:

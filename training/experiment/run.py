@@ -50,7 +50,7 @@ def choose_for(
     check_leaks(trial, notices)
     encoding = learn_encoding(trial.columns, notices)
     progress("learning the arms' values")
-    contrasts = contrast(trial, encoding.encode(trial.columns, len(trial)), seed, notices)
+    contrasts = contrast(trial, encoding.encode(trial.columns, len(trial)), seed, notices, len(encoding.coded))
     progress("choosing")
     choice = choose(trial, contrasts)
     if repeated(test, spec, spec.features, "test").any():
