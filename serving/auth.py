@@ -51,7 +51,7 @@ def create_key(home: Home, name: str, role: str, *, lifetime: timedelta | None =
     """A new API key for `name`, returned this one time. A name that already has a key loses it at once, and its sessions.
 
     `lifetime`: from when on it opens nothing; without it the key holds until it is revoked. `fresh`: a name that has a
-    key is an `InputError` instead.
+    key is an `InputError` instead. So is a name that differs from another one only by case: people would take them for one.
     """
     if role not in ALLOWED:
         raise InputError(f"must be one of {', '.join(ALLOWED)}", where="role")
@@ -63,6 +63,9 @@ def create_key(home: Home, name: str, role: str, *, lifetime: timedelta | None =
     with KeyFile(home.keys).changing() as keys:
         if fresh and name in keys:
             raise InputError("already has a key", where=name, mend=f"dirigent key rotate {name}, or revoke it first")
+        alike = next((other for other in keys if other != name and other.casefold() == name.casefold()), None)
+        if alike is not None:
+            raise InputError(f"is too much like {alike}, which has a key", where=name, mend="choose another name")
         keys[name] = StoredKey(
             name=name, role=role, hash=_digest(_pepper(home), key), created_at=now,
             expires_at=now + int(lifetime.total_seconds()) if lifetime else None,

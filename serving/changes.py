@@ -74,10 +74,14 @@ def answer_of(change: Change) -> ChangeAnswer:
 def admit(ledger: Ledger, policy: Policy, bundle_digest: str, approvals: Approvals) -> None:
     """Let a service start with this catalog and these models: what was applied last, what was agreed to, or the first of all.
 
-    Raises `StateError` when the catalog is another one that nobody agreed to; the error says what to run.
+    Raises `StateError` when the catalog is another one that nobody agreed to, or one that only its proposer agreed to while `approvals`
+    asks for two people, whatever was asked for when it was approved or applied; the error says what to run.
     """
     wanted: tuple[tuple[changes.Kind, str], ...] = (("catalog", policy.version), ("models", bundle_digest))
     with ledger.reading() as reading:
+        current = changes.applied_last(reading, "catalog")
+        if current is not None and current.proposal.to_version == policy.version and _by_one(current, approvals):
+            raise _refused(policy, policy.version, current, approvals)
         if all(changes.in_force(reading, kind) == version for kind, version in wanted):
             return
     before = ledger.write(None, lambda tx: _admitted(tx, policy, bundle_digest, approvals))
@@ -87,20 +91,41 @@ def admit(ledger: Ledger, policy: Policy, bundle_digest: str, approvals: Approva
 def _admitted(tx: Transaction, policy: Policy, digest: str, approvals: Approvals) -> str | None:
     """Apply what is new. Returns the catalog that was in force before. Raises `StateError`."""
     changes.alone(tx)  # services of a fleet start at the same moment
-    before, models = changes.in_force(tx, "catalog"), changes.in_force(tx, "models")
-    if before is None:
+    current, models = changes.applied_last(tx, "catalog"), changes.in_force(tx, "models")
+    before = current.proposal.to_version if current else None
+    if current is None:
         changes.apply_unasked(tx, Proposal("catalog", None, policy.version))
     elif before != policy.version:
-        found = next(iter(changes.waiting(tx, "catalog", before, policy.version)), None)
-        if found is None or not found.may_apply or not changes.apply(tx, found):
-            raise _refused(policy, before, found, approvals)
+        _apply(tx, policy, current, approvals)
     tx.add_policy(policy.version, canonical_json(policy))
     if models != digest:
         changes.apply_unasked(tx, Proposal("models", models, digest))
     return before
 
 
+def _apply(tx: Transaction, policy: Policy, current: Change, approvals: Approvals) -> None:
+    """Apply the change from the catalog in force, if it may be. What comes after a catalog that only its proposer agreed to needs somebody
+    else in any case: a small step on top would hide the large one. Raises `StateError`.
+    """
+    before, anyhow = current.proposal.to_version, _by_one(current, approvals)
+    found = changes.waiting(tx, "catalog", before, policy.version)
+    ready = next((one for one in found if one.may_apply(approvals, anyhow=anyhow)), None)
+    if ready is None or not changes.apply(tx, ready):
+        raise _refused(policy, before, next(iter(found), None), approvals)
+
+
+def _by_one(current: Change, approvals: Approvals) -> bool:
+    """Whether what is in force widened the reach with the agreement of its proposer alone, where two are asked for."""
+    return approvals == "two" and current.proposal.widens and current.by_one
+
+
 def _refused(policy: Policy, current: str, found: Change | None, approvals: Approvals) -> StateError:
+    if found is not None and found.by_one and approvals == "two":
+        return StateError(
+            f"the catalog {policy.version} widens the reach, and only {found.proposed_by}, who proposed it, approved it",
+            where=found.id, mend=f"\nsee it:  dirigent change show {found.id}"
+            f"\napprove it (by somebody else than {found.proposed_by}):  dirigent change approve {found.id} --reason WHY",
+        )  # fmt: skip
     what = f"the catalog is {policy.version}, in force is {current}, and nobody agreed to the change"
     if found is None:
         then = "" if approvals == "one" else ", by somebody else if it widens the reach"
@@ -112,7 +137,7 @@ def _refused(policy: Policy, current: str, found: Change | None, approvals: Appr
         ))  # fmt: skip
     whom = "" if approvals == "one" else f" (by somebody else than {found.proposed_by})"
     return StateError(
-        f"{what}: {found.id} widens the reach and waits for approval",
+        f"{what}: {found.id} waits for approval",
         mend=f"\nsee it:  dirigent change show {found.id}"
         f"\napprove it{whom}:  dirigent change approve {found.id} --reason WHY",
     )

@@ -56,9 +56,20 @@ class Change:
     applied_at: datetime | None = None
 
     @property
-    def may_apply(self) -> bool:
-        """Whether a service may start with it."""
-        return self.state == "approved" or (self.state == "proposed" and not self.proposal.widens)
+    def by_one(self) -> bool:
+        """Whether the one who proposed it approved it."""
+        return self.state != "rejected" and self.decided_by is not None and same(self.decided_by, self.proposed_by)
+
+    def may_apply(self, approvals: Approvals, *, anyhow: bool = False) -> bool:
+        """Whether a service that asks for `approvals` may start with it; `anyhow`: it needs them though it does not widen the reach."""
+        if not (self.proposal.widens or anyhow):
+            return self.state in ("proposed", "approved")
+        return self.state == "approved" and (approvals == "one" or not self.by_one)
+
+
+def same(one: str, other: str) -> bool:
+    """Whether two names are one person's: `Anna` is nobody else than `anna`."""
+    return one.casefold() == other.casefold()
 
 
 def propose(tx: Transaction, proposal: Proposal, by: str) -> str:
@@ -70,26 +81,28 @@ def propose(tx: Transaction, proposal: Proposal, by: str) -> str:
 
 
 def decide(tx: Transaction, change_id: str, *, approved: bool, by: str, reason: str, approvals: Approvals) -> Change:
-    """A person's verdict on a proposal. Raises `InputError` when there is no such one, it is decided already, or `by` proposed it and
-    `approvals` asks for two people (whoever proposed it may always reject it).
+    """A person's verdict on a proposal. What only its proposer approved waits for a second person still. Raises `InputError` when there is
+    no such one, it is decided already, or `by` proposed it and `approvals` asks for two people (whoever proposed it may always reject it).
     """
     found = find(tx, change_id)
     if found is None:
         raise InputError("is no change", where=change_id, mend="see them all: dirigent change list")
-    if found.state != "proposed":
+    second = found.by_one and not same(by, found.proposed_by) and (approved or found.state == "approved")
+    if found.state != "proposed" and not second:
         raise InputError(f"is {found.state} already", where=change_id, mend="propose the catalog again to change that")
-    if approved and approvals == "two" and by == found.proposed_by:
+    if approved and approvals == "two" and same(by, found.proposed_by):
         raise InputError(
-            f"was proposed by {by}, and somebody else must approve it", where=change_id,
-            mend="ask a colleague with a key of their own; who works alone sets DIRIGENT_APPROVALS=one",
+            f"was proposed by {found.proposed_by}, and somebody else must approve it", where=change_id,
+            mend="ask a colleague with a key of their own",
         )  # fmt: skip
-    state = "approved" if approved else "rejected"
+    verdict = "approved" if approved else "rejected"
+    state = found.state if found.state == "applied" else verdict  # what is in force stays so
     values = {"state": state, "decided_by": by, "decided_at": tx.at, "reason": reason}
-    still = (changes.c.change_id == change_id) & (changes.c.state == "proposed")
-    rows = tx.change(changes, still, values)
+    still = (changes.c.change_id == change_id) & (changes.c.state == found.state)
+    rows = tx.change(changes, still & changes.c.decided_by.is_not_distinct_from(found.decided_by), values)
     if not rows:
         raise InputError("was decided at this moment by somebody else", where=change_id)
-    _tell(tx, state, change_id, found.proposal, by)
+    _tell(tx, verdict, change_id, found.proposal, by)
     return _change(rows[0])
 
 
@@ -123,21 +136,26 @@ def _next(tx: Transaction) -> int:
 
 def in_force(reading: Reading, kind: Kind) -> str | None:
     """The version that was applied last, None when none ever was."""
+    found = applied_last(reading, kind)
+    return found.proposal.to_version if found else None
+
+
+def applied_last(reading: Reading, kind: Kind) -> Change | None:
+    """The change that brought what is in force, None when none ever did."""
     table = changes.c
-    asked = select(table.to_version).where(table.kind == kind, table.state == "applied")
+    asked = select(changes).where(table.kind == kind, table.state == "applied")
     row = reading.first(asked.order_by(table.applied_at.desc()))
-    return str(row.to_version) if row else None
+    return _change(row._asdict()) if row else None
 
 
 def waiting(reading: Reading, kind: Kind, from_version: str, to_version: str) -> list[Change]:
-    """Changes from one version to another that are proposed or approved; those that may be applied first, then the newest."""
+    """Changes from one version to another that are proposed or approved, the newest first."""
     table = changes.c
     asked = select(changes).where(
         table.kind == kind, table.from_version == from_version, table.to_version == to_version,
         table.state.in_(("proposed", "approved")),
     )  # fmt: skip
-    found = [_change(row._asdict()) for row in reading.connection.execute(asked.order_by(table.proposed_at.desc()))]
-    return sorted(found, key=lambda change: not change.may_apply)
+    return [_change(row._asdict()) for row in reading.connection.execute(asked.order_by(table.proposed_at.desc()))]
 
 
 def find(reading: Reading, change_id: str) -> Change | None:

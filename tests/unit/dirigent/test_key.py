@@ -37,6 +37,13 @@ def test_a_second_key_for_a_name_is_refused_with_the_way_out(home):
     assert Keys(home).client_of_key(key) is not None
 
 
+def test_a_name_that_differs_only_by_case_is_refused(home):
+    typed("create", "anna")
+    with pytest.raises(InputError, match="Anna: is too much like anna, which has a key"):
+        typed("create", "Anna")
+    assert "Anna" not in typed("list")
+
+
 def test_a_rotation_prints_a_new_key_and_keeps_the_old_one_for_the_overlap(home):
     old = typed("create", "shop")
     new = typed("rotate", "shop", "--overlap-hours", "24")

@@ -123,6 +123,57 @@ def test_who_works_alone_may_approve_their_own(ledger):
     assert in_force(ledger) == "wider"
 
 
+def test_what_its_proposer_approved_elsewhere_does_not_start_a_service_that_asks_for_two(ledger):
+    name = propose(ledger, WIDER)
+    decide(ledger, name, "maria", approvals="one")
+    with pytest.raises(StateError, match=f"only maria, who proposed it(.|\n)*dirigent change approve {name}"):
+        start(ledger, WIDER)
+    with pytest.raises(InputError, match="is approved already"):
+        decide(ledger, name, "maria", approvals="one")
+    assert in_force(ledger) == POLICY.version
+    assert decide(ledger, name, "jonas").decided_by == "jonas"
+    start(ledger, WIDER)
+    assert in_force(ledger) == "wider"
+
+
+def test_a_second_person_may_still_reject_what_its_proposer_approved(ledger):
+    name = propose(ledger, WIDER)
+    decide(ledger, name, "maria", approvals="one")
+    assert decide(ledger, name, "jonas", approved=False).state == "rejected"
+    with pytest.raises(StateError, match="nobody agreed"):
+        start(ledger, WIDER, approvals="one")
+
+
+def test_what_was_applied_with_its_proposers_approval_alone_needs_a_second_person_too(ledger):
+    name = propose(ledger, WIDER)
+    decide(ledger, name, "maria", approvals="one")
+    start(ledger, WIDER, approvals="one")
+    with pytest.raises(StateError, match="only maria, who proposed it"):
+        start(ledger, WIDER)
+    smaller = propose(ledger, version("smaller", stop_factor=19.0))
+    with pytest.raises(StateError, match="waits for approval"):
+        start(ledger, version("smaller", stop_factor=19.0))
+    with pytest.raises(InputError, match="is applied already"):
+        decide(ledger, name, "jonas", approved=False)
+    assert decide(ledger, name, "jonas").state == "applied"
+    start(ledger, WIDER)
+    with ledger.reading() as reading:
+        assert changes.find(reading, smaller).state == "proposed"
+    start(ledger, version("smaller", stop_factor=19.0))
+    assert in_force(ledger) == "smaller"
+    assert verify(ledger.address).holds
+
+
+def test_a_name_in_another_case_is_nobody_else(ledger):
+    name = propose(ledger, WIDER, by="anna")
+    with pytest.raises(InputError, match="was proposed by anna, and somebody else must approve it") as caught:
+        decide(ledger, name, "Anna")
+    assert "DIRIGENT_APPROVALS" not in str(caught.value)
+    decide(ledger, name, "ANNA", approvals="one")
+    with pytest.raises(StateError, match="only anna, who proposed it"):
+        start(ledger, WIDER)
+
+
 @pytest.mark.parametrize(
     ("effect", "widens"),
     [
