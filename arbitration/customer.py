@@ -5,14 +5,15 @@ Plain words about the person's own consent, behavior and time; never money, rank
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from arbitration.domain import SILENCE, Decision, Treatment
 from arbitration.explanation import Change, Counterfactual, Lang
-from arbitration.frames import CUSTOMER
+from arbitration.frames import CUSTOMER, CUSTOMER_THEN, STANDS
 from arbitration.naming import Naming
-from arbitration.policy import JourneyTreatment, Policy
+from arbitration.policy import BusinessName, JourneyTreatment, Policy
 from arbitration.thresholds import EVENTS
 from arbitration.what_if import values, what
 from arbitration.wording import plain
@@ -32,9 +33,20 @@ class Told:
     objection: str
 
 
-def for_customer(decision: Decision, policy: Policy, counterfactuals: Iterable[Counterfactual], lang: Lang) -> Told:
-    """The decision in the customer's own words."""
+def for_customer(
+    decision: Decision,
+    policy: Policy,
+    counterfactuals: Iterable[Counterfactual],
+    lang: Lang,
+    stands: Literal["objection", "suppression"] | None = None,
+) -> Told:
+    """The decision in the customer's own words. `stands` is what the customer has said no with by now: then the decision is told as one of
+    the past, and nothing that would lead to a message is told, because that would be advertising (art. 21 GDPR).
+    """
     naming = Naming(decision, policy, {}, {}, lang)
+    if stands is not None:
+        reasons = tuple(_reasons(naming, CUSTOMER_THEN))[:MOST]
+        return Told(reasons=reasons, changes=(), objection=naming.say(STANDS[stands]))
     refused = {
         no.candidate.treatment.channel
         for no in decision.rejections
@@ -47,7 +59,7 @@ def for_customer(decision: Decision, policy: Policy, counterfactuals: Iterable[C
         if (line := _seen(one.favorite, naming)) is not None
     ]
     return Told(
-        reasons=tuple(_reasons(naming))[:MOST],
+        reasons=tuple(_reasons(naming, CUSTOMER))[:MOST],
         changes=tuple(dict.fromkeys(told))[:MOST],
         objection=naming.say(CUSTOMER["how_to_object"]),
     )
@@ -67,21 +79,21 @@ def concerns(change: Change) -> bool:
     return change.what in CUSTOMER and (change.what in EVENTS or grows)
 
 
-def _reasons(naming: Naming) -> Iterator[str]:
+def _reasons(naming: Naming, texts: Mapping[str, BusinessName]) -> Iterator[str]:
     """What it is about, what it costs, then the reasons that concern the person. What they do not see is not told."""
     decision, winner = naming.decision, naming.decision.winner
     treatment = winner.candidate.treatment if winner else None
     seen = treatment is not None and naming.seen(treatment.kind, treatment.channel)
     if treatment is None or not seen:
-        yield naming.say(CUSTOMER["care" if treatment is not None and _cared_for(treatment, naming) else "nothing"])
+        yield naming.say(texts["care" if treatment is not None and _cared_for(treatment, naming) else "nothing"])
     else:
-        yield naming.say(CUSTOMER["about"]).format(journey=naming.journey(treatment.journey))
+        yield naming.say(texts["about"]).format(journey=naming.journey(treatment.journey))
         if treatment.offer is not None and treatment.offer.points < 0:
-            yield naming.say(CUSTOMER["costs"]).format(points=plain(-treatment.offer.points, naming.lang))
+            yield naming.say(texts["costs"]).format(points=plain(-treatment.offer.points, naming.lang))
     for reason in decision.reasons:
         if reason.code in PERSONAL and (seen or reason.code not in OF_THE_CHANNEL):
             facts = {name: naming.fact(name, value) for name, value in reason.facts.items()}
-            yield naming.say(CUSTOMER[reason.code]).format(**facts)
+            yield naming.say(texts[reason.code]).format(**facts)
 
 
 def _cared_for(treatment: Treatment, naming: Naming) -> bool:

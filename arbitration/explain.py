@@ -33,7 +33,7 @@ from arbitration.gates.calendar import within
 from arbitration.naming import REACTION_MODELS, UNSHOWN, Naming
 from arbitration.policy import BusinessName, Policy
 from arbitration.reasons import furthest
-from arbitration.texts import GATE_TEXTS, MODELS, SELECTION_TEXTS, STOP_TEXTS
+from arbitration.texts import GATE_TEXTS, LESS_SURE_TEXTS, MODELS, SELECTION_TEXTS, STOP_TEXTS
 from arbitration.what_if import changed, weighed
 from arbitration.wording import plain
 
@@ -107,8 +107,15 @@ def _sentence(reason: Reason, naming: Naming) -> str:
     if reason.code in SELECTION_TEXTS:
         facts = {name: naming.fact(name, value) for name, value in reason.facts.items()}
         choice = _told_of(reason.facts, naming)
-        return naming.say(SELECTION_TEXTS[reason.code]).format(choice=choice, **facts)
+        return naming.say(_text(reason, naming)).format(choice=choice, **facts)
     return _clause(reason.code, reason.facts, naming) + "."
+
+
+def _text(reason: Reason, naming: Naming) -> BusinessName:
+    """A reason's text. Where more is expected of what comes next, though less surely, both sides say which figure ranks."""
+    net = {one.code: cast(float, one.facts["net"]) for one in naming.decision.reasons if one.code in LESS_SURE_TEXTS}
+    more_next = len(net) == len(LESS_SURE_TEXTS) and net["runner_up"] > net["worth_most"]
+    return (LESS_SURE_TEXTS if more_next and reason.code in LESS_SURE_TEXTS else SELECTION_TEXTS)[reason.code]
 
 
 def _kind(decision: Decision) -> str | None:

@@ -215,3 +215,35 @@ CUSTOMER: Mapping[str, BusinessName] = {
     "care": _both("Our service team takes care of your request.", "Unser Serviceteam kümmert sich um Ihr Anliegen."),
 }
 """What customers read: nothing of money, of ranks or of what models believe."""
+
+CUSTOMER_THEN: Mapping[str, BusinessName] = {
+    "about": _both("This was about: {journey}.", "Hier ging es um: {journey}."),
+    "nothing": _both("There was no message for you at that moment.", "Damals gab es keine Nachricht für Sie."),
+    "consent_held": _both(
+        "We were allowed to use {channel} then, because of: {basis}.",
+        "Wir durften {channel} damals nutzen, Grundlage: {basis}.",
+    ),
+    "no_consent_needed": _both("{channel} needed no consent.", "{channel} brauchte keine Einwilligung."),
+    "holdout": _both(
+        "You belonged to a group that got no messages, so that we could compare.",
+        "Sie gehörten zu einer Gruppe, die zum Vergleich keine Nachrichten bekam.",
+    ),
+    "cold_start": _both("We knew nothing of you then.", "Wir wussten damals nichts über Sie."),
+    "costs": _both(
+        "The reward would have cost {points} of your points.", "Die Prämie hätte {points} Ihrer Punkte gekostet."
+    ),
+    "care": _both("Our service team took over your request.", "Unser Serviceteam hat Ihr Anliegen übernommen."),
+    "objection": CUSTOMER["objection"],
+    "suppression": CUSTOMER["suppression"],
+}
+"""What customers read of a decision that was made before they objected: in the past, and nothing that invites."""
+STANDS: Mapping[str, BusinessName] = {
+    "objection": _both(
+        "You objected to marketing. Your objection stands: nothing is evaluated for marketing any more.",
+        "Sie haben Werbung widersprochen. Ihr Widerspruch gilt: Für Werbung wird nichts mehr ausgewertet.",
+    ),
+    "suppression": _both(
+        "You are on the list of people we do not contact. That stands: nothing is evaluated for you any more.",
+        "Sie stehen auf der Liste der Personen, die wir nicht ansprechen. Das gilt: Für Sie wird nichts mehr ausgewertet.",
+    ),
+}

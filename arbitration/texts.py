@@ -121,6 +121,17 @@ SELECTION_TEXTS: Mapping[str, BusinessName] = {
         "Keine Nachricht darf jetzt gesendet werden; {messages} wurden geprüft.",
     ),
 }
+LESS_SURE_TEXTS: Mapping[str, BusinessName] = {
+    "worth_most": _both(
+        "On the cautious side this is worth most: {decided_on}, {net} expected.",
+        "Vorsichtig gerechnet ist das am meisten wert: {decided_on}, {net} erwartet.",
+    ),
+    "runner_up": _both(
+        "Next comes {choice} with {net} expected, more but less surely; on the cautious side it is worth {lost_by} less.",
+        "Danach kommt {choice} mit {net} erwartet, mehr, aber weniger sicher; vorsichtig gerechnet ist das {lost_by} weniger.",
+    ),
+}
+"""The same where more is expected of the runner-up, so that the figure that ranks is named first."""
 
 # What a decision had to do without, by the name that `degraded` gives it; a view's name follows after the underscore.
 DEGRADED: Mapping[str, BusinessName] = {

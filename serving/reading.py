@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from arbitration.associate import contact_summary, next_best_action
 from arbitration.codec import canonical_json, decode, encode
@@ -22,6 +22,8 @@ from serving.weighing import UNWEIGHED, Weighed, weigh
 
 if TYPE_CHECKING:
     from serving.bootstrap import Runtime
+
+Stands = Literal["objection", "suppression"] | None
 
 
 def load(runtime: Runtime, decision_id: str) -> tuple[Record, Policy]:
@@ -67,14 +69,30 @@ def explanation_of(runtime: Runtime, decision_id: str, query: Mapping[str, str])
     if unknown:
         raise _wrong([FieldError(field_path([unknown[0]]), "no such parameter")])
     record, policy = load(runtime, decision_id)
-    weighed = UNWEIGHED if reader == "associate" else weigh(record, policy, runtime.bundle)
+    stands = _stands(runtime, record) if reader == "customer" else None
+    weighed = UNWEIGHED if reader == "associate" or stands else weigh(record, policy, runtime.bundle)
     told = {"decision_id": decision_id, "lang": lang, "for": reader, "simulated": record.simulated}
-    return canonical_json(_without_nulls(told | tell(record, policy, reader, lang, weighed)))
+    return canonical_json(_without_nulls(told | tell(record, policy, reader, lang, weighed, stands=stands)))
 
 
-def tell(record: Record, policy: Policy, reader: str, lang: str, weighed: Weighed = UNWEIGHED) -> dict[str, Any]:
-    """What one of `READERS` gets to read; `weighed` is what would change the decision (`serving.weighing`)."""
-    return _READER[reader](record, policy, "de" if lang == "de" else "en", weighed)
+def tell(
+    record: Record, policy: Policy, reader: str, lang: str, weighed: Weighed = UNWEIGHED, *, stands: Stands = None
+) -> dict[str, Any]:
+    """What one of `READERS` gets to read; `weighed` is what would change the decision (`serving.weighing`), `stands` how the customer has
+    said no by now.
+    """
+    spoken: Lang = "de" if lang == "de" else "en"
+    if reader == "customer":
+        return _for_customer(record, policy, spoken, weighed, stands)
+    return _READER[reader](record, policy, spoken, weighed)
+
+
+def _stands(runtime: Runtime, record: Record) -> Stands:
+    """How the customer of a decision has said no by now, also after it was made; None when they have not."""
+    with runtime.ledger.reading() as reading:
+        now = reading.now()
+        standing = reading.standing(record.context.customer_id, now, now, runtime.settings.brand)
+    return "suppression" if standing.suppressed else "objection" if standing.objected else None
 
 
 def _choice(query: Mapping[str, str], name: str, allowed: tuple[str, ...]) -> str:
@@ -142,9 +160,9 @@ def _last_contact(record: Record, policy: Policy, lang: Lang) -> dict[str, Any] 
     )
 
 
-def _for_customer(record: Record, policy: Policy, lang: Lang, weighed: Weighed) -> dict[str, Any]:
-    """At most three reasons that concern the person, what would change it, and how to object."""
-    told = for_customer(record.decision, policy, weighed.counterfactuals, lang)
+def _for_customer(record: Record, policy: Policy, lang: Lang, weighed: Weighed, stands: Stands) -> dict[str, Any]:
+    """At most three reasons that concern the person, what would change it, and how to object or that the objection stands."""
+    told = for_customer(record.decision, policy, weighed.counterfactuals, lang, stands)
     return {"reasons": list(told.reasons), "what_would_change_it": list(told.changes), "objection": told.objection}
 
 
@@ -152,7 +170,6 @@ _READER: Mapping[str, Callable[[Record, Policy, Lang, Weighed], dict[str, Any]]]
     "marketer": _for_marketer,
     "scientist": _for_scientist,
     "associate": _for_associate,
-    "customer": _for_customer,
 }
 
 

@@ -96,6 +96,18 @@ def test_a_pause_keeps_quiet(server, spoken_to):
     assert "pause" in reasons(decided(server, customer))
 
 
+def test_an_older_decision_invites_to_nothing_once_the_customer_objected(server, spoken_to):
+    customer = next(spoken_to)
+    path = f"/v1/decisions/{decided(server, customer)['decision_id']}/explanation?for=customer"
+    assert server.http.get(path).json()["reasons"][0].startswith(("This is about", "There is no message"))
+    say(server, "objections", customer, state="objected")
+    told = server.http.get(path).json()
+    assert told["reasons"][0].startswith(("This was about", "There was no message"))
+    assert told["what_would_change_it"] == []
+    assert "Your objection stands" in told["objection"]
+    assert "Ihr Widerspruch gilt" in server.http.get(f"{path}&lang=de").json()["objection"]
+
+
 def test_what_is_known_is_told_in_less_than_a_minute(server, spoken_to):
     customer = next(spoken_to)
     began = time.monotonic()

@@ -14,12 +14,12 @@ from arbitration import gates
 from arbitration.codec import decode
 from arbitration.customer import PERSONAL
 from arbitration.domain import PARTS, Context, CustomerId, Decision
-from arbitration.frames import CHANGES, CUSTOMER, FRAMES, PARTS_NAMED
+from arbitration.frames import CHANGES, CUSTOMER, CUSTOMER_THEN, FRAMES, PARTS_NAMED, STANDS
 from arbitration.gates import GATES
 from arbitration.gates.case import Case
 from arbitration.policy import BusinessName, Policy
 from arbitration.propose import propose
-from arbitration.texts import BASES, DEGRADED, GATE_TEXTS, MISSING, MODELS, SELECTION_TEXTS, STOP_TEXTS
+from arbitration.texts import BASES, DEGRADED, GATE_TEXTS, LESS_SURE_TEXTS, MISSING, MODELS, SELECTION_TEXTS, STOP_TEXTS
 from tests.cases.test_cases import FILES, FOLDER, decision_of, merged
 from tests.unit.arbitration.situations import NOW, POLICY
 
@@ -28,6 +28,7 @@ CODES = [*GATE_TEXTS, *STOP_TEXTS, *SELECTION_TEXTS]
 GROUPS = {
     "gate": GATE_TEXTS, "selection": SELECTION_TEXTS, "stop": STOP_TEXTS, "degraded": DEGRADED, "frame": FRAMES, "model": MODELS,
     "basis": BASES, "missing": MISSING, "part": PARTS_NAMED, "change": CHANGES, "customer": CUSTOMER,
+    "customer then": CUSTOMER_THEN, "stands": STANDS, "less sure": LESS_SURE_TEXTS,
 }  # fmt: skip
 ALL_TEXTS = [(f"{group}: {code}", text) for group, texts in GROUPS.items() for code, text in texts.items()]
 
@@ -61,6 +62,14 @@ def test_every_part_of_a_value_has_a_name() -> None:
 def test_the_customer_is_told_every_personal_reason_with_the_facts_that_there_are() -> None:
     for code in PERSONAL:
         assert facts_of(CUSTOMER[code].en) <= (facts_of(SELECTION_TEXTS[code].en) if code in SELECTION_TEXTS else set())
+
+
+def test_what_is_told_in_the_past_or_of_a_less_sure_one_needs_no_other_facts() -> None:
+    assert set(CUSTOMER_THEN) == PERSONAL | {"about", "nothing", "costs", "care"}
+    for code, text in CUSTOMER_THEN.items():
+        assert facts_of(text.en) <= facts_of(CUSTOMER[code].en)
+    for code, text in LESS_SURE_TEXTS.items():
+        assert facts_of(text.en) == facts_of(SELECTION_TEXTS[code].en)
 
 
 def test_rows_of_gates_name_stage_and_an_existing_case() -> None:

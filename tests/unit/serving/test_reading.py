@@ -90,6 +90,22 @@ def test_the_customer_reads_three_reasons_at_most_what_would_change_it_and_how_t
     assert "USD" not in json.dumps(found)
 
 
+@pytest.mark.parametrize("stands", ["objection", "suppression"])
+def test_who_objected_since_reads_the_past_that_it_stands_and_no_invitation(stands):
+    for lang, past, sure, inviting in (
+        ("en", "This was about: ", "stands: ", "you could"),
+        ("de", "Hier ging es um: ", "gilt: ", "könnten Sie"),
+    ):
+        for changes in ({}, {"consents": ()}, {"holdout": True}, {"known": False, "features": {}}):
+            given = record(**changes)
+            found = tell(given, POLICY, "customer", lang, weigh(given, POLICY), stands=stands)
+            assert found["what_would_change_it"] == []
+            assert sure in found["objection"]
+            assert inviting not in json.dumps(found, ensure_ascii=False)
+            assert 1 <= len(found["reasons"]) <= 3
+        assert tell(record(), POLICY, "customer", lang, UNWEIGHED, stands=stands)["reasons"][0].startswith(past)
+
+
 def test_the_customer_is_spoken_to_and_not_about():
     for lang, word in (("en", "customer"), ("de", "Person")):
         for changes in ({}, {"objected": True}, {"holdout": True}, {"known": False, "features": {}}):
