@@ -70,7 +70,7 @@ def _follow_up(client: Client, rows: list[Row]) -> None:
     """Report an outcome, and repeat a request: the same bytes come back."""
     customer, _story, answer = next(row for row in rows if row[2]["outcome"] == "act")
     outcome = {"id": f"click-{answer['decision_id']}", "source": "demo", "decision_id": answer["decision_id"], "step": 0,
-               "type": "clicked", "occurred_at": answer["action"]["send_at"]}  # fmt: skip
+               "type": "clicked", "occurred_at": answer["decided_at"]}  # fmt: skip
     told = json.loads(client.post("/v1/outcomes", outcome))
     console.print(
         f"[green]✓[/] Outcome 'clicked' for household {customer} recorded (matched to its decision: {told['matched']})"

@@ -208,7 +208,9 @@ class DecisionAnswer(Shape):
 
 
 class OutcomeAnswer(Shape):
-    """The answer to an outcome. `matched` is false when the decision is not known here: kept, but nothing follows from it."""
+    """The answer to an outcome. `matched` is false when the decision is not known here, or was made more than a day later: kept, but nothing
+    follows from it.
+    """
 
     id: str
     source: str

@@ -84,7 +84,7 @@ CALLS = (
         EmptyRequest, ReplayAnswer, problems=("410",),
     ),
     Call(
-        "POST", "/v1/outcomes", "Report what was observed; idempotent by source and id; 202: the decision is not known here",
+        "POST", "/v1/outcomes", "Report what was observed; idempotent by source and id; 202: it fits no decision that is known here",
         OutcomeReport, OutcomeAnswer, ("200", "202"), ("409", "410"),
     ),
     Call(

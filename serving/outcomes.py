@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import IntegrityError
@@ -30,14 +31,16 @@ if TYPE_CHECKING:
     from serving.bootstrap import Runtime
 
 MATCHED, UNMATCHED = 200, 202
+ASTRAY = timedelta(days=1)
+"""How far the clock of whoever reports may be wrong: one that writes its local time as UTC is off by up to 14 hours."""
 WITHDRAWS = ("unsubscribed", "complained")
 # A bounced contact did not reach the customer, so that its run may go on with another channel; it was sent all the same.
 _NO_REACTION = ("delivered", "bounced", "dismissed")
 
 
 def report(runtime: Runtime, body: bytes) -> Reply:
-    """Keep one outcome: 200 when its decision is known, 202 when not (kept, but nothing follows from it), the same answer again
-    for the same body, 422 for the same source and id with another body.
+    """Keep one outcome: 200 when its decision is known, 202 when not or when it was made only later (kept, but nothing follows from it),
+    the same answer again for the same body, 422 for the same source and id with another body, and for what cannot have happened.
     """
     outcome, plain = parse(OutcomeReport, body)
     currency = runtime.policy.economics.currency
@@ -46,12 +49,13 @@ def report(runtime: Runtime, body: bytes) -> Reply:
     # Keyed: a plain digest would let anybody try out which names the report held.
     digest = runtime.ledger.keyring.suppressed_hash(canonical_json(plain).decode())
     with runtime.ledger.reading() as reading:
-        found = reading.subject_of_decision(outcome.decision_id)
+        found = None if _too_early(reading, outcome) else reading.subject_of_decision(outcome.decision_id)
 
     def work(tx: Transaction) -> OutcomeRow | Reply:
         earlier = _earlier(tx, outcome)
         if earlier is not None:
             return _again(earlier, outcome, digest)
+        _check_possible(outcome, tx.now())
         decision = tx.decision(outcome.decision_id) if found else None
         if decision is not None:
             expire_due(tx)
@@ -69,6 +73,23 @@ def report(runtime: Runtime, body: bytes) -> Reply:
         return done
     runtime.metrics.outcomes.labels(outcome.type, str(done.matched).lower()).inc()
     return done.answer.status, _answer(outcome, done.answer.status)
+
+
+def _too_early(reading: Reading, outcome: OutcomeReport) -> bool:
+    """Whether it lies before its own decision, so that it cannot be about it. What takes consent back counts whatever its date says."""
+    decided = None if outcome.type in WITHDRAWS else reading.decided_at(outcome.decision_id)
+    return decided is not None and outcome.occurred_at < decided - ASTRAY
+
+
+def _check_possible(outcome: OutcomeReport, now: datetime) -> None:
+    """Raises `Problem` (422) for what lies ahead or brought less than nothing: it would be learned from like any other."""
+    errors = []
+    if outcome.occurred_at > now + ASTRAY and outcome.type not in WITHDRAWS:
+        errors.append(FieldError("occurred_at", "a moment that has come; this one is more than a day ahead"))
+    if outcome.value is not None and outcome.value.amount < 0:
+        errors.append(FieldError("value.amount", "0 or more: a return is no outcome of a contact"))
+    if errors:
+        raise invalid(errors)
 
 
 def _name(keyring: Keyring, outcome: OutcomeReport) -> str:

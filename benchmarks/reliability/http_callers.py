@@ -132,7 +132,7 @@ class Caller:
     def _report(self, answer: Body, ended: Callable[[], bool]) -> None:
         report = {
             "id": f"o-{self._number}-{next(self._turns)}", "source": self._name, "decision_id": answer["decision_id"], "step": 0,
-            "type": self._dice.choice(_OUTCOMES), "occurred_at": answer["action"]["send_at"],
+            "type": self._dice.choice(_OUTCOMES), "occurred_at": answer["decided_at"],
         }  # fmt: skip
         asked = {name: report[name] for name in ("id", "source", "decision_id", "step", "type")}
         for _ in range(self._dice.choice((1, 1, 2))):

@@ -184,6 +184,12 @@ class Reading:
             raise erased()
         return row.subject, row.customer_id
 
+    def decided_at(self, decision_id: str) -> datetime | None:
+        """When a decision was made, None when it is not here."""
+        table = schema.decisions.c
+        row = self.first(select(table.decided_at).where(table.decision_id == decision_id))
+        return None if row is None else from_micros(row.decided_at)
+
     def decision(self, decision_id: str) -> DecisionRow | None:
         """A decision by its id. Raises `LedgerError` when its record is damaged, `Erased` when its customer was erased."""
         table, owner = schema.decisions, schema.subjects

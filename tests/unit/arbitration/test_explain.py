@@ -137,23 +137,6 @@ def test_a_winner_in_english_and_german() -> None:
     assert lost.sentence.startswith("reminder, email: on the cautious side worth USD 0.0")
 
 
-def test_where_more_is_expected_of_the_runner_up_both_sentences_say_what_ranks() -> None:
-    decision = decision_of({})
-    first, second = (one for one in decision.reasons if one.code in ("worth_most", "runner_up"))
-    more = replace(second, facts={**second.facts, "net": first.facts["net"] + 0.001})
-    reasons = tuple(more if one is second else one for one in decision.reasons)
-    for lang, starts, says in (
-        ("en", "On the cautious side this is worth most: USD ", "expected, more but less surely; on the cautious side"),
-        ("de", "Vorsichtig gerechnet ist das am meisten wert: ", "erwartet, mehr, aber weniger sicher; vorsichtig"),
-    ):
-        told = explain(replace(decision, reasons=reasons), BASE, names=NAMES, attributions=(), lang=lang)
-        assert told.sentences[0].startswith(starts)
-        assert says in told.sentences[1]
-        plain_told = explain(decision, BASE, names=NAMES, attributions=(), lang=lang)
-        assert not plain_told.sentences[0].startswith(starts)
-        assert says not in plain_told.sentences[1]
-
-
 def test_silence_says_which_gates_stopped_most_and_what_is_missing() -> None:
     told = explain(decision_of({"context": {"time_zone": None}}), BASE, names=NAMES, attributions=(), lang="en")
     assert told.store_summary == "No contact now"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from string import Formatter
@@ -14,6 +15,7 @@ from arbitration import gates
 from arbitration.codec import decode
 from arbitration.customer import PERSONAL
 from arbitration.domain import PARTS, Context, CustomerId, Decision
+from arbitration.explain import explain
 from arbitration.frames import CHANGES, CUSTOMER, CUSTOMER_THEN, FRAMES, PARTS_NAMED, STANDS
 from arbitration.gates import GATES
 from arbitration.gates.case import Case
@@ -154,3 +156,20 @@ def test_the_first_two_gates_guard_whoever_asks_them_without_decide(field: str) 
     no = gates.rejection(candidate, Case(context, POLICY, NOW))
     assert no is not None
     assert no.code == FIRST[field == "suppressed"]
+
+
+def test_where_more_is_expected_of_the_runner_up_both_sentences_say_what_ranks() -> None:
+    decision = decision_of({})
+    first, second = (one for one in decision.reasons if one.code in ("worth_most", "runner_up"))
+    more = replace(second, facts={**second.facts, "net": first.facts["net"] + 0.001})
+    reasons = tuple(more if one is second else one for one in decision.reasons)
+    for lang, starts, says in (
+        ("en", "On the cautious side this is worth most: USD ", "expected, more but less surely; on the cautious side"),
+        ("de", "Vorsichtig gerechnet ist das am meisten wert: ", "erwartet, mehr, aber weniger sicher; vorsichtig"),
+    ):
+        told = explain(replace(decision, reasons=reasons), POLICY, names={}, attributions=(), lang=lang)
+        assert told.sentences[0].startswith(starts)
+        assert says in told.sentences[1]
+        plain_told = explain(decision, POLICY, names={}, attributions=(), lang=lang)
+        assert not plain_told.sentences[0].startswith(starts)
+        assert says not in plain_told.sentences[1]

@@ -21,6 +21,7 @@ from serving.ledger.packing import packed
 from serving.ledger.rows import Standing
 from serving.ledger.schema import decisions, shop_consents, to_micros
 from serving.outcomes import _is_opt_out, report
+from serving.problems import Problem
 from tests.unit.serving.conftest import DECIDED
 
 SENT = ("delivered", "bounced", "opened", "clicked", "converted", "dismissed", "unsubscribed", "complained")
@@ -115,6 +116,51 @@ def test_what_was_sent_counts_for_the_cap_in_whatever_order_it_is_told(decided, 
     assert seen._spans(Cap("one", BusinessName("One", "Eins"), 1, window_hours=24)), (
         "the cap does not count the contact"
     )
+
+
+def said(kind, occurred_at, **more):
+    body = {"id": f"o-{next(_numbers)}", "source": "t", "decision_id": "d-1", "type": kind}
+    return json.dumps(body | {"occurred_at": occurred_at.isoformat()} | more).encode()
+
+
+@pytest.mark.parametrize("kind", ["delivered", "clicked", "converted", "not_sent"])
+def test_what_lies_further_ahead_than_a_clock_goes_wrong_is_refused(decided, kind):
+    now = decided.clock.now()
+    with pytest.raises(Problem) as caught:
+        report(decided, said(kind, now + timedelta(days=1, seconds=1)))
+    assert (caught.value.status, [one.field for one in caught.value.errors]) == (422, ["occurred_at"])
+    with decided.ledger.reading() as reading:
+        assert reading.outcomes_of("d-1") == ()
+    tell(decided, kind, now + timedelta(hours=14))
+
+
+@pytest.mark.parametrize("kind", ["delivered", "clicked", "converted", "not_sent"])
+def test_what_was_seen_before_the_decision_is_kept_and_not_matched(decided, kind):
+    held = contacts(decided)
+    body = said(kind, DECIDED - timedelta(days=1, seconds=1))
+    first, again = report(decided, body), report(decided, body)
+    assert first == again
+    assert (first[0], json.loads(first[1])["matched"]) == (202, False)
+    assert contacts(decided) == held
+    with decided.ledger.reading() as reading:
+        assert reading.outcomes_of("d-1") == ()
+    tell(decided, kind, DECIDED - timedelta(hours=14))
+
+
+def test_what_comes_late_is_matched(decided):
+    decided.clock.shift += timedelta(days=300)
+    tell(decided, "converted", DECIDED + timedelta(days=290))
+    tell(decided, "clicked", DECIDED + timedelta(days=2))
+
+
+def test_a_conversion_brings_nothing_or_more(decided):
+    def worth(amount):
+        return said("converted", DECIDED, value={"amount": amount, "currency": "USD"})
+
+    with pytest.raises(Problem) as caught:
+        report(decided, worth(-5))
+    assert (caught.value.status, [one.field for one in caught.value.errors]) == (422, ["value.amount"])
+    assert report(decided, worth(0))[0] == 200
 
 
 @pytest.mark.parametrize("told", ["unsubscribed", "complained"])
