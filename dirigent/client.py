@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from types import TracebackType
 from typing import Any, Self
 
@@ -11,6 +12,7 @@ import httpx
 
 from arbitration.errors import DirigentError, InputError, StateError
 
+_KEY = re.compile(r"[!-~]+")  # what can be seen in ASCII
 DEFAULT_URL = "http://127.0.0.1:8090"
 
 
@@ -26,6 +28,11 @@ class Client:
                 where="DIRIGENT_API_KEY",
                 mend="Make one: export DIRIGENT_API_KEY=$(dirigent key create my-name)",
             )
+        if not _KEY.fullmatch(key):  # it goes into a header, which could not hold it
+            raise InputError(
+                "is no valid key: letters, digits and punctuation in one line, nothing else",
+                where="DIRIGENT_API_KEY", mend="set it anew, as `dirigent key create` printed it",
+            )  # fmt: skip
         self._http = httpx.Client(
             base_url=self.url, timeout=30, headers={"Authorization": f"Bearer {key}"}, trust_env=False
         )
