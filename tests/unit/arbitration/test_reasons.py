@@ -160,6 +160,7 @@ def test_the_first_two_gates_guard_whoever_asks_them_without_decide(field: str) 
 
 def test_where_more_is_expected_of_the_runner_up_both_sentences_say_what_ranks() -> None:
     decision = decision_of({})
+    policy = decode(Policy, json.loads((FOLDER / "base.json").read_text(encoding="utf-8"))["policy"])
     first, second = (one for one in decision.reasons if one.code in ("worth_most", "runner_up"))
     more = replace(second, facts={**second.facts, "net": first.facts["net"] + 0.001})
     reasons = tuple(more if one is second else one for one in decision.reasons)
@@ -167,9 +168,9 @@ def test_where_more_is_expected_of_the_runner_up_both_sentences_say_what_ranks()
         ("en", "On the cautious side this is worth most: USD ", "expected, more but less surely; on the cautious side"),
         ("de", "Vorsichtig gerechnet ist das am meisten wert: ", "erwartet, mehr, aber weniger sicher; vorsichtig"),
     ):
-        told = explain(replace(decision, reasons=reasons), POLICY, names={}, attributions=(), lang=lang)
+        told = explain(replace(decision, reasons=reasons), policy, names={}, attributions=(), lang=lang)
         assert told.sentences[0].startswith(starts)
         assert says in told.sentences[1]
-        plain_told = explain(decision, POLICY, names={}, attributions=(), lang=lang)
+        plain_told = explain(decision, policy, names={}, attributions=(), lang=lang)
         assert not plain_told.sentences[0].startswith(starts)
         assert says not in plain_told.sentences[1]
