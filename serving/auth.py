@@ -119,6 +119,10 @@ class Keys:
         self._file, self._pepper = KeyFile(home.keys), _pepper(home)
         self._stamp, self._stored = (-1, -1), dict[str, StoredKey]()
 
+    def check(self) -> None:
+        """Raises `StateError` or `OSError` when the file cannot be read, so that no key opens anything."""
+        self._current()
+
     def client_of_key(self, key: str) -> Client | None:
         """The caller with this key; one hash is made, and every stored hash is compared in constant time."""
         if not key.startswith(_PREFIX) or len(key) > _LONGEST_KEY:

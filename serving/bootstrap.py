@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from arbitration.codec import canonical_json
-from arbitration.errors import FeatureStoreError, LedgerError
+from arbitration.errors import FeatureStoreError, LedgerError, StateError
 from arbitration.policy import Policy
 from features.home import Home
 from features.registry import VIEWS
@@ -23,6 +23,7 @@ from serving.logs import configure, log
 from serving.metrics import Metrics
 from serving.opening import open_ledger
 from serving.settings import Settings
+from serving.shop_time import check_time
 
 if TYPE_CHECKING:
     from features.store import FeatureStore
@@ -69,6 +70,7 @@ def build(settings: Settings) -> Runtime:
     policy = load_catalog(settings.catalog)
     models = bundle.load(home)
     ledger = open_ledger(settings, clock)
+    check_time(ledger)
     reconcile(ledger, home)
     load_history(ledger, home, clock.now(), policy)
     with ledger.reading() as reading:
@@ -93,6 +95,10 @@ def readiness(runtime: Runtime) -> list[str]:
             reading.profile("readiness")
     except LedgerError:
         missing.append("ledger")
+    try:
+        runtime.keys.check()
+    except (StateError, OSError):  # without it nobody can be let in
+        missing.append("API keys (keys/api_keys.json)")
     return missing
 
 

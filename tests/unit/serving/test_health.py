@@ -9,12 +9,16 @@ from types import SimpleNamespace
 import anyio
 import httpx
 
+from features.home import Home
 from serving.app import application
+from serving.auth import Keys, create_key
 from serving.gate import Gate
 from serving.metrics import Metrics
 
+OPEN = SimpleNamespace(check=lambda: None)
 
-def ask(seconds: float) -> tuple[httpx.Response, float]:
+
+def ask(seconds: float, keys: object = OPEN) -> tuple[httpx.Response, float]:
     """GET /readyz of a service whose ledger lets readers wait that long, and how long the answer took."""
 
     @contextmanager
@@ -24,7 +28,7 @@ def ask(seconds: float) -> tuple[httpx.Response, float]:
 
     metrics, app = Metrics(), application([])
     features, ledger = SimpleNamespace(ready=lambda: True), SimpleNamespace(reading=reading)
-    app.state.runtime = SimpleNamespace(features=features, ledger=ledger, metrics=metrics)
+    app.state.runtime = SimpleNamespace(features=features, ledger=ledger, metrics=metrics, keys=keys)
     gate = Gate(app, lambda: None, lambda: metrics)
     took = []
 
@@ -40,6 +44,21 @@ def ask(seconds: float) -> tuple[httpx.Response, float]:
 
 def test_a_service_that_answers_is_ready():
     assert ask(0.0)[0].status_code == 200
+
+
+def test_a_service_that_can_let_nobody_in_is_not_ready_and_names_the_file(tmp_path):
+    home = Home(tmp_path)
+    create_key(home, "shop", "admin")
+    keys = Keys(home)
+    assert ask(0.0, keys)[0].status_code == 200
+    file = home.keys / "api_keys.json"
+    whole = file.read_bytes()
+    file.write_text("{")
+    answer, _ = ask(0.0, keys)
+    assert answer.status_code == 503
+    assert "keys/api_keys.json" in answer.json()["detail"]
+    file.write_bytes(whole)
+    assert ask(0.0, keys)[0].status_code == 200
 
 
 def test_a_service_that_hangs_is_said_not_to_be_ready_before_it_answers():

@@ -9,9 +9,15 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from arbitration.errors import StateError
+from serving.clock import Clock
+from serving.ledger.keyring import Keyring
+from serving.ledger.store import Ledger
+from serving.ledger.volume import stop
 from serving.settings import Settings
-from serving.shop_time import clock_of, declare
+from serving.shop_time import check_time, clock_of, declare
+from tests.empty_ledger import empty_ledger
 
+KEYRING = Keyring.fresh()
 PAST = datetime(2018, 1, 2, 15, tzinfo=UTC)
 
 
@@ -39,3 +45,45 @@ def test_a_damaged_note_is_said_so(tmp_path, text):
     (tmp_path / "clock.json").write_text(text)
     with pytest.raises(StateError, match="start the service anew"):
         clock_of(Settings(home=tmp_path))
+
+
+def written(tmp_path, at: datetime) -> None:
+    """A ledger that a service wrote to at that moment."""
+    ledger = Ledger(empty_ledger(tmp_path / "ledger.db"), KEYRING, Clock(at))
+    ledger.write("c1", lambda tx: stop(tx, "welcome", by="jonas", reason="a test"))
+    ledger.close()
+
+
+def checked(tmp_path, clock: Clock) -> None:
+    ledger = Ledger(tmp_path / "ledger.db", KEYRING, clock)
+    try:
+        check_time(ledger)
+    finally:
+        ledger.close()
+
+
+def test_a_declared_clock_is_refused_where_the_ledger_has_seen_another_present(tmp_path):
+    written(tmp_path, PAST + timedelta(days=3000))
+    with pytest.raises(
+        StateError, match="up to 2026-03-21 15:00 UTC, later than the declared clock, 2018-01-02"
+    ) as caught:
+        checked(tmp_path, Clock(PAST))
+    assert "--as-of 2026-03-21T15:01Z" in str(caught.value)
+    checked(tmp_path, Clock(PAST + timedelta(days=3001)))
+    checked(tmp_path, Clock())  # the machine's clock is refused customer by customer where it lies behind
+
+
+@pytest.mark.parametrize(
+    ("ahead", "told"), [(timedelta(minutes=4), 0), (timedelta(minutes=6), 1), (timedelta(days=30), 1)]
+)
+def test_a_declared_clock_that_began_anew_warns_of_what_the_ledger_saw_meanwhile(tmp_path, monkeypatch, ahead, told):
+    warned = []
+    monkeypatch.setattr("serving.shop_time.log.warning", lambda *_, **more: warned.append(more["what"]))
+    written(tmp_path, PAST + ahead)
+    checked(tmp_path, Clock(PAST))
+    assert len(warned) == told
+
+
+def test_an_empty_ledger_has_seen_nothing(tmp_path):
+    Ledger(empty_ledger(tmp_path / "ledger.db"), KEYRING, Clock(PAST)).close()
+    checked(tmp_path, Clock(PAST))
