@@ -70,11 +70,11 @@ def build(settings: Settings) -> Runtime:
     policy = load_catalog(settings.catalog)
     models = bundle.load(home)
     ledger = open_ledger(settings, clock)
-    check_time(ledger)
     reconcile(ledger, home)
     load_history(ledger, home, clock.now(), policy)
     with ledger.reading() as reading:
         salt = secret(home, "salt", expected=reading.holds_decisions())
+    check_time(ledger)
     features = FeatureStore(home)
     _check_features(features, ledger)
     admit(ledger, policy, models.digest, settings.approvals)
