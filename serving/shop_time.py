@@ -35,7 +35,7 @@ def check_time(ledger: Ledger) -> None:
         now = reading.now()
         seen = latest(reading.connection)
     last = now if seen is None else from_micros(seen)
-    told = f"the ledger holds moments up to {last:%Y-%m-%d %H:%M} UTC, later than the declared clock, {now:%Y-%m-%d %H:%M} UTC"
+    told = f"the ledger holds customers' moments up to {last:%Y-%m-%d %H:%M} UTC, later than the declared clock, {now:%Y-%m-%d %H:%M} UTC"
     mend = (
         "was the service started here without --example or --as-of? Decisions about the customers of that time would carry the later"
         f" moment; start it with --as-of {last + timedelta(minutes=1):%Y-%m-%dT%H:%MZ}, or with another home (DIRIGENT_HOME)"

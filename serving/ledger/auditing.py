@@ -124,8 +124,12 @@ def newest(connection: Connection, lane: int) -> tuple[int, str] | None:
 
 
 def latest(connection: Connection) -> int | None:
-    """The latest moment, in microseconds, with which a lane ends; None where nothing was ever written. One look at the end of each lane."""
-    asked = (select(audit.c.at).where(audit.c.lane == lane).order_by(audit.c.number.desc()) for lane in range(LANES))
+    """The latest moment, in microseconds, with which a lane of customers ends; None where nothing was ever written about one. Time waits for
+    customers alone, so the shop's lane is not asked.
+    """
+    asked = (
+        select(audit.c.at).where(audit.c.lane == lane).order_by(audit.c.number.desc()) for lane in range(SHOP_LANE)
+    )
     ends = [connection.execute(one.limit(1)).scalar() for one in asked]
     return max((int(at) for at in ends if at is not None), default=None)
 

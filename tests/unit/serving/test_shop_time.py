@@ -8,11 +8,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from arbitration.domain import Consent
 from arbitration.errors import StateError
 from serving.clock import Clock
+from serving.ledger.consents import add_consent
 from serving.ledger.keyring import Keyring
 from serving.ledger.store import Ledger
-from serving.ledger.volume import stop
 from serving.settings import Settings
 from serving.shop_time import check_time, clock_of, declare
 from tests.empty_ledger import empty_ledger
@@ -50,7 +51,8 @@ def test_a_damaged_note_is_said_so(tmp_path, text):
 def written(tmp_path, at: datetime) -> None:
     """A ledger that a service wrote to at that moment."""
     ledger = Ledger(empty_ledger(tmp_path / "ledger.db"), KEYRING, Clock(at))
-    ledger.write("c1", lambda tx: stop(tx, "welcome", by="jonas", reason="a test"))
+    said = Consent("email", "marketing", "withdrawn", "none", "e-1", at)
+    ledger.write("c1", lambda tx: add_consent(tx, said, "shop"))
     ledger.close()
 
 
