@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
 
 from arbitration.errors import DirigentError, StateError
 from dirigent import (
+    __version__,
     catalog,
     change,
     choose,
@@ -40,6 +41,23 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+
+def _tell_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"dirigent {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _every_verb(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and end.", is_eager=True, callback=_tell_version)
+    ] = False,
+) -> None:
+    pass
+
+
 app.command("import")(import_.import_tables)
 app.command("simulate")(simulate.simulate_rows)
 app.command("features")(features.build)

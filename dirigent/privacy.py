@@ -44,6 +44,7 @@ def export(
     from features.store import FeatureStore
     from serving.exporting import document_of
 
+    _check_new(output)
     with opened() as (settings, ledger), stage("Export"):
         home = settings.paths
         known = _known(ledger, home, customer)
@@ -58,6 +59,14 @@ def export(
     console.print(f"  {output}, {len(found):,} bytes")
     if not known:
         console.print(UNKNOWN)
+
+
+def _check_new(file: Path) -> None:
+    """Raises `InputError` when no new file can be made there: better before the work than after it."""
+    if file.exists():
+        raise InputError("exists already", where=str(file), mend="name a new file")
+    if not file.parent.is_dir():
+        raise InputError("is no folder", where=str(file.parent), mend="make it or name another one")
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated, Any
 
 import typer
@@ -29,4 +30,8 @@ def serve_decisions(
     changes: dict[str, Any] = {"host": host, "port": port, "workers": workers}
     changes["as_of"] = AS_OF if example else moment(as_of) if as_of else None
     given = {name: value for name, value in changes.items() if value is not None}
-    serve(Settings.from_environment(options=given))
+    settings = Settings.from_environment(options=given)
+    if sys.stderr.isatty():  # a person; the log beside it is written for machines
+        host = f"[{settings.host}]" if ":" in settings.host else settings.host
+        typer.echo(f"Starting; soon at http://{host}:{settings.port}/ui/ (Ctrl-C ends it)", err=True)
+    serve(settings)

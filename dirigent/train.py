@@ -25,11 +25,12 @@ def train_models(
     from training.cards import markdown
     from training.registry import train
 
+    if cards is not None:  # before the work, which takes minutes
+        cards.mkdir(parents=True, exist_ok=True)
     with stage("Train") as progress:
         results = train(Home.from_environment(), model, progress)
     print_metrics(result.card for result in results)
     if cards is not None:
-        cards.mkdir(parents=True, exist_ok=True)
         for result in results:
             if result.best:
                 (cards / f"{result.name}.md").write_text(markdown(result.card), encoding="utf-8")

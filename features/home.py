@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from arbitration.errors import InputError
+
 Progress = Callable[[str], None]
 
 
@@ -22,8 +24,11 @@ class Home:
 
     @classmethod
     def from_environment(cls) -> Home:
-        """The folder named by `DIRIGENT_HOME`, made absolute."""
-        return cls(Path(os.environ.get("DIRIGENT_HOME", ".dirigent")).resolve())
+        """The folder named by `DIRIGENT_HOME`, made absolute. Raises `InputError` when it is set to nothing: that would be the folder at hand."""
+        named = os.environ.get("DIRIGENT_HOME", ".dirigent")
+        if not named:
+            raise InputError("is empty", where="DIRIGENT_HOME", mend="name a folder or unset it")
+        return cls(Path(named).resolve())
 
     @property
     def tables(self) -> Path:

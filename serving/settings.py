@@ -53,10 +53,20 @@ class Settings(BaseModel):
     concurrency: int = Field(default=128, ge=4)
     concurrency_per_key: int = Field(default=64, ge=1)
 
+    @field_validator("home", mode="before")
+    @classmethod
+    def _is_named(cls, home: object) -> object:
+        if home == "":  # it would be the folder at hand
+            raise ValueError("must name a folder")
+        return home
+
     @field_validator("host")
     @classmethod
     def _is_address(cls, host: str) -> str:
-        ip_address(host)
+        try:
+            ip_address(host)
+        except ValueError:
+            raise ValueError("must be an IP address such as 127.0.0.1") from None
         return host
 
     @field_validator("redis")
@@ -88,7 +98,8 @@ class Settings(BaseModel):
             if first["type"] == "extra_forbidden":
                 known = ", ".join(sorted(PREFIX + field.upper() for field in cls.model_fields))
                 raise InputError("is not a setting", where=name, mend=f"unset it; the settings are {known}") from None
-            raise InputError(f"is wrong: {first['msg']}", where=name, mend="correct it or unset it") from None
+            wrong = first["msg"].removeprefix("Value error, ")
+            raise InputError(f"is wrong: {wrong}", where=name, mend="correct it or unset it") from None
 
     def to_environment(self) -> dict[str, str]:
         """The same settings as variables, for a process started from this one."""

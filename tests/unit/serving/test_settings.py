@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from arbitration.errors import InputError
+from features.home import Home
 from serving.clock import Clock
 from serving.settings import Settings
 
@@ -32,6 +33,7 @@ def test_defaults_are_safe():
         ("DIRIGENT_REDIS", "redis:port"),
         ("DIRIGENT_REDIS", "redis:65536"),
         ("DIRIGENT_REDIS", ""),
+        ("DIRIGENT_HOME", ""),
     ],
 )
 def test_a_wrong_or_unknown_setting_is_named(name, text):
@@ -49,6 +51,18 @@ def test_a_wrong_option_is_named_and_a_right_one_wins(field, wrong):
     with pytest.raises(InputError, match=f"--{field}"):
         Settings.from_environment({}, {field: wrong})
     assert Settings.from_environment({"DIRIGENT_PORT": "1"}, {"port": 2}).port == 2
+
+
+def test_what_is_wrong_is_said_in_plain_words():
+    with pytest.raises(InputError, match="--host: is wrong: must be an IP address") as caught:
+        Settings.from_environment({}, {"host": "localhost"})
+    assert "Value error" not in str(caught.value)
+
+
+def test_a_home_without_a_name_is_refused_and_not_the_folder_at_hand(monkeypatch):
+    monkeypatch.setenv("DIRIGENT_HOME", "")
+    with pytest.raises(InputError, match="DIRIGENT_HOME: is empty"):
+        Home.from_environment()
 
 
 def test_settings_survive_the_environment(tmp_path):
