@@ -27,6 +27,7 @@ app = typer.Typer(
 UNKNOWN = "nothing was known of this id"
 LABELS = {
     "evidence of nothing": "evidence no consent needs",
+    "references of erased": "references to the erased",
     "came back": "erased ids asked again",
     "barred wrongly": "barred, but did not object",
 }

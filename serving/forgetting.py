@@ -17,7 +17,16 @@ from features.home import Home, Progress, silent
 from features.rights import bar, barred, forget, unbar
 from serving.ledger.engine import connection_of
 from serving.ledger.retention import IDEMPOTENCY, Retention, retain
-from serving.ledger.rights import erase, files_done, holds_objection, objectors, returned, unfinished
+from serving.ledger.rights import (
+    drop_references,
+    erase,
+    files_done,
+    holds_objection,
+    objectors,
+    references_left,
+    returned,
+    unfinished,
+)
 from serving.ledger.store import Ledger
 from serving.ledger.transaction import Transaction
 from serving.logs import log
@@ -127,8 +136,10 @@ def keep_to(
     found = retain(ledger, kept, dry_run=dry_run, progress=progress)
     with ledger.reading() as reading:
         back, waiting = returned(reading, RETURNED_AFTER), len(unfinished(reading))
+        left = references_left(reading)
     if dry_run:
-        return found | {"came back": len(back), "erasures to finish": waiting}
+        return found | {"references of erased": left, "came back": len(back), "erasures to finish": waiting}
+    found["references of erased"] = _drop_references(ledger) if left else 0
     for customer_id in back:
         ledger.write(
             customer_id,
@@ -136,6 +147,13 @@ def keep_to(
         )
     found |= {"came back": len(back), "barred wrongly": reconcile(ledger, home)}
     return found | {"erasures finished": finished + finish_erasures(ledger, home, progress)}
+
+
+def _drop_references(ledger: Ledger) -> int:
+    done = 0
+    while count := ledger.write(None, drop_references):
+        done += count
+    return done
 
 
 def _waiting(ledger: Ledger) -> dict[str, str]:

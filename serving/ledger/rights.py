@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Table, delete, select
+from sqlalchemy import ColumnElement, Table, delete, func, select
 
 from serving.ledger import schema
 from serving.ledger.bookkeeping import erasures, postponed, requests
@@ -17,6 +17,8 @@ from serving.ledger.schema import contacts, from_micros, to_micros
 from serving.ledger.transaction import Transaction
 
 _SHOP = (schema.shop_customers, schema.shop_aliases, schema.shop_consents, schema.shop_contacts)
+# Rows that stay and name a record of the shop's, which leads back to the person.
+_REFERRING = ((contacts, contacts.c.reservation_id), (schema.consents, schema.consents.c.consent_id))
 _AT_ONCE = 200
 
 
@@ -71,7 +73,8 @@ def suppress(tx: Transaction, names: Iterable[str], reason: str) -> int:
 def erase(tx: Transaction, erasure_id: str, customer_id: str, reason: str) -> None:
     """Forget the locked customer: after the commit nothing in the database says who the pseudonym was, and nothing sealed opens.
 
-    What remains are anonymous rows, which caps, stocks and the audit rest on, and keyed hashes on the suppression list. The
+    What remains are rows under a pseudonym, which caps, stocks and the audit rest on, without the shop's references, and keyed hashes on
+    the suppression list. The
     files come after (`serving.forgetting`); until they are done the id stays in the erasure's own row, sealed by the master key.
     """
     owner = tx.owner
@@ -84,6 +87,8 @@ def erase(tx: Transaction, erasure_id: str, customer_id: str, reason: str) -> No
         "request_id": "!" + schema.decisions.c.decision_id, "body_digest": "", "answer": b"", "inputs": b"", "decision": b"",
     })  # fmt: skip
     _empty(tx, schema.evidence, schema.evidence.c.evidence_id, {"body": b""})
+    for table, key in _REFERRING:
+        _empty(tx, table, key, {"evidence_id": None})
     tx.change(contacts, (contacts.c.subject == owner) & contacts.c.review_reason.is_not(None), {"review_reason": ""})
     tx.remove(requests, requests.c.subject == owner)
     sealed = tx.keyring.seal(tx.keyring.master, customer_id.encode(), erasure_id)
@@ -93,6 +98,21 @@ def erase(tx: Transaction, erasure_id: str, customer_id: str, reason: str) -> No
     })  # fmt: skip
     tx.set_subject(customer_id=None, sealing_key=None, objected_at=None, paused_until=None, erased_at=tx.at)
     tx.emit("dirigent.customer.erased.v1", {"erasure_id": erasure_id})
+
+
+def references_left(reading: Reading) -> int:
+    """In how many rows of the erased a reference to the shop's records stands: earlier programs left it there."""
+    counts = (select(func.count()).select_from(table).where(_refers(table)) for table, _ in _REFERRING)
+    return sum(int(reading.connection.execute(count).scalar_one()) for count in counts)
+
+
+def drop_references(tx: Transaction) -> int:
+    """Empty those references, some hundred at a time, in a transaction that concerns nobody; the audit names the rows. Returns how many."""
+    done = 0
+    for table, key in _REFERRING:
+        names = tx.connection.execute(select(key).where(_refers(table)).limit(_AT_ONCE)).scalars().all()
+        done += len(tx.change(table, key.in_(names), {"evidence_id": None})) if names else 0
+    return done
 
 
 def aliases_of(reading: Reading, customer_id: str) -> frozenset[str]:
@@ -160,6 +180,11 @@ def returned(reading: Reading, quiet: timedelta) -> list[str]:
     asked = select(table.customer_id).where(table.customer_id.is_not(None), still)
     hashed = reading.keyring.suppressed_hash
     return [name for name in reading.connection.execute(asked).scalars() if hashed(name) in hashes]
+
+
+def _refers(table: Table) -> ColumnElement[bool]:
+    gone = select(schema.subjects.c.subject).where(schema.subjects.c.erased_at.is_not(None))
+    return table.c.evidence_id.is_not(None) & table.c.subject.in_(gone)
 
 
 def _reserved(tx: Transaction) -> ColumnElement[bool]:
