@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from dirigent.terminal import console
+from dirigent.terminal import console, counted
 
 
 def sweep_ledger(
@@ -33,6 +33,7 @@ def sweep_ledger(
         console.print("another process sweeps")
         return
     console.print(
-        f"expired {swept.expired} reservations, {swept.due} postponed journeys are due, forgot {swept.forgotten} answers"
-        + (f"; {swept.left} customers could not be swept, run it again" if swept.left else "")
+        f"expired {counted(swept.expired, 'reservation')}, {counted(swept.due, 'postponed journey')} {'is' if swept.due == 1 else 'are'} due,"
+        f" forgot {counted(swept.forgotten, 'answer')}"
+        + (f"; {counted(swept.left, 'customer')} could not be swept, run it again" if swept.left else "")
     )

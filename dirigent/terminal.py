@@ -16,6 +16,11 @@ if not console.is_terminal:
     console = Console(highlight=False, width=WIDTH_OF_LOGS)
 
 
+def counted(count: int, one: str, many: str = "") -> str:
+    """A count with its noun: `1 anchor`, `2 anchors`."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
 @contextmanager
 def stage(title: str) -> Iterator[Progress]:
     """Show a stage while it works and a line with its time when it is done; yields the callback for what it does now.

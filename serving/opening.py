@@ -8,6 +8,8 @@ from arbitration.errors import LedgerError
 from features.home import Home
 from serving.auth import secret
 from serving.clock import Clock
+from serving.ledger.anchors import path_of, tells_of_entries
+from serving.ledger.fitting import check_fits, check_there
 from serving.ledger.keyring import Keyring
 from serving.ledger.layout import check_layout
 from serving.ledger.migrate import holds_keys
@@ -31,17 +33,31 @@ def keyring_of(home: Home, *, expected: bool = False) -> Keyring:
     return Keyring(master, audit, suppression)
 
 
-def open_ledger(settings: Settings, clock: Clock | None = None) -> Ledger:
-    """The ledger, for reading and writing. Raises `LedgerError` or `StateError`."""
+def open_ledger(settings: Settings, clock: Clock | None = None, *, anew: bool = False) -> Ledger:
+    """The ledger, for reading and writing; made when there was none yet. `anew`: whatever the home's anchors tell of. Otherwise it must
+    be the one that they tell of. Raises `LedgerError` or `StateError`.
+    """
     _check_layout(settings)
-    keyring = keyring_of(settings.paths, expected=_is_made(settings))
-    return Ledger(place_of(settings), keyring, clock or clock_of(settings))
+    anchors = path_of(settings.paths)
+    if not anew:
+        check_there(Place.of(place_of(settings)), anchors)
+    known = _is_made(settings) or (not anew and tells_of_entries(anchors))
+    keyring = keyring_of(settings.paths, expected=known)
+    ledger = Ledger(place_of(settings), keyring, clock or clock_of(settings))
+    if not anew:
+        try:
+            check_fits(ledger, anchors)
+        except BaseException:
+            ledger.close()
+            raise
+    return ledger
 
 
 def address_of(settings: Settings) -> Address:
     """Where the ledger lies and what opens it, for reading alone. Raises `LedgerError` when there is none; nothing is made then."""
     place = Place.of(place_of(settings))
     _check_layout(settings)
+    check_there(place, path_of(settings.paths))
     if (_lacks_secrets(settings.paths) and not _is_made(settings)) or (
         place.path is not None and not place.path.exists()
     ):

@@ -17,10 +17,11 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, Table, text
 
-from serving.ledger.auditing import NOTHING_BEFORE, seal_of
+from serving.ledger.anchors import NOTED
+from serving.ledger.auditing import NOTHING_BEFORE, SHOP_LANE, seal_of
 from serving.ledger.bookkeeping import audit
 
-What = Literal["altered", "removed", "inserted", "cut off", "replaced"]
+What = Literal["altered", "removed", "inserted", "cut off", "replaced", "missing"]
 OVERLAP = 60_000_000
 """Microseconds within which two lanes may name one row in either order: no transaction lasts longer."""
 AT_ONCE = 500
@@ -126,7 +127,10 @@ class Walk:
     def __init__(self, key: bytes, anchored: Mapping[tuple[int, int], tuple[str, int]], into: Names) -> None:
         self._key, self._anchored, self._into = key, dict(anchored), into
         self._lane, self._last, self._seal = -1, 0, NOTHING_BEFORE
+        self._ends, self._noted = dict[int, int](), dict[int, tuple[int, int, int]]()
         self.entries = 0
+        self.first_noted: int | None = None
+        """Where the shop's lane ended at the oldest anchor that it notes; None: it notes none."""
 
     def over(self, rows: Iterable[Mapping[str, Any]]) -> Iterator[Finding]:
         """The findings of all lanes, whose entries come in order."""
@@ -135,6 +139,10 @@ class Walk:
             self.entries += 1
         for (lane, number), (_, at) in sorted(self._anchored.items()):
             yield Finding("cut off", audit.name, f"[{lane},{number}]", lane, number, at)
+        told = {lane for lane, _ in self._anchored}
+        for lane, (end, number, at) in sorted(self._noted.items()):
+            if end > self._ends.get(lane, 0) and lane not in told:
+                yield Finding("cut off", audit.name, f"[{lane},{end}]", SHOP_LANE, number, at)
 
     def _entry(self, row: Mapping[str, Any]) -> Iterator[Finding]:
         lane, number, at = row["lane"], row["number"], row["at"]
@@ -153,6 +161,7 @@ class Walk:
         if kept != row["seal"]:
             yield Finding("replaced", *where, lane, number, at)
         self._name(row)
+        self._ends[lane] = max(number, self._ends.get(lane, 0))
         self._last, self._seal = number, row["seal"]
 
     def _sealed(self, row: Mapping[str, Any]) -> bool:
@@ -166,6 +175,19 @@ class Walk:
         except (ValueError, TypeError):  # it was altered, and is told as such
             return
         self._into.add(row["lane"], row["number"], row["at"], entries)
+        for of, key, _ in entries:
+            if of == NOTED and row["lane"] == SHOP_LANE:
+                self._note(key, row["number"], row["at"])
+
+    def _note(self, key: str, number: int, at: int) -> None:
+        """The shop's lane says where all lanes ended when an anchor was written."""
+        try:
+            ends = {int(lane): int(end) for lane, end in json.loads(key)}
+        except (ValueError, TypeError):
+            return
+        if self.first_noted is None:
+            self.first_noted = ends.get(SHOP_LANE, 0)
+        self._noted |= {lane: (end, number, at) for lane, end in ends.items()}
 
 
 def pages(connection: Connection, table: Table) -> Iterator[list[dict[str, Any]]]:

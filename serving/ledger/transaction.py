@@ -110,6 +110,10 @@ class Transaction(Reading):
             self._entries[table.name, key] = (table.name, key, None)
         return len(gone)
 
+    def remark(self, of: str, key: str, digest: str) -> None:
+        """Name something in the audit that is no row of a table."""
+        self._entries[of, key] = (of, key, digest)
+
     def set_subject(self, **values: Any) -> None:
         """Change columns of the customer's own row at the end of the transaction."""
         self._settings |= values

@@ -19,8 +19,8 @@ from sqlalchemy import Connection, Table, event, func, select
 
 from arbitration.errors import LedgerError
 from serving.ledger import bookkeeping, schema
-from serving.ledger.anchors import anchors_in
-from serving.ledger.auditing import digest_of, key_of, names_of
+from serving.ledger.anchors import Anchor, anchors_in
+from serving.ledger.auditing import SHOP_LANE, digest_of, key_of, names_of
 from serving.ledger.bookkeeping import audit
 from serving.ledger.chain import Finding, Named, Names, Walk, What, names, pages
 from serving.ledger.engine import connection_of, open_read_only
@@ -52,18 +52,26 @@ NOT_AUDITED: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What was checked, and what is not as it was written: how much in all, and the first of it, oldest first."""
+    """What was checked, and what is not as it was written: how much in all, and the first of it, oldest first. `begun`: why somebody let
+    the anchors begin anew.
+    """
 
     entries: int
     rows: int
     anchors: int
     count: int
     shown: tuple[Finding, ...]
+    begun: str | None = None
 
     @property
     def holds(self) -> bool:
         """Whether everything is as it was written."""
         return self.count == 0
+
+    @property
+    def only_lacks_anchors(self) -> bool:
+        """Whether nothing is wrong but that no anchor was ever written, so that nobody can tell whether an end was cut off."""
+        return any(one.what == "missing" for one in self.shown)  # told only where nothing else is
 
 
 @dataclass
@@ -90,8 +98,8 @@ def verify(address: Address, anchors: Path | None = None, step: Step = lambda _d
     kept, broken = (
         anchors_in(anchors, key) if anchors else ([], None)
     )  # read first: none may be newer than what is checked
-    if broken is not None:
-        found.add(Finding("altered", "anchors.jsonl", f"[{broken}]"))
+    if anchors and broken is not None:
+        found.add(Finding("altered", anchors.name, f"[{broken}]"))
     anchored = {(lane, number): (seal, one.at) for one in kept for lane, number, seal in one.lanes}
     with snapshot(address) as connection, names() as named:
         walk, rows = Walk(key, anchored, named), _Rows(connection, step)
@@ -103,7 +111,24 @@ def verify(address: Address, anchors: Path | None = None, step: Step = lambda _d
                     found.add(finding)
         for finding in named.missing(table.name for table in AUDITED):
             found.add(finding)
-    return Verdict(walk.entries, rows.done - walk.entries, len(kept), found.count, found.shown())
+    lacking = _lacking(kept, walk) if anchors and broken is None else None
+    if anchors and (lacking == "removed" or (lacking == "missing" and not found.count)):
+        found.add(Finding(lacking, anchors.name, "[1]"))
+    begun = kept[0].begun if kept else None
+    return Verdict(walk.entries, rows.done - walk.entries, len(kept), found.count, found.shown(), begun)
+
+
+def _lacking(kept: Sequence[Anchor], walk: Walk) -> What | None:
+    """What became of the file's beginning: removed, where the chain notes an anchor from before its first line; missing, where there
+    never was an anchor of a ledger that holds something. Nothing, where somebody said that the anchors begin anew.
+    """
+    if not kept and walk.first_noted is None:
+        return "missing" if walk.entries else None
+    if walk.first_noted is None or (
+        kept and (kept[0].begun is not None or kept[0].number_of(SHOP_LANE) <= walk.first_noted)
+    ):
+        return None
+    return "removed"
 
 
 class _Rows:

@@ -10,12 +10,14 @@ from pathlib import Path
 import pytest
 from sqlalchemy import insert, select, text
 
+from arbitration.errors import LedgerError
 from features.home import Home
 from serving.clock import Clock
 from serving.ledger import bookkeeping, contacts, requests, retention, schema
-from serving.ledger.anchors import anchor, anchor_when_due, anchors_in, path_of
-from serving.ledger.auditing import LEFT_OUT, SHOP_LANE, end_of, entry_after
+from serving.ledger.anchors import anchor, anchor_when_due, anchors_in, begin_anew, path_of, tells_of_entries
+from serving.ledger.auditing import LEFT_OUT, SHOP_LANE, end_of, entry_after, lane_of
 from serving.ledger.chain import Finding
+from serving.ledger.fitting import check_fits
 from serving.ledger.rows import Answer
 from serving.ledger.schema import METADATA
 from serving.ledger.store import Ledger
@@ -171,6 +173,76 @@ def test_who_owns_the_audit_key_but_not_the_anchors_cannot_write_a_chain_anew(fu
             tx.connection.execute(insert(bookkeeping.audit), entry)
     assert verify(full.address).holds
     assert first(full, path_of(home)).what == "replaced"
+
+
+def test_without_the_anchors_file_a_lane_that_was_deleted_with_its_customers_is_missed_by_the_notes(full, tmp_path):
+    home = Home(tmp_path / "home")
+    anchor(full, home)
+    path_of(home).unlink()
+    assert verify(full.address).holds
+    lane = lane_of(rows_of(full, schema.subjects)[0].subject)
+    gone = [row.subject for row in rows_of(full, schema.subjects) if lane_of(row.subject) == lane]
+    for table in AUDITED:
+        if "subject" in table.c:
+            for subject in gone:
+                execute(full, f"DELETE FROM {table.name} WHERE subject = :subject", subject=subject)
+    execute(full, "DELETE FROM audit WHERE lane = :lane", lane=lane)
+    found = first(full)
+    assert (found.what, found.table, found.lane) == ("cut off", "audit", SHOP_LANE)
+    assert json.loads(found.key)[0] == lane
+
+
+def test_where_anchors_were_due_their_absence_is_told_unless_somebody_said_that_they_begin_anew(full, tmp_path):
+    home = Home(tmp_path / "home")
+    never = verify(full.address, path_of(home))
+    assert not never.holds
+    assert never.only_lacks_anchors
+    anchor(full, home)
+    assert verify(full.address, path_of(home)).holds
+    whole = path_of(home).read_bytes()
+    path_of(home).unlink()
+    assert (first(full, path_of(home)).what, first(full, path_of(home)).table) == ("removed", "anchors.jsonl")
+    assert anchor_when_due(full, home), "the service goes on, with a file of its own"
+    gone = verify(full.address, path_of(home))
+    assert not gone.holds
+    assert not gone.only_lacks_anchors
+    kept = begin_anew(full, home, "lost with the old disk")
+    assert kept is not None
+    assert len(kept.read_bytes().splitlines()) == 1
+    anchor(full, home)
+    again = verify(full.address, path_of(home))
+    assert (again.holds, again.begun, again.anchors) == (True, "lost with the old disk", 2)
+    path_of(home).with_name("copy.jsonl").write_bytes(whole.replace(b'"at":', b'"at":1'))
+    assert first(full, path_of(home).with_name("copy.jsonl")).table == "copy.jsonl"
+
+
+def test_a_ledger_is_opened_only_where_it_holds_what_the_newest_anchor_names(full, tmp_path):
+    home = Home(tmp_path / "home")
+    check_fits(full, path_of(home))
+    anchor(full, home)
+    with full.writing() as tx:
+        tx.add_policy("v2", b"another")
+    found = anchor(full, home)
+    check_fits(full, path_of(home))
+    execute(
+        full,
+        "DELETE FROM audit WHERE lane = :lane AND number >= :number",
+        lane=SHOP_LANE,
+        number=found.number_of(SHOP_LANE),
+    )
+    with pytest.raises(LedgerError, match=r"lacks the newest entry of 1 of \d+ lanes.*--begin-anew"):
+        check_fits(full, path_of(home))
+    with path_of(home).open("ab") as file:
+        file.write(b'{"at":1,')
+    with pytest.raises(LedgerError, match="lacks the newest entry"):
+        check_fits(full, path_of(home))
+    with path_of(home).open("ab") as file:
+        file.write(b"}\n")
+    with pytest.raises(LedgerError, match="no anchor that the key of this home sealed"):
+        check_fits(full, path_of(home))
+    assert tells_of_entries(path_of(home))
+    assert begin_anew(full, home, "restored from the backup of Monday") is not None
+    check_fits(full, path_of(home))
 
 
 def test_an_altered_anchor_is_named_and_an_unfinished_last_line_is_none(full, tmp_path):

@@ -15,17 +15,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from arbitration.errors import LedgerError, StateError
+from arbitration.errors import InputError, LedgerError, StateError
 from dirigent.main import app
 from features.home import Home
 from serving.clock import Clock
-from serving.ledger import bookkeeping
+from serving.ledger import bookkeeping, rights
 from serving.ledger.anchors import anchor, path_of
 from serving.ledger.auditing import LEFT_OUT
 from serving.ledger.place import Address, Place
 from serving.ledger.store import Ledger
 from serving.ledger.verify import AUDITED, verify
-from serving.opening import keyring_of
+from serving.opening import keyring_of, open_ledger
+from serving.settings import Settings
 from tests.contracts.audited import filled
 from tests.contracts.conftest import KEYRING, NOW, decision
 
@@ -165,6 +166,58 @@ def test_the_verb_says_that_it_holds_and_writes_an_anchor(home):
     path_of(home).rename(copied)
     assert json.loads(called("--json").output)["anchors"] == 0
     assert json.loads(called("--json", "--anchors", str(copied)).output)["anchors"] == 1
+
+
+def test_the_verb_gives_no_tick_where_no_anchor_tells_the_end_and_says_what_to_do(home):
+    found = called()
+    assert found.exit_code == 1
+    assert "✓" not in found.output
+    assert "dirigent verify --anchor" in found.output
+    found = called("--anchor")
+    assert found.exit_code == 0
+    assert "✓" in found.output
+    assert "its first anchor is written now" in found.output
+    assert ", 1 anchor\n" in called().output
+    for left in (b"", None):
+        path_of(home).write_bytes(left) if left is not None else path_of(home).unlink()
+        found = called("--anchor")
+        assert found.exit_code == 1
+        assert "the audit notes anchors from before its first line" in " ".join(found.output.split())
+
+
+def test_a_ledger_that_is_gone_emptied_or_older_is_refused_until_somebody_says_that_it_begins_anew(home):
+    named = Settings(home=home.root)
+    with closing(sqlite3.connect(home.ledger)) as file:
+        file.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    older = home.ledger.read_bytes()
+    ledger = open_ledger(named)
+    with ledger.writing("c1") as tx:
+        rights.objected(tx)
+    anchor(ledger, home)
+    ledger.close()
+    for file in home.root.glob("ledger.db*"):
+        file.unlink()
+    with pytest.raises(LedgerError, match=r"anchors\.jsonl tells of.*--begin-anew"):
+        open_ledger(named)
+    assert not home.ledger.exists(), "none is made"
+    with pytest.raises(LedgerError, match="DIRIGENT_LEDGER"):
+        app(["verify"], standalone_mode=False)
+    Ledger(home.ledger, keyring_of(home), Clock(NOW)).close()
+    with pytest.raises(LedgerError, match="is not the ledger that was anchored last"):
+        open_ledger(named)
+    for file in home.root.glob("ledger.db*"):
+        file.unlink()
+    home.ledger.write_bytes(older)
+    with pytest.raises(LedgerError, match="an older copy"):
+        open_ledger(named)
+    with pytest.raises(InputError, match="must say why"):
+        app(["verify", "--begin-anew", " "], standalone_mode=False)
+    found = called("--begin-anew", "the disk was lost")
+    assert found.exit_code == 0, found.output
+    assert "say nothing of what was before: the disk was lost" in found.output
+    assert len(list(home.root.glob("anchors-until-*.jsonl"))) == 1
+    open_ledger(named).close()
+    assert json.loads(called("--json").output)["begun"] == "the disk was lost"
 
 
 def test_the_verb_names_the_first_altered_row_and_ends_with_1(home):
