@@ -15,8 +15,10 @@ import pytest
 
 from features.home import Home
 from serving.auth import create_key
+from serving.ledger.anchors import anchor
 from serving.ledger.rows import Answer, DecisionRow, Summary
 from serving.ledger.store import Ledger
+from serving.ledger.volume import stop
 from serving.opening import keyring_of
 from tests.e2e.forked_process import verb
 from tests.e2e.service_process import ROOT, SERVE, environment, free_port, private_home, running
@@ -123,6 +125,21 @@ def test_a_ledger_that_is_no_ledger(home):
     keyring_of(home)
     home.ledger.write_bytes(b"x" * 5000)
     assert "damaged" in refused(home)
+
+
+@pytest.mark.parametrize("command", ["serve", "sweep --once", "verify"])
+def test_a_home_whose_ledger_was_moved_away_does_not_begin_an_empty_one(home, command):
+    ledger = Ledger(home.ledger, keyring_of(home))
+    with ledger.writing() as tx:
+        stop(tx, "welcome", by="maria", reason="too many")
+    anchor(ledger, home)
+    ledger.close()
+    for file in home.root.glob("ledger.db*"):
+        file.rename(home.root / f"{file.name}.away")
+    told = refused(home, command=command.split())
+    assert "the ledger is gone that anchors.jsonl tells of" in told
+    assert "dirigent verify --begin-anew WHY" in told
+    assert not home.ledger.exists()
 
 
 @pytest.mark.parametrize("command", ["serve", "verify"])

@@ -25,8 +25,7 @@ from serving.in_flight import InFlight
 from serving.ledger import rights as ledger_rights
 from serving.ledger.contacts import sent
 from serving.ledger.history import load_history
-from serving.ledger.schema import METADATA, contacts, shop_consents, to_micros
-from serving.ledger.verify import verify
+from serving.ledger.schema import METADATA, shop_consents, to_micros
 from serving.opening import open_ledger
 from serving.problems import Problem
 from serving.settings import Settings
@@ -267,17 +266,6 @@ def test_who_was_erased_and_asked_about_again_is_forgotten_again_after_two_days(
     assert keep_to(runtime.ledger, runtime.settings.paths)["came back"] == 1
     with runtime.ledger.reading() as reading:
         assert reading.subject_of(LEAVING) is None
-
-
-def test_retention_empties_the_references_that_an_earlier_program_left_to_the_erased(runtime):
-    with runtime.ledger.writing(LEAVING) as tx:
-        hold(tx)
-    calls.receive_erasure(runtime, said(id="e", reason="unlawful"))
-    with runtime.ledger.writing() as tx:
-        tx.change(contacts, contacts.c.subject.is_not(None), {"evidence_id": "opt-in-7"})
-    assert keep_to(runtime.ledger, runtime.settings.paths, dry_run=True)["references of erased"] == 1
-    assert [keep_to(runtime.ledger, runtime.settings.paths)["references of erased"] for _ in range(2)] == [1, 0]
-    assert verify(runtime.ledger.address).holds
 
 
 def test_an_export_tells_everything_of_one_customer_and_nothing_of_another(runtime):

@@ -16,6 +16,8 @@ from dirigent.privacy import app
 from features.rights import barred
 from serving.clock import Clock
 from serving.ledger.history import load_history
+from serving.ledger.schema import contacts
+from serving.ledger.verify import verify
 from serving.opening import open_ledger
 from serving.settings import Settings
 from tests.contracts.conftest import decision, hold
@@ -108,6 +110,17 @@ def test_retention_counts_first_and_then_does_it(home):
         for label in ("decisions", "evidence no consent needs", "erased ids asked again"):
             assert label in told
     assert re.search(r"barred, but did not object +0", told)
+
+
+def test_retention_empties_the_references_that_an_earlier_program_left_to_the_erased(home):
+    run("erase", LEAVING)
+    ledger = open_ledger(Settings(home=home.root), Clock(AS_OF))
+    with ledger.writing() as tx:
+        tx.change(contacts, contacts.c.subject.is_not(None), {"evidence_id": "opt-in-7"})
+    for words, count in ((("--dry-run",), 1), ((), 1), ((), 0)):
+        assert re.search(rf"references to the erased +{count}\n", run("retain", *words))
+    assert verify(ledger.address).holds
+    ledger.close()
 
 
 def test_a_contact_that_nothing_proves_ends_with_code_1(home):
