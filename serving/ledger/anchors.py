@@ -21,9 +21,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import Connection
+
 from arbitration.errors import LedgerError
 from features.home import Home
 from serving.ledger.auditing import LANES, NOTHING_BEFORE, newest
+from serving.ledger.schema import to_micros
 from serving.ledger.store import Ledger
 from serving.ledger.transaction import Transaction
 
@@ -59,9 +62,12 @@ def anchor(ledger: Ledger, home: Home) -> Anchor:
     """Write down where the lanes end now, in the file and as an event, whose receivers thereby hold a copy. Raises `LedgerError`."""
     path = path_of(home)
     with _only_writer(path) as (file, whole):
-        before = _last_seal(whole, path)
+        if not whole:  # The file begins before the chain notes it: after a crash in between no line looks removed.
+            first = _now(ledger)
+            _append(file, ledger.keyring.audit, NOTHING_BEFORE, first)
+            return ledger.write(None, lambda tx: _told(tx, first))
         found = ledger.write(None, _told)
-        _append(file, ledger.keyring.audit, before, found)
+        _append(file, ledger.keyring.audit, _last_seal(whole, path), found)
     return found
 
 
@@ -154,9 +160,18 @@ def _seal(key: bytes, before: str, line: dict[str, Any]) -> str:
     return hmac.new(key, told.encode(), hashlib.sha256).hexdigest()
 
 
-def _told(tx: Transaction) -> Anchor:
-    ends = ((lane, newest(tx.connection, lane)) for lane in range(LANES))
-    found = Anchor(tx.at, tuple((lane, *end) for lane, end in ends if end is not None))
+def _now(ledger: Ledger) -> Anchor:
+    with ledger.reading() as reading:
+        return _ends(reading.connection, to_micros(reading.now()))
+
+
+def _ends(connection: Connection, at: int) -> Anchor:
+    ends = ((lane, newest(connection, lane)) for lane in range(LANES))
+    return Anchor(at, tuple((lane, *end) for lane, end in ends if end is not None))
+
+
+def _told(tx: Transaction, written: Anchor | None = None) -> Anchor:
+    found = written or _ends(tx.connection, tx.at)
     told = [list(lane) for lane in found.lanes]
     tx.emit("dirigent.audit.anchored.v1", {"at": found.at, "lanes": told})
     noted = json.dumps([lane[:2] for lane in told], separators=(",", ":"))
