@@ -42,6 +42,7 @@ from serving.console.page import languages, page_of
 from serving.console.rendering import html
 from serving.decisions import consider, question_of
 from serving.ledger.rows import Reservation
+from serving.ledger.standing import consents_of
 from serving.openapi import READERS
 from serving.reading import tell
 from serving.records import Record
@@ -84,6 +85,8 @@ def warm_up(runtime: Runtime) -> None:
                 html("decision.html", lang, page=page_of(record, runtime.policy, lang))
                 for reader in READERS:
                     tell(record, runtime.policy, reader, lang)
+        # A new ledger knows nobody: what is asked about whom it has written of is asked once here.
+        consents_of(reading.connection, names[0], "nobody", runtime.settings.brand, record.now)
     weigh(record, runtime.policy, runtime.bundle)
     Record.from_parts(*_with_everything(record).to_parts())
     decode(Policy, encode(runtime.policy))

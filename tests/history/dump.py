@@ -179,7 +179,15 @@ def _contacts(connection: Connection, names: Row, orders: _Orders, planned: dict
     for row in _all(connection, schema.contacts):
         settled: tuple[int | None, int | None] = (None, None)
         if row["state"] == "confirmed":  # what was heard of it came later and moves no place
-            settled = (orders.since(schema.contacts, row, engaged=(None, False, True)), row["settled_at"])
+            erased = (
+                names[row["subject"]] is None
+            )  # then the row has lost more since, and no digest tells when it said what
+            since = (
+                orders.left_reserved(row)[0]
+                if erased
+                else orders.since(schema.contacts, row, engaged=(None, False, True))
+            )
+            settled = (since, row["settled_at"])
         elif row["state"] != "reserved":
             settled = orders.left_reserved(row)
         send_at: int = planned[row["reservation_id"]] if row["reservation_id"] in planned else row["sent_at"]
