@@ -37,7 +37,7 @@ from serving.answers import answer_of
 from serving.auth import Client
 from serving.bootstrap import Runtime, build, readiness
 from serving.console.formats import LANGS
-from serving.console.listing import list_page, newest
+from serving.console.listing import list_page, portion
 from serving.console.page import languages, page_of
 from serving.console.rendering import html
 from serving.decisions import consider, question_of
@@ -91,7 +91,8 @@ def warm_up(runtime: Runtime) -> None:
     Record.from_parts(*_with_everything(record).to_parts())
     decode(Policy, encode(runtime.policy))
     for lang in LANGS:
-        html("list.html", lang, page=list_page(newest(runtime.ledger), runtime.policy, lang))
+        for before in (None, 0):
+            html("list.html", lang, page=list_page(portion(runtime.ledger, before), runtime.policy, lang))
         html("missing.html", lang, languages=languages("/ui/decisions", lang))
     openapi.document()
     readiness(runtime)

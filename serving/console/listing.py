@@ -1,9 +1,8 @@
-"""The list of newest decisions, made from the answers that were given; whole records are not read for it."""
+"""The list of decisions, newest first, made from the answers that were given; whole records are not read for it."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -20,7 +19,7 @@ from serving.console.voice import Voice
 from serving.ledger import schema
 from serving.ledger.store import Ledger
 
-NEWEST = 50
+PORTION = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +37,16 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class ListPage:
-    """The list in one language."""
+    """A part of the list in one language, with links to the part before and to the newest where there are such."""
 
     lang: Lang
     languages: tuple[LanguageLink, ...]
     simulated: bool
     title: str
+    intro: str
     rows: tuple[Row, ...]
+    newest: str | None
+    older: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,26 +57,46 @@ class Answered:
     answer: dict[str, Any]
 
 
-def newest(ledger: Ledger, limit: int = NEWEST) -> tuple[Answered, ...]:
-    """The last decisions that were written, newest first; the order of writing needs no index."""
+@dataclass(frozen=True, slots=True)
+class Portion:
+    """Decisions, newest first, from those written `before` one (None: the newest); `older` is where the next portion begins, None where
+    these are the last.
+    """
+
+    found: tuple[Answered, ...]
+    before: int | None = None
+    older: int | None = None
+
+
+def portion(ledger: Ledger, before: int | None = None, limit: int = PORTION) -> Portion:
+    """The last decisions that were written before the one with this number; the order of writing needs no index. Those of erased
+    customers are left out.
+    """
     table = schema.decisions
-    asked = select(table.c.decision_id).order_by(table.c.number.desc()).limit(limit)
+    asked = select(table.c.number, table.c.decision_id).order_by(table.c.number.desc()).limit(limit + 1)
+    if before is not None:
+        asked = asked.where(table.c.number < before)
     with ledger.reading() as reading:
-        names = reading.connection.execute(asked).scalars().all()
-        rows = [row for row in map(reading.decision_if_kept, names) if row is not None]
-    return tuple(Answered(row.customer_id, json.loads(row.answer.body)) for row in rows)
+        written = reading.connection.execute(asked).all()
+        rows = [row for one in written[:limit] if (row := reading.decision_if_kept(one.decision_id)) is not None]
+    found = tuple(Answered(row.customer_id, json.loads(row.answer.body)) for row in rows)
+    return Portion(found, before, written[limit - 1].number if len(written) > limit else None)
 
 
-def list_page(found: Iterable[Answered], policy: Policy, lang: Lang) -> ListPage:
+def list_page(portion: Portion, policy: Policy, lang: Lang) -> ListPage:
     """The page; journeys and channels are named as the current catalog names them."""
     voice = Voice.of(policy, lang, None)
-    answers = tuple(found)
+    first = portion.before is None
+    here = "/ui/decisions"
     return ListPage(
         lang=lang,
-        languages=languages("/ui/decisions", lang),
-        simulated=any(one.answer["simulated"] for one in answers),
-        title=voice.words("list_title"),
-        rows=tuple(_row(one, voice) for one in answers),
+        languages=languages(here, lang, "" if first else f"&before={portion.before}"),
+        simulated=any(one.answer["simulated"] for one in portion.found),
+        title=voice.words("list_title" if first else "list_title_older"),
+        intro=voice.words("list_intro" if first else "list_intro_older", count=len(portion.found)),
+        rows=tuple(_row(one, voice) for one in portion.found),
+        newest=None if first else f"{here}?lang={lang}",
+        older=None if portion.older is None else f"{here}?lang={lang}&before={portion.older}",
     )
 
 

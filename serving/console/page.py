@@ -108,9 +108,9 @@ def page_of(
     )
 
 
-def languages(path: str, lang: Lang) -> tuple[LanguageLink, ...]:
-    """Links to a page in every language."""
-    return tuple(LanguageLink(one, f"{path}?lang={one}", one == lang) for one in LANGS)
+def languages(path: str, lang: Lang, more: str = "") -> tuple[LanguageLink, ...]:
+    """Links to a page in every language; `more` is the rest of its query."""
+    return tuple(LanguageLink(one, f"{path}?lang={one}{more}", one == lang) for one in LANGS)
 
 
 def headline(winner: Ranked | None, voice: Voice) -> str:

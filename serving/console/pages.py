@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from babel import negotiate_locale
@@ -11,15 +12,16 @@ from starlette.responses import FileResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from serving.console.formats import LANGS, Lang
-from serving.console.listing import list_page, newest
+from serving.console.listing import list_page, portion
 from serving.console.page import languages, page_of
 from serving.console.rendering import FOLDER, SECURITY, answer, html
 from serving.console.reviews import reviews_page
-from serving.problems import Problem, not_found
+from serving.problems import FieldError, Problem, invalid, not_found
 from serving.reading import load
 from serving.reserved import aftermath, waiting
 from serving.weighing import weigh
 
+_NUMBER = re.compile(r"[0-9]{1,18}", re.ASCII)
 STATIC = {"console.css": "text/css", "icon.svg": "image/svg+xml"}
 
 
@@ -65,8 +67,18 @@ def _home(_: Request) -> Response:
 
 def _list(request: Request) -> Response:
     lang, runtime = language_of(request), request.app.state.runtime
-    page = list_page(newest(runtime.ledger), runtime.policy, lang)
+    page = list_page(portion(runtime.ledger, _before(request)), runtime.policy, lang)
     return answer(html("list.html", lang, page=page), lang)
+
+
+def _before(request: Request) -> int | None:
+    """The number of a decision, before which the list begins. Raises `Problem` where it is none."""
+    given = request.query_params.get("before")
+    if given is None:
+        return None
+    if not _NUMBER.fullmatch(given):
+        raise invalid([FieldError("before", "a whole number, as the list's own links have it")])
+    return int(given)
 
 
 def _decision(request: Request) -> Response:

@@ -263,7 +263,13 @@ LIST: Mapping[str, BusinessName] = {
         "The last {count} decisions, newest first. Times in UTC.",
         "Die letzten {count} Entscheidungen, neueste zuerst. Zeiten in UTC.",
     ),
-    "list_none": _both("No decision has been made yet.", "Noch wurde nichts entschieden."),
+    "list_title_older": _both("Older decisions", "Frühere Entscheidungen"),
+    "list_intro_older": _both(
+        "{count} decisions, newest first. Times in UTC.", "{count} Entscheidungen, neueste zuerst. Zeiten in UTC."
+    ),
+    "list_to_newest": _both("← The newest", "← Die neuesten"),
+    "list_to_older": _both("Older ones →", "Frühere →"),
+    "list_none": _both("There is no decision here.", "Hier steht keine Entscheidung."),
     "time": _both("Time", "Zeit"),
     "value": _both("Value", "Wert"),
     "arm": _both("Chosen", "Gewählt"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 import uuid
 from collections.abc import Iterator
@@ -221,6 +222,27 @@ def test_the_list_leads_to_the_page(visit, decisions):
         seen.page.locator(f"a[href*='{target}']").click()
         assert target in seen.page.locator(".versions").inner_text()
         seen.check()
+
+
+def test_every_decision_can_be_reached_from_the_list_once_and_in_order(server, admin):
+    written = [server.decide(f"list-{uuid.uuid4()}", household).json()["decision_id"] for household in HOUSEHOLDS]
+    path, found, portions = "/ui/decisions?lang=de", [], 0
+    while path:
+        text, portions = admin.get(path).text, portions + 1
+        found += re.findall(r'href="/ui/decisions/(d-[0-9a-f-]+)', text)
+        assert ("Die neuesten" in text) == (portions > 1)
+        further = re.search(r'href="(/ui/decisions\?[^"]+)" rel="next"', text)
+        path = html.unescape(further[1]) if further else None
+    assert portions > 2
+    assert len(found) == len(set(found))
+    assert [name for name in reversed(found) if name in set(written)] == written
+
+
+@pytest.mark.parametrize("before", ["", "x", "-1", "1e3", "9" * 30])
+def test_a_place_that_is_none_is_refused_by_name(admin, before):
+    refused = admin.get(f"/ui/decisions?before={before}")
+    assert refused.status_code == 422
+    assert "before" in refused.text
 
 
 def test_headers_let_nothing_foreign_in(server, admin, decisions):

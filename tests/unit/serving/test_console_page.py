@@ -14,7 +14,7 @@ from arbitration.domain import Attribution, Consent, Context, Contribution, Cust
 from catalog.loading import EXAMPLE, load_catalog
 from serving.answers import answer_of
 from serving.console.formats import LANGS, Lang
-from serving.console.listing import Answered, list_page
+from serving.console.listing import Answered, Portion, list_page
 from serving.console.page import headline, page_of
 from serving.console.rendering import html
 from serving.console.rivals import fates_of
@@ -295,5 +295,5 @@ def test_what_is_left_out_or_handed_over_never_reads_as_if_it_were_shown():
     assert "reaction" not in text.lower().replace("contacts, reactions, consents", "").split("what follows")[0]
     assert [step.channel for step in page.plan.steps] == ["Leave out “Paid advertising”"]
     answer = answer_of(given, POLICY).model_dump(mode="json", exclude_none=True)
-    (row,) = list_page([Answered("c-1", answer)], POLICY, "de").rows
+    (row,) = list_page(Portion((Answered("c-1", answer),)), POLICY, "de").rows
     assert row.channel == "„Bezahlte Werbung“ weglassen"
