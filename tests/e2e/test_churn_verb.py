@@ -9,7 +9,10 @@ import sys
 
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
+from arbitration.errors import DirigentError
+from dirigent.main import app
 from tests.unit.training.simulated_purchases import CUTOFF, simulated_purchases, written
 
 
@@ -34,6 +37,15 @@ def churn(folder, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+def quickly(folder, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """The same in this process; what `dirigent.main.run` does with an error is seen where a process of its own is started."""
+    files = ("--out", str(folder / "p.parquet"), "--report", str(folder / "r.json"))
+    done = CliRunner().invoke(app, ["churn", *files, *arguments])
+    if isinstance(done.exception, DirigentError):
+        return subprocess.CompletedProcess(arguments, done.exception.exit_code, done.stdout, str(done.exception))
+    return subprocess.CompletedProcess(arguments, done.exit_code, done.stdout, done.stderr)
+
+
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory):
     return written(simulated_purchases(250), tmp_path_factory.mktemp("shop"))
@@ -55,15 +67,15 @@ def test_a_file_becomes_probabilities_and_a_report(shop, tmp_path):
 
 
 def test_wrong_requests_are_one_line_and_leave_no_file(shop, tmp_path):
-    for arguments, words in (
-        (("--events", str(shop), "--cutoff", "soon"), "'soon' is no date"),
-        (("--events", str(shop), "--cutoff", "1999-01-01"), "no event of type purchase before the cutoff"),
-        (("--events", str(tmp_path / "none.parquet"), "--cutoff", CUTOFF), "no such file"),
-        (("--events", str(shop), "--cutoff", CUTOFF, "--horizon", "0"), "0 days"),
-        (("--events", str(shop), "--cutoff", CUTOFF, "--out", str(shop)), "the same file is named twice"),
-        (("--events", str(shop), "--cutoff", CUTOFF, "--report", str(shop.parent)), "is a folder"),
+    for run, arguments, words in (
+        (churn, ("--events", str(shop), "--cutoff", "soon"), "'soon' is no date"),
+        (quickly, ("--events", str(shop), "--cutoff", "1999-01-01"), "no event of type purchase before the cutoff"),
+        (quickly, ("--events", str(tmp_path / "none.parquet"), "--cutoff", CUTOFF), "no such file"),
+        (quickly, ("--events", str(shop), "--cutoff", CUTOFF, "--horizon", "0"), "0 days"),
+        (quickly, ("--events", str(shop), "--cutoff", CUTOFF, "--out", str(shop)), "the same file is named twice"),
+        (quickly, ("--events", str(shop), "--cutoff", CUTOFF, "--report", str(shop.parent)), "is a folder"),
     ):
-        done = churn(tmp_path, *arguments)
+        done = run(tmp_path, *arguments)
         assert done.returncode == 2, done.stderr
         assert words in done.stderr
         assert "Traceback" not in done.stderr

@@ -88,6 +88,7 @@ def test_a_worse_challenger_is_refused_with_numbers_and_everything_stays(home: H
     assert bundle.load(home).digest == bundle.current(home)
 
 
+@pytest.mark.long
 def test_worse_challengers_of_every_other_model_are_refused_with_numbers_and_everything_stays(home: Home):
     """All at once: they are examined on rows that are read once."""
     assert {*WORSE, "churn_risk", WITHOUT_EXAM} == set(NAMES)

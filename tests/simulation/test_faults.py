@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.lengths import short_first
 from tests.simulation.faults import FAULTS, Prepared, hit_at, prepare, writes
-from tests.simulation.lengths import short_first
 from tests.simulation.world import VOLATILE, without_files
 
 KINDS = (

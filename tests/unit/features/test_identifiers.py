@@ -36,9 +36,9 @@ def write_event(shop: Path, properties: str) -> None:
     (shop / "events.csv").write_text("event_id,customer_id,occurred_at,type,properties\n" + row)
 
 
-def write_contact(shop: Path, column: str, value: str) -> None:
+def write_contact(shop: Path, names: tuple[str, ...], value: str) -> None:
     columns = {"contact_id": "1", "customer_id": "anna", "journey": "welcome", "channel": "email"}
-    columns |= {"sent_at": "2020-03-01T10:00:00Z", column: value}
+    columns |= {"sent_at": "2020-03-01T10:00:00Z", **dict.fromkeys(names, value)}
     (shop / "contacts.csv").write_text(",".join(columns) + "\n" + ",".join(map(quoted, columns.values())) + "\n")
 
 
@@ -77,10 +77,13 @@ def test_an_identifier_is_refused_in_an_attribute_a_json_value_and_a_template(sh
         with pytest.raises(TableError, match=r"events\.csv, row 2, column properties: expected no e-mail"):
             take(shop)
     (shop / "events.csv").unlink()
-    for column in ("treatment", "offer", "arm", "decision_id"):
-        write_contact(shop, column, value)
-        with pytest.raises(TableError, match=rf"contacts\.csv, row 2, column {column}: expected no e-mail"):
-            take(shop)
+    names = ("treatment", "offer", "arm", "decision_id")
+    write_contact(shop, names, value)
+    with pytest.raises(TableError) as caught:
+        take(shop)
+    for name in names:
+        assert f"contacts.csv, row 2, column {name}: expected no e-mail" in str(caught.value)
+    assert value not in str(caught.value)
 
 
 def test_escaped_letters_hide_neither_a_json_key_nor_a_value(shop: Path) -> None:

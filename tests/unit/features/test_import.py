@@ -172,7 +172,7 @@ def test_a_file_of_no_table_is_refused(files: Path, tmp_path: Path) -> None:
         import_folder(files, Home(tmp_path / "home"))
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=st.text(max_size=40))
 def test_no_text_in_a_cell_crashes_the_import(files: Path, tmp_path: Path, text: str) -> None:
     quoted = '"' + text.replace('"', '""').replace("\x00", "").encode("utf-8", "ignore").decode() + '"'
