@@ -70,8 +70,8 @@ def sigmoid(log_odds: float) -> float:
     return 0.5 * (1.0 + math.tanh(0.5 * log_odds))
 
 
-def influences(given: Attribution, voice: Voice) -> Influences:
-    """The view of one attribution."""
+def influences(given: Attribution, voice: Voice, timed: float | None = None) -> Influences:
+    """The view of one attribution; `timed` is what its probability becomes at the chosen time, where the time changes it."""
     lines = _lines(given, voice)
     scale = Scale(min(0.0, *(line.margin for line in lines), 0.0), max(0.0, *(line.margin for line in lines), 0.0))
     rows = tuple(_row(number, line, scale, voice) for number, line in enumerate(lines))
@@ -86,7 +86,7 @@ def influences(given: Attribution, voice: Voice) -> Influences:
         title=voice.words("bars_title", model=name),
         description="; ".join(" ".join(filter(None, (row.line.label, row.line.value, row.effect))) for row in rows),
         story=voice.words("from_to", base=base, raw=raw),
-        calibrated=_calibrated(given, raw, voice),
+        calibrated=_calibrated(given, raw, voice, timed),
         base=voice.formats.number(given.base, 3, signed=True),
         base_margin=given.base,
         total=voice.formats.number(given.margin, 3, signed=True),
@@ -106,10 +106,13 @@ def _lines(given: Attribution, voice: Voice) -> list[Line]:
     return lines
 
 
-def _calibrated(given: Attribution, raw: str, voice: Voice) -> str:
-    """The probability that the decision used, where calibration changes what is shown."""
+def _calibrated(given: Attribution, raw: str, voice: Voice, timed: float | None) -> str:
+    """The probability that the decision used, where calibration or the chosen time changes what is shown."""
     probability = voice.formats.percent(given.probability)
-    return "" if probability == raw else voice.words("calibrated", probability=probability)
+    told = [] if probability == raw else [voice.words("calibrated", probability=probability)]
+    if timed is not None and (later := voice.formats.percent(timed)) != probability:
+        told.append(voice.words("at_chosen_time", probability=later))
+    return " ".join(told)
 
 
 def _row(number: int, line: Line, scale: Scale, voice: Voice) -> Influence:

@@ -14,6 +14,10 @@ MODELS: Mapping[str, BusinessName] = {
         "Chance of a reaction to this contact", "Chance auf eine Reaktion auf diesen Kontakt"
     ),
     "model_send_time": BusinessName("Chance of a reaction at this time", "Chance auf eine Reaktion zu dieser Zeit"),
+    "at_chosen_time": BusinessName(
+        "At the chosen time it is {probability}, as told at the top.",
+        "Zum gewählten Zeitpunkt sind es {probability}, wie oben genannt.",
+    ),
     "next_category": BusinessName("Likeliest next category", "Wahrscheinlichste nächste Warengruppe"),
     "next_category_note": BusinessName(
         "a chance of {share}; for the content alone", "mit einer Chance von {share}; nur für den Inhalt"

@@ -98,7 +98,11 @@ def page_of(
         effect_note=_effect_note(record, policy, shown, voice),
         distance=distance(told, naming, voice),
         alterations=alterations(told, voice),
-        models=tuple(influences(given, voice) for given in record.attributions if _moved(given, shown)),
+        models=tuple(
+            influences(given, voice, _timed(given, decision.winner))
+            for given in record.attributions
+            if _moved(given, shown)
+        ),
         rivals=rivals(decision, told, voice),
         plan=course(decision, naming, voice, since.states(after.reservations)),
         became=since,
@@ -189,6 +193,11 @@ def _worth_note(winner: Ranked | None, shown: Ranked | None, naming: Naming, voi
     if winner is not None:
         return voice.words(f"worth_intro_{treatment.kind}" if treatment.kind in UNSHOWN else "worth_intro")
     return voice.words("worth_of_best", choice=naming.choice(treatment.id))
+
+
+def _timed(given: Attribution, winner: Ranked | None) -> float | None:
+    """The chance of a reaction as the figures at the top tell it: at the chosen time."""
+    return winner.propensity.mean if winner is not None and given.model == "channel_propensity" else None
 
 
 def _moved(given: Attribution, shown: Ranked | None) -> bool:

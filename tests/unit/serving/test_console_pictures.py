@@ -93,6 +93,14 @@ def test_influences_and_the_rest_add_up_to_the_model(margins, base):
         assert left if row.direction == "lowers" else row.x >= view.zero_x - LEAST
 
 
+def test_a_chance_that_the_chosen_time_changes_is_told_in_both_forms():
+    given = Attribution("channel_propensity", 0.0, (), 0.0, 0.087)
+    said = influences(given, VOICE, 0.094).calibrated.replace("\xa0", " ")
+    assert said.endswith("8.7%. At the chosen time it is 9.4%, as told at the top.")
+    for unchanged in (None, 0.087, 0.08703):
+        assert "chosen time" not in influences(given, VOICE, unchanged).calibrated
+
+
 def test_the_strongest_come_first_and_a_rest_of_one_stands_alone():
     parts = [Contribution(f"f{number}", None, number * (-1) ** number / 10) for number in range(12)]
     top, rest = strongest(parts)
