@@ -27,9 +27,10 @@ Answer = dict[str, Any]
 
 
 def when(text: str) -> str:
-    """`Tue 2 Jan 18:00 -05:00` from an ISO time."""
+    """`Tue 2 Jan 18:00 -05` from an ISO time: the offset with its minutes only where it has some, and UTC by its name."""
     moment = datetime.fromisoformat(text)
-    return f"{moment:%a} {moment.day} {moment:%b %H:%M} {moment.strftime('%z')[:3]}"
+    offset = moment.isoformat()[-6:].removesuffix(":00") if moment.utcoffset() else "UTC"
+    return f"{moment:%a} {moment.day} {moment:%b %H:%M} {offset}"
 
 
 def parts(value: Answer) -> list[str]:
