@@ -7,7 +7,7 @@ COMPILE  = $(PYTHON) -m scripts.installer pip compile --quiet --universal --pyth
 # Tests start many processes: each would compile all that it imports anew if it might not keep what it compiled. Threads of linear
 # algebra that share the processors with other workers wait for each other most of the time: one takes less than half of two.
 # Files run in the order of tests/order.py.
-PYTEST   = PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(RUN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --durations 30
+PYTEST   = PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(RUN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder --durations 30
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-long test-floors check serve bench bench-reliability bench-quality lock sbom clean environment-demo environment-dev system-programs

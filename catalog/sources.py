@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +119,7 @@ def read_over(folder: Path, file: Path) -> Sources:
 def _read(file: Path) -> Source | Finding:
     try:
         text = file.read_text(encoding="utf-8")
-        content = YAML(typ="rt").load(text)
+        content = _content(text)
     except UnicodeDecodeError:
         return Finding("the file is not UTF-8 text", Spot(str(file)), "save it as UTF-8")
     except YAMLError as error:
@@ -126,6 +127,12 @@ def _read(file: Path) -> Source | Finding:
     if not isinstance(content, CommentedMap):
         return Finding("expected keys such as 'journeys:'", Spot(str(file), 1, 1), "see the example catalog")
     return Source(file, text.splitlines(), content)
+
+
+@lru_cache(maxsize=32)
+def _content(text: str) -> Any:
+    """What a text says, read once for all catalogs that share it; nobody changes it. Raises `YAMLError`."""
+    return YAML(typ="rt").load(text)
 
 
 def _unreadable(file: Path, error: YAMLError) -> Finding:

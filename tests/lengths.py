@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 
-def short_first(names: Iterable[str], count: int) -> list[Any]:
-    """The names as parameters; all but the first `count` are marked long."""
-    rest = iter(names)
-    return [*islice(rest, count), *(pytest.param(name, marks=pytest.mark.long) for name in rest)]
+def short_first(cases: Iterable[Any], count: int) -> list[Any]:
+    """The cases as parameters (a tuple is several); all but the first `count` are marked long."""
+    rest = iter(cases)
+    later = (case if isinstance(case, tuple) else (case,) for case in rest)
+    return [*islice(rest, count), *(pytest.param(*case, marks=pytest.mark.long) for case in later)]

@@ -26,8 +26,8 @@ SECONDS: Mapping[str, int] = {
 """What the long files take. A file that is not named is no mistake, and a number need not be right."""
 OF_A_TEST, OF_A_SERVICE = 0.02, 15.0
 """What is believed of a file that is not named: for each test, and in all where a service is started."""
-OF_THE_SHOP = 200.0
-"""What two other workers do while the shop is built."""
+OF_THE_SHOP = 300.0
+"""What the other workers do while the shop is built."""
 
 
 def arranged(items: Sequence[pytest.Item]) -> list[pytest.Item]:

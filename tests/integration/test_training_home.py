@@ -16,6 +16,7 @@ from arbitration.errors import StateError
 from dirigent.main import app
 from features.home import Home
 from features.home import silent as silent_progress
+from tests.lengths import short_first
 from training import bundle, churn, spend
 from training.lapse_risk.suspicion import LeakError
 from training.pipeline import NAMES, OF_CONTACTS, Training
@@ -123,8 +124,8 @@ MEASURED = {"effects", "attention"}
 @pytest.mark.parametrize(
     ("sent", "silent", "trained"),
     [
-        (0, 0, set()), (0, 1, set()), (1, 0, MEASURED), (1, 1, MEASURED), (10, 10, MEASURED | {"opt_out"}),
-        (40, 3, EVERY - {"base_purchase"}), (100, 100, EVERY),
+        (0, 0, set()), *short_first([(1, 0, MEASURED), (0, 1, set()), (1, 1, MEASURED), (10, 10, MEASURED | {"opt_out"})], 1),
+        (40, 3, EVERY - {"base_purchase"}), pytest.param(100, 100, EVERY, marks=pytest.mark.long),
     ],
 )  # fmt: skip
 def test_models_of_few_contacts_are_trained_or_skipped_each_alone(

@@ -37,7 +37,7 @@ def test_a_crowded_world_breaks_no_promise(seed):
     assert one.counted["confirm 200"] > 20
 
 
-@pytest.mark.parametrize("name", short_first(BREAKS, 2))
+@pytest.mark.parametrize("name", short_first(BREAKS, 1))
 def test_a_broken_rule_is_noticed(name):
     invariant, broken = BREAKS[name]
     for seed in range(SEEDS):
@@ -51,7 +51,7 @@ def test_a_broken_rule_is_noticed(name):
 def test_the_seed_alone_decides_what_happens():
     told = []
     for hashes in ("1", "2"):
-        command = [sys.executable, "-m", "tests.simulation", "7", "--customers", "8", "--days", "4", "--visits", "1"]
+        command = [sys.executable, "-m", "tests.simulation", "7", "--customers", "5", "--days", "3", "--visits", "1"]
         done = subprocess.run(
             command, cwd=ROOT, env=os.environ | {"PYTHONHASHSEED": hashes}, capture_output=True, text=True, check=True
         )

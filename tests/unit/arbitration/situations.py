@@ -12,7 +12,7 @@ from arbitration.propose import treatments
 from catalog.loading import EXAMPLE, load_catalog
 
 LAWS = settings(
-    max_examples=40,
+    max_examples=25,
     deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],  # shrinking a whole situation takes longer than reading it
     suppress_health_check=[HealthCheck.too_slow],

@@ -18,7 +18,7 @@ from tests.unit.arbitration.test_counterfactual import base, considered
 from tests.unit.arbitration.test_decide import Situation
 
 
-@settings(LAWS, max_examples=60, suppress_health_check=list(HealthCheck))
+@settings(LAWS, max_examples=40, suppress_health_check=list(HealthCheck))
 @given(situations(), st.sampled_from(["de", "en"]))
 def test_the_customer_reads_nothing_of_money_ranks_or_caps(situation: Situation, lang: Any) -> None:
     decision, found = considered(situation)

@@ -206,8 +206,10 @@ def test_without_journeys_or_servable_channels_there_is_silence() -> None:
     assert [it.code for it in decision.reasons] == ["nothing_admissible", "channel_not_servable"]
 
 
-@pytest.mark.parametrize("strategy", ["inverse_gap", "epsilon", "greedy", "uniform"])
-@pytest.mark.parametrize("floor", [0.01, 0.5])
+@pytest.mark.parametrize(
+    ("strategy", "floor"),
+    [("inverse_gap", 0.01), ("inverse_gap", 0.5), ("epsilon", 0.5), ("greedy", 0.01), ("uniform", 0.5)],
+)
 def test_many_treatments_never_take_more_than_there_is(strategy: Any, floor: float) -> None:
     lines = [JourneyTreatment("main", f"t{at}") for at in range(400)]
     context, shop = base(contacts=())

@@ -45,7 +45,7 @@ def best_without(part: str, decision: Decision, estimates: Estimates) -> dict[st
     return found
 
 
-@settings(LAWS, max_examples=80)
+@settings(LAWS, max_examples=40)
 @given(situations())
 def test_exactly_the_parts_whose_loss_brings_another_favorite_are_named(situation: Situation) -> None:
     context, estimates, _, _ = situation

@@ -87,7 +87,7 @@ def compare(seed: int, rows: int) -> Decisions:
     return decisions
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(st.integers(0, 2**32))
 def test_every_row_is_decided_as_it_would_be_alone(seed: int) -> None:
     compare(seed, 6)

@@ -84,7 +84,7 @@ _CUSTOMERS = st.fixed_dictionaries({
 })  # fmt: skip
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(rule=_RULES, customer=_CUSTOMERS)
 def test_no_rule_that_holds_for_a_customer_is_called_impossible(rule: str, customer: dict[str, float | None]) -> None:
     answer = compile_expression(rule)(customer)

@@ -19,7 +19,7 @@ from serving.replay_many import check_many, compare_many
 from tests.unit.arbitration.situations import LAWS, POLICY
 from tests.unit.serving.recorded import QUIETER, RICHER, SITUATIONS, keep, record_of, row_of, spoken_to
 
-FEW = settings(LAWS, max_examples=20)  # each example decides several times
+FEW = settings(LAWS, max_examples=10)  # each example decides several times
 
 
 @pytest.fixture

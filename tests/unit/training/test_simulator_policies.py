@@ -37,6 +37,12 @@ def oracle() -> Policy:
     return Oracle(WEEKS)
 
 
+@cache
+def best(world: str) -> np.ndarray:
+    """What the oracle earns with each customer."""
+    return market(world).run(oracle()).value
+
+
 def gain(policy: Policy, where: Market) -> Difference:
     """Over never sending."""
     return value_of(lambda: policy, where)[1]
@@ -48,11 +54,12 @@ def test_the_oracle_gains_over_never_sending(world: str) -> None:
     assert found.mean > 3 * found.error
 
 
-@pytest.mark.parametrize("world", short_first(["zero-effect", "strong", "weak"], 2))
+@pytest.mark.parametrize(
+    "world", short_first(["strong", "weak"], 1)
+)  # without effects the oracle is silent: the next test
 @pytest.mark.parametrize("other", OTHERS)
 def test_no_policy_is_worth_more_than_the_oracle(world: str, other: type[Policy]) -> None:
-    best = market(world).run(oracle()).value
-    ahead = difference(market(world).run(other()).value, best)
+    ahead = difference(market(world).run(other()).value, best(world))
     assert ahead.mean < 2 * ahead.error + 1e-9
 
 
