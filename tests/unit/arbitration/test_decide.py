@@ -162,7 +162,7 @@ def test_the_situations_reach_every_outcome() -> None:
     seen: set[str] = set()
 
     @settings(
-        LAWS, max_examples=250, derandomize=True, database=None, phases=[Phase.generate], report_multiple_bugs=False
+        LAWS, max_examples=400, derandomize=True, database=None, phases=[Phase.generate], report_multiple_bugs=False
     )
     @given(situations())
     def collect(situation: Situation) -> None:
