@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-import sys
-from pathlib import Path
 
 from features.home import Home
 from tests.e2e.forked_process import verb
@@ -15,7 +13,6 @@ from training import bundle, history
 from training.dataset import Split
 
 __all__ = ["home", "promoted", "split"]
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def dirigent(home: Home, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -26,17 +23,9 @@ def environment(home: Home) -> dict[str, str]:
     return {**os.environ, "OMP_NUM_THREADS": "1", "DIRIGENT_HOME": str(home.root)}
 
 
-def imported_anew(home: Home, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "dirigent.main", "promote", *arguments],
-        capture_output=True, text=True, timeout=240, check=False, cwd=ROOT,
-        env=environment(home),
-    )  # fmt: skip
-
-
 def test_the_command_refuses_forces_and_shows_its_history(home: Home, split: Split):
     version, before = plant(home, "churn_risk", shuffled(split)), everything(home)
-    refused = imported_anew(home, "churn_risk")
+    refused = dirigent(home, "churn_risk")
     assert refused.returncode == 3
     assert re.search(rf"churn_risk\s+\d+ → {version}\s+2,205\s+2,205\s+0\.\d+\s+0\.\d+\s+-[\d.]+\s+-[\d.]+\s+-[\d.]+\s+refused: worse", refused.stdout)  # fmt: skip
     assert "nothing was promoted" in refused.stderr

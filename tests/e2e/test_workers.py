@@ -136,6 +136,7 @@ def test_a_worker_that_hangs_is_ended_and_another_takes_its_place(home):
         assert len(moments(server, 5)) == 5
 
 
+@pytest.mark.long
 def test_workers_end_when_their_supervisor_is_killed(home):
     with running(home, create_key(home, "orchestrator", "orchestrator"), WORKERS) as server:
         wait_until(lambda: times_ready(server) == 2, 120, "the second worker is not ready")

@@ -16,6 +16,7 @@ from arbitration.errors import InputError
 from dirigent import prepare
 from features.home import Home
 from tests.integration.planting import WHY, described, everything, home, plant, promoted, shuffled, split
+from tests.lengths import short_first
 from training import bundle, effects_exam, history
 from training.calibration import Calibration
 from training.dataset import Split
@@ -191,11 +192,14 @@ def test_a_challenger_is_never_examined_on_what_it_learned_from(home: Home, spli
 
 @pytest.mark.parametrize(
     ("which", "card", "said"),
-    [
-        ("challenger", {"held_out_from": None}, "kept nothing back"),
-        ("champion", {"held_out_from": None}, ""),
-        ("champion", {"features": ("gone_1d",)}, "features that are not computed any more: gone_1d"),
-    ],
+    short_first(
+        [
+            ("challenger", {"held_out_from": None}, "kept nothing back"),
+            ("champion", {"held_out_from": None}, ""),
+            ("champion", {"features": ("gone_1d",)}, "features that are not computed any more: gone_1d"),
+        ],
+        1,
+    ),
 )
 def test_what_cannot_be_examined_says_why(home: Home, split: Split, which: str, card: dict[str, Any], said: str):
     features = card.pop("features", ())
@@ -224,6 +228,7 @@ def test_a_champion_whose_files_are_gone_is_not_taken_for_none(home: Home, split
         promote(home, "churn_risk")
 
 
+@pytest.mark.long
 def test_exam_rows_are_the_test_part_of_the_training(shop_home: Home, split: Split):
     chosen = {name: registered(shop_home, name) for name in NAMES}
     rows = Rows(shop_home, chosen, lambda _text: None)
@@ -254,6 +259,7 @@ def test_where_contacts_have_lost_their_probabilities_their_models_cannot_be_exa
         promote(home, "base_purchase")
 
 
+@pytest.mark.long
 def test_preparing_the_example_shows_a_refusal_and_then_takes_what_the_code_makes(
     home: Home, split: Split, capsys: pytest.CaptureFixture[str]
 ):

@@ -64,7 +64,7 @@ def readings(home: Home, tables: duckdb.DuckDBPyConnection) -> Iterator[tuple[st
     yield "cast", pd.DataFrame({"customer_id": _pool(home)})
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(reasons=st.dictionaries(st.sampled_from(NAMES), st.sampled_from(("objection", "erasure")), max_size=7))
 def test_no_reader_sees_a_barred_customer_and_every_reader_sees_the_others(home: Home, reasons: dict[str, str]) -> None:
     for name in NAMES:
@@ -112,6 +112,7 @@ def test_training_rests_on_whom_it_may_read(home: Home) -> None:
     assert inputs_digest(home) == before
 
 
+@pytest.mark.long
 def test_training_sets_of_the_example_have_neither_the_objecting_nor_the_erased(example: Home) -> None:
     found = open_tables(example).execute(
         "SELECT customer_id FROM contacts WHERE simulated GROUP BY ALL ORDER BY count(*) DESC LIMIT 60"
@@ -137,6 +138,7 @@ def customers_learned_from(home: Home) -> set[str]:
     )
 
 
+@pytest.mark.long
 def test_the_simulator_invents_nothing_about_the_barred_and_keeps_their_real_rows(example: Home) -> None:
     names = [
         row[0]

@@ -21,7 +21,8 @@ from features.compute import compute
 from features.home import Home, silent
 from features.registry import VIEWS
 from features.tables.store import open_tables
-from training import bundle, churn, propensity
+from training import bundle, churn
+from training.dataset import Split
 from training.labels import CHURN_DAYS, churn_labels, contact_labels
 from training.pipeline import NAMES, OF_PURCHASES, Training
 from training.promotion import promote
@@ -30,6 +31,11 @@ from training.simulator import truth
 from training.slots import BLOCKS
 
 ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def split(shop_home: Home) -> Split:
+    return churn.split(shop_home)
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +107,7 @@ def test_effects_follow_propensity_only_as_far_as_was_measured(loaded: bundle.Bu
 
 def test_the_curve_of_send_time_is_no_rougher_than_what_is_left_without_noise(shop_home: Home, loaded: bundle.Bundle):
     """Spread of the raw slot rates it learned from, less what chance alone would spread them: the most a curve may vary."""
-    contacts = propensity.contacts(shop_home)
+    contacts = contact_labels(open_tables(shop_home))
     rows = contacts[contacts["arm"] != "silence"].sort_values("event_timestamp")
     slots = rows.head(loaded.metrics["send_time"]["rows"]["train"]).groupby("slot")["engaged"].agg(["mean", "size"])
     share = slots["size"] / slots["size"].sum()
@@ -114,17 +120,15 @@ def test_the_curve_of_send_time_is_no_rougher_than_what_is_left_without_noise(sh
     assert np.allclose(rate - rate[0], (rate - rate[0])[:, :1])  # block and weekday add up
 
 
-def test_label_windows_end_before_the_next_part_begins(shop_home: Home):
-    split = churn.split(shop_home)
+def test_label_windows_end_before_the_next_part_begins(split: Split):
     window = np.timedelta64(timedelta(days=CHURN_DAYS))
     assert split.train.moments.max() + window <= split.validation.moments.min()
     assert split.validation.moments.max() + window <= split.test.moments.min()
     assert set(split.test.moments) == {np.datetime64("2017-09-30T04:00:00")}
 
 
-def test_features_do_not_change_when_the_future_is_torn_up(shop_home: Home):
+def test_features_do_not_change_when_the_future_is_torn_up(shop_home: Home, split: Split):
     """The test rows' features, computed again after every later event was moved, doubled in value or removed, are the same."""
-    split = churn.split(shop_home)
     moment = pd.Timestamp(split.test.moments[0], tz=UTC)
     connection = open_tables(shop_home)
     connection.execute(f"""
@@ -182,15 +186,20 @@ def test_pictures_of_models_that_learned_from_simulated_contacts_say_so(shop_hom
     titles = [figure.axes[0].get_title(loc="left") for figure in entries["opt_out"].figures.values()]
     assert titles
     assert all("(SIMULATED contacts)" in title for title in titles)
+
+
+@pytest.mark.long
+def test_pictures_of_models_that_learned_from_real_purchases_do_not_say_so(shop_home: Home):
     (real,) = {entry.name: entry for entry in Training(shop_home, silent).entries("churn_risk")}.values()
+    assert real.figures
     assert not any("SIMULATED" in figure.axes[0].get_title(loc="left") for figure in real.figures.values())
 
 
-def test_no_customer_is_named_in_models_or_cards(shop_home: Home):
+def test_no_customer_is_named_in_models_or_cards(shop_home: Home, split: Split):
     folder = shop_home.bundles / bundle.current(shop_home)
     assert not any("customer_id" in path.read_text() for path in folder.iterdir())
     samples = registered(shop_home, "churn_risk").samples()
-    rows = churn.split(shop_home).train.rows
+    rows = split.train.rows
     assert not any((np.isclose(rows, sample, equal_nan=True)).all(axis=1).any() for sample in samples)
 
 

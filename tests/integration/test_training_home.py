@@ -17,7 +17,7 @@ from dirigent.main import app
 from features.home import Home
 from features.home import silent as silent_progress
 from tests.lengths import short_first
-from training import bundle, churn, spend
+from training import bundle, churn
 from training.lapse_risk.suspicion import LeakError
 from training.pipeline import NAMES, OF_CONTACTS, Training
 from training.promotion import promote, without_model
@@ -86,10 +86,11 @@ def without_contacts(own_home: Home) -> Home:
 OF_BASKETS = ("churn_risk", "next_basket", "spend")
 
 
-@pytest.mark.parametrize("models", [(spend.BASKET,), pytest.param(OF_BASKETS, marks=pytest.mark.long)], ids=len)
+@pytest.mark.long
 def test_a_shop_without_randomized_contacts_or_categories_trains_what_it_can(
-    without_contacts: Home, monkeypatch: pytest.MonkeyPatch, models: tuple[str, ...]
+    without_contacts: Home, monkeypatch: pytest.MonkeyPatch
 ):
+    models = OF_BASKETS
     monkeypatch.setattr("training.pipeline.NAMES", (*models, "next_category", *OF_CONTACTS))
     said: list[str] = []
     assert {result.name for result in train(without_contacts, None, said.append)} == set(models)
@@ -200,6 +201,7 @@ def test_another_shop_is_not_told_of_the_examples_loyalty_or_references(own_home
     assert not churn.is_example(own_home)
 
 
+@pytest.mark.long
 def test_the_verb_writes_a_card_per_model_for_people(own_home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("DIRIGENT_HOME", str(own_home.root))
     done = CliRunner().invoke(app, ["train", "opt_out", "--cards", str(tmp_path / "cards")])
