@@ -28,6 +28,12 @@ def relay_events(
         typer.Option("--from-start", help="Tell new sinks also what happened before; without it they start from now."),
     ] = False,
     status: Annotated[bool, typer.Option("--status", help="Only show how far each sink is behind.")] = False,
+    forget: Annotated[
+        str | None,
+        typer.Option(
+            help="Only forget a sink that will not come back, by its name in --status; no event waits for it then."
+        ),
+    ] = None,
 ) -> None:
     """Relay the ledger's events to files, webhooks and Kafka: at least once, in order for each customer. One relay works at a time.
 
@@ -35,7 +41,7 @@ def relay_events(
     """
     from serving.logs import configure
     from serving.opening import open_ledger
-    from serving.outbox import relay
+    from serving.outbox import forgetting, relay
     from serving.outbox.sinks import open_sinks
     from serving.settings import Settings
 
@@ -45,6 +51,10 @@ def relay_events(
     try:
         if status:
             _show(ledger)
+            return
+        if forget is not None:
+            left = forgetting.forget(ledger, forget)
+            console.print(f"{forget}: forgotten; {left:,} events were not told to it", markup=False, soft_wrap=True)
             return
         sinks = open_sinks(to or [None], settings.paths, settings.brand)
         ending = _until_told()

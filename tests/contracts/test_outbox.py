@@ -11,9 +11,11 @@ from itertools import count
 import pytest
 from sqlalchemy import select, update
 
+from arbitration.errors import InputError, StateError
 from serving.ledger.bookkeeping import deliveries, outbox
 from serving.ledger.retention import retain
 from serving.outbox import lease, relay
+from serving.outbox.forgetting import forget
 from serving.outbox.lease import Lease, LostLeaseError
 from serving.outbox.queue import Queue
 from serving.outbox.sinks import Failure
@@ -223,6 +225,38 @@ def test_retention_takes_what_every_sink_got_and_leaves_what_one_waits_for(ledge
     assert set(left) == {0}
     tell(ledger, "c1", "again")
     assert drained(ledger, Taker()) == relay.Told(delivered=1)
+
+
+def test_a_sink_that_is_forgotten_keeps_no_event_and_is_new_when_it_comes_back(ledger):
+    tell(ledger, "c1", "first", "second")
+    gone = Taker("gone", first=Failure("no"))
+    assert drained(ledger, gone, from_start=True) == relay.Told(failed=1)
+    assert drained(ledger, Taker(), from_start=True) == relay.Told(delivered=2)
+    assert forget(ledger, "gone") == 2
+    with ledger.reading() as reading:
+        assert [one.sink for one in standings(reading)] == ["test"]
+    ledger.clock.shift += 31 * DAY
+    assert retain(ledger)["delivered events"] == 2
+    tell(ledger, "c1", "third")
+    back = Taker("gone")
+    assert drained(ledger, back) == relay.Told(), "it starts from now"
+    tell(ledger, "c1", "fourth")
+    assert drained(ledger, back) == relay.Told(delivered=1)
+
+
+def test_a_sink_is_not_forgotten_by_a_wrong_name_or_while_a_relay_works(ledger):
+    tell(ledger)
+    assert drained(ledger, Taker(), from_start=True) == relay.Told(delivered=1)
+    with pytest.raises(InputError, match="no sink is called 'tset'") as caught:
+        forget(ledger, "tset")
+    assert "Known are: test." in caught.value.mend
+    works = Lease(ledger)
+    assert works.held()
+    with pytest.raises(StateError, match="a relay is at work"):
+        forget(ledger, "test")
+    assert status_of(ledger).pending == 0
+    works.give_up()
+    assert forget(ledger, "test") == 0
 
 
 def test_many_events_of_one_customer_come_in_batches_and_in_order(ledger):

@@ -78,6 +78,11 @@ def test_what_cannot_be_told_is_reported_and_a_wrong_sink_is_refused(home):
     assert done.returncode == 1
     shown = relay(home, "--status").stdout
     assert re.search(r"[1-5] failing, 0 of them ten times or more: no connection \(ConnectError\)", shown)
+    forgotten = relay(home, "--forget", url)
+    assert forgotten.returncode == 0, forgotten.stderr
+    assert re.search(r"forgotten; [1-9]\d* events were not told to it", forgotten.stdout)
+    assert relay(home, "--forget", url).returncode == 2, "nobody knows it any more"
+    assert url not in relay(home, "--status").stdout
     refused = relay(home, "--to", "ftp://somewhere")
     assert refused.returncode == 2
     assert "Traceback" not in refused.stderr
