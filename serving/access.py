@@ -77,6 +77,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint("GET", "/ui/decisions", "read"),
     Endpoint("GET", "/ui/decisions/{decision_id}", "read"),
     Endpoint("GET", "/ui/reviews", "read"),
+    Endpoint("POST", "/ui/reviews/{reservation_id}", "review"),
     Endpoint("GET", "/ui/static/{name}", "read"),
 )
 OPEN = frozenset(endpoint.path for endpoint in ENDPOINTS if endpoint.act is None)

@@ -151,6 +151,14 @@ class Keys:
                 return Client(stored.name, stored.role, known)
         return None
 
+    def token(self, session: str) -> str:
+        """What a form carries that stands on a page opened with this session; nobody can make one from elsewhere."""
+        return hmac.new(self._pepper, f"form.{session}".encode("utf-8", "replace"), "sha256").hexdigest()
+
+    def fits(self, session: str, token: str) -> bool:
+        """Whether it is this session's token."""
+        return hmac.compare_digest(self.token(session).encode(), token.encode("utf-8", "replace"))
+
     def _seal(self, key_hash: str, text: str) -> str:
         return hmac.new(self._pepper, f"session.{key_hash}.{text}".encode("utf-8", "replace"), "sha256").hexdigest()
 

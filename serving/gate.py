@@ -6,6 +6,7 @@ comes out of the layers behind it (a time-out, an overload) into a problem body.
 
 from __future__ import annotations
 
+import re
 import time
 import uuid
 from collections.abc import Callable
@@ -26,6 +27,7 @@ from serving.metrics import Metrics
 from serving.problems import MEDIA_TYPE, Problem, from_error, not_found
 from serving.settings import Settings
 
+_FORM = re.compile(r"/ui/reviews/[^/]+")
 _PASSED_ON = (MEDIA_TYPE, "text/html", "text/plain; version")
 
 
@@ -54,7 +56,7 @@ class Gate:
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         began = time.perf_counter()
         instance = f"urn:uuid:{uuid.uuid4()}"
-        scope.setdefault("state", {}).update(instance=instance, client=None)
+        scope.setdefault("state", {}).update(instance=instance, client=None, session="")
         answer = _Answer(send, instance, scope)
         try:
             act = self._admit(scope, HTTPConnection(scope))
@@ -97,9 +99,11 @@ class Gate:
         scheme, _, key = caller.headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer" and key:
             return self._keys().client_of_key(key.strip())
-        # A cookie opens the console's pages and nothing else: no other site can make a browser decide anything.
-        if path.startswith("/ui/") and method in ("GET", "HEAD"):
-            return self._keys().client_of_session(caller.cookies.get(COOKIE, ""))
+        # A cookie opens the console's pages and the one form on them, which proves where it stood: no other site can make a browser decide.
+        if path.startswith("/ui/") and (method in ("GET", "HEAD") or (method == "POST" and _FORM.fullmatch(path))):
+            session = caller.cookies.get(COOKIE, "")
+            caller.state.session = session
+            return self._keys().client_of_session(session)
         return None
 
     async def _refuse(self, problem: Problem, scope: Scope, receive: Receive, answer: _Answer) -> None:

@@ -1,4 +1,4 @@
-"""The console's routes. All stand below /ui, read only, and need a role that may read."""
+"""The console's routes. All stand below /ui and need a role that may read; one form answers what waits for a person."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from serving.console.formats import LANGS, Lang
 from serving.console.listing import list_page, portion
 from serving.console.page import languages, page_of
 from serving.console.rendering import FOLDER, SECURITY, answer, html
-from serving.console.reviews import reviews_page
+from serving.console.reviews import Reader, reviews_page
+from serving.console.verdicts import ANSWERED, fields_of, record
+from serving.gate import forbidden
 from serving.problems import FieldError, Problem, invalid, not_found
 from serving.reading import load
 from serving.reserved import aftermath, waiting
@@ -32,6 +34,7 @@ def routes() -> list[Route]:
         _route("/ui/decisions", _list),
         _route("/ui/decisions/{decision_id}", _decision),
         _route("/ui/reviews", _reviews),
+        Route("/ui/reviews/{reservation_id}", _verdict, methods=["POST"]),
         _route("/ui/static/{name}", _static),
     ]
 
@@ -98,10 +101,26 @@ def _decision(request: Request) -> Response:
     return answer(html("decision.html", lang, page=page), lang)
 
 
-def _reviews(request: Request) -> Response:
-    lang, runtime = language_of(request), request.app.state.runtime
-    page = reviews_page(waiting(runtime), runtime.policy, lang, simulated=runtime.simulated)
-    return answer(html("reviews.html", lang, page=page), lang)
+def _reviews(request: Request, problem: Problem | None = None) -> Response:
+    lang, runtime, client = language_of(request), request.app.state.runtime, request.state.client
+    answered = request.query_params.get("answered")
+    told = problem.code if problem else answered if answered in ANSWERED else None
+    reader = Reader(client.name, client.may("review"), runtime.keys.token(request.state.session))
+    page = reviews_page(waiting(runtime), runtime.policy, lang, reader, told, simulated=runtime.simulated)
+    return answer(html("reviews.html", lang, page=page), lang, problem.status if problem else 200, forms=True)
+
+
+async def _verdict(request: Request) -> Response:
+    request.state.route = "/ui/reviews/{reservation_id}"
+    if not request.state.client.may("review"):
+        raise forbidden("review")
+    form = fields_of(await request.body())
+    return await run_in_threadpool(_recorded, request, form)
+
+
+def _recorded(request: Request, form: dict[str, str]) -> Response:
+    done = record(request, form, language_of(request))
+    return _reviews(request, done) if isinstance(done, Problem) else done
 
 
 def _static(request: Request) -> Response:

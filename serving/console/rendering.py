@@ -38,8 +38,9 @@ def html(template: str, lang: Lang, **values: object) -> str:
     return _TEMPLATES.get_template(template).render(t=Words(lang), lang=lang, **values)
 
 
-def answer(text: str, lang: Lang, status: int = 200) -> Response:
-    """An HTML answer that is never kept: it names a customer."""
-    return HTMLResponse(
-        text, status, {**SECURITY, "Cache-Control": "no-store", "Content-Language": lang, "Vary": "Accept-Language"}
-    )
+def answer(text: str, lang: Lang, status: int = 200, *, forms: bool = False) -> Response:
+    """An HTML answer that is never kept: it names a customer. `forms`: it has one, which may be sent to this service."""
+    policy = SECURITY["Content-Security-Policy"]
+    security = {**SECURITY, "Content-Security-Policy": policy.replace("form-action 'none'", "form-action 'self'")}
+    more = {"Cache-Control": "no-store", "Content-Language": lang, "Vary": "Accept-Language"}
+    return HTMLResponse(text, status, (security if forms else SECURITY) | more)

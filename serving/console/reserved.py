@@ -18,7 +18,7 @@ from serving.schemas_reservations import HeldStep
 
 @dataclass(frozen=True, slots=True)
 class PlaceLine:
-    """One place of a step. `code` is its state as programs know it; `review_call` is the path to answer it, where a person must."""
+    """One place of a step. `code` is its state as programs know it; `must_review`: a person has yet to answer."""
 
     id: str
     epoch: str
@@ -28,7 +28,7 @@ class PlaceLine:
     state: str
     why: tuple[str, ...]
     times: tuple[str, ...]
-    review_call: str
+    must_review: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +63,6 @@ def became(after: Aftermath, decision: Decision, naming: Naming, voice: Voice) -
     )
 
 
-def review_call(reservation_id: str) -> str:
-    """The call with which a person answers."""
-    return f"POST /v1/reservations/{reservation_id}/review"
-
-
 def over(one: HeldStep, now: datetime | None) -> bool:
     """Whether it is still marked as reserved, but its lease has run out: it counts nowhere, and the next sweep says so."""
     return one.state == "reserved" and now is not None and one.lease_until <= now
@@ -85,7 +80,7 @@ def _place(one: HeldStep, title: str, now: datetime | None, voice: Voice) -> Pla
         state=voice.words(f"state_{code}"),
         why=tuple(_why(one, code, voice)),
         times=tuple(_times(one, code, voice)),
-        review_call=review_call(one.reservation_id) if waits else "",
+        must_review=waits,
     )
 
 

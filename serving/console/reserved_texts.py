@@ -81,9 +81,49 @@ RESERVED: Mapping[str, BusinessName] = {
     "reviews_none": _both("Nothing waits for a person.", "Nichts wartet auf einen Menschen."),
     "reviews_most": _both("The {count} most urgent are shown.", "Gezeigt werden die {count} dringendsten."),
     "reviews_how": _both("How to answer", "So wird geantwortet"),
+    "reviews_do": _both(
+        "Look at the decision (the link on the left), say why in a sentence, then approve or reject.",
+        "Die Entscheidung ansehen (der Link links), in einem Satz sagen, warum, dann zustimmen oder ablehnen.",
+    ),
+    "reviews_may_not": _both(
+        "Your key may look, but not answer: that takes one of the role marketer, privacy or admin.",
+        "Dieser Schlüssel darf lesen, aber nicht antworten: dafür braucht es einen der Rolle marketer, privacy oder admin.",
+    ),
     "reviews_call": _both(
-        "Look at the decision, then send the verdict with your own API key, of a role that may review (marketer, privacy, admin):",
-        "Die Entscheidung ansehen, dann das Urteil mit dem eigenen API-Schlüssel senden, dessen Rolle prüfen darf (marketer, privacy, admin):",
+        "From a program, or with `dirigent review`:", "Aus einem Programm oder mit `dirigent review`:"
+    ),
+    "answer": _both("Answer", "Antwort"),
+    "answer_why": _both("Why?", "Warum?"),
+    "answer_approve": _both("Approve", "Zustimmen"),
+    "answer_reject": _both("Reject", "Ablehnen"),
+    "answer_link": _both("Answer it", "Beantworten"),
+    "answer_own": _both(
+        "Asked for with your own key: somebody else must answer.",
+        "Mit dem eigenen Schlüssel angefragt: jemand anderes muss antworten.",
+    ),
+    "answered_approved": _both(
+        "Kept: approved. The contact may now be confirmed and sent.",
+        "Festgehalten: zugestimmt. Der Kontakt darf nun bestätigt und gesendet werden.",
+    ),
+    "answered_rejected": _both(
+        "Kept: rejected. The contact will not be sent, and its place is free again.",
+        "Festgehalten: abgelehnt. Der Kontakt wird nicht gesendet, sein Platz ist wieder frei.",
+    ),
+    "answered_own": _both(
+        "Nothing was kept: who asked for a decision may not answer it.",
+        "Nichts festgehalten: Wer die Entscheidung angefragt hat, darf nicht antworten.",
+    ),
+    "answered_badly": _both(
+        "Nothing was kept: please say why in 3 to 300 characters, without @, +, < or >.",
+        "Nichts festgehalten: Bitte in 3 bis 300 Zeichen sagen, warum, ohne @, +, < oder >.",
+    ),
+    "answered_elsewhere": _both(
+        "Nothing was kept: the form was of an earlier session. Please answer again here.",
+        "Nichts festgehalten: Das Formular war aus einer früheren Sitzung. Bitte hier noch einmal antworten.",
+    ),
+    "answered_late": _both(
+        "Nothing was kept: this contact no longer waits for an answer.",
+        "Nichts festgehalten: Dieser Kontakt wartet nicht mehr auf eine Antwort.",
     ),
     "reviews_sentence": _both("a sentence that says why", "ein Satz, der sagt warum"),
     "reviews_rule": _both(

@@ -11,7 +11,7 @@ from serving import reserved
 from serving.console.formats import LANGS
 from serving.console.page import page_of
 from serving.console.rendering import html
-from serving.console.reviews import reviews_page
+from serving.console.reviews import Reader, reviews_page
 from serving.ledger.keyring import Erased
 from serving.ledger.postponed import Postponed, finish_all, make_due, postpone
 from serving.ledger.rights import erase
@@ -118,11 +118,11 @@ def test_the_page_of_a_decision_says_in_words_how_its_places_stand(shop, lang):
     line = page(shop, decision, lang).became.places[0]
     assert (line.state, line.code) == (words[0], "reserved")
     assert line.why[0].startswith(words[1])
-    assert line.review_call == f"POST /v1/reservations/{held.id}/review"
+    assert line.must_review
     shop.review(held, "approved")
     shop.confirm(held)
     told = page(shop, decision, lang)
-    assert (told.became.places[0].state, told.became.places[0].review_call) == (words[3], "")
+    assert (told.became.places[0].state, told.became.places[0].must_review) == (words[3], False)
     assert told.became.places[0].why[0] == words[2]
     assert told.plan.steps[0].state == words[3], "the plan shows it, too"
     text = html("decision.html", lang, page=told)
@@ -135,7 +135,7 @@ def test_a_lease_that_is_over_reads_as_expired_before_anybody_swept(shop):
     shop.later(days=1)
     line = page(shop, decision).became.places[0]
     assert (line.state, line.why) == ("expired", ("Nobody confirmed it in time; it counts nowhere any more.",))
-    assert line.review_call == ""
+    assert not line.must_review
 
 
 def test_the_reason_that_a_sender_gave_is_shown_as_it_is_and_a_gate_speaks_in_its_own_words(shop):
@@ -152,15 +152,20 @@ def test_the_reason_that_a_sender_gave_is_shown_as_it_is_and_a_gate_speaks_in_it
 @pytest.mark.parametrize("lang", LANGS)
 def test_the_page_of_reviews_names_the_decision_the_customer_and_the_call(shop, lang):
     decision, held = shop.decided()
-    told = reviews_page(reserved.waiting(shop.runtime), shop.policy, lang, simulated=True)
+    maria = Reader("maria", may_review=True, token="t-1")
+    told = reviews_page(reserved.waiting(shop.runtime), shop.policy, lang, maria, simulated=True)
     [row] = told.rows
     assert (row.href, row.customer, row.asked_by) == (f"/ui/decisions/{decision}?lang={lang}", "c1", "engine")
     assert row.reservation == held.id
     text = html("reviews.html", lang, page=told)
     assert held.id in text
     assert "POST /v1/reservations/{id}/review" in text
+    assert (text.count("<form"), text.count('value="t-1"')) == (1, 1)
+    for reader in (Reader("engine", True, "t"), Reader("ines", False, "t")):  # who asked for it, and who may only read
+        looked = reviews_page(reserved.waiting(shop.runtime), shop.policy, lang, reader, simulated=True)
+        assert "<form" not in html("reviews.html", lang, page=looked)
     shop.review(held, "approved", REVIEWER)
-    empty = reviews_page(reserved.waiting(shop.runtime), shop.policy, lang, simulated=False)
+    empty = reviews_page(reserved.waiting(shop.runtime), shop.policy, lang, maria, simulated=False)
     assert empty.rows == ()
     assert {"en": "Nothing waits for a person.", "de": "Nichts wartet auf einen Menschen."}[lang] in html(
         "reviews.html", lang, page=empty

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from contextlib import contextmanager
 from functools import partial
 
 import pytest
@@ -122,7 +123,6 @@ def test_the_page_leads_from_the_list_to_the_decision_and_says_how_to_answer(ser
             assert answer["decision_id"] in seen.page.locator(".versions").inner_text()
             state = seen.page.locator(f"tr[data-reservation='{place}']")
             assert {"en": "A person must approve it", "de": "Ein Mensch muss zustimmen"}[lang] in state.inner_text()
-            assert f"POST /v1/reservations/{place}/review" in state.inner_text()
             seen.check()
         with visit(360, {"en": "light", "de": "dark"}[lang]) as seen:
             for path in ("/ui/reviews", f"/ui/decisions/{answer['decision_id']}"):
@@ -132,6 +132,82 @@ def test_the_page_leads_from_the_list_to_the_decision_and_says_how_to_answer(ser
                 assert [text for ratio, text in contrasts if ratio < 4.5] == []
             seen.check()
     review(maria, place, "rejected", "This was only to look at.")
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(CHROMIUM is None, reason="no chromium on PATH; on Debian: apt-get install chromium")
+@pytest.mark.parametrize("lang", ["en", "de"])
+def test_a_person_answers_on_the_page_itself(server, maria, held, key, lang):
+    verdict, button, said = {
+        "en": ("approved", "Approve", "Kept: approved."), "de": ("rejected", "Ablehnen", "Festgehalten: abgelehnt."),
+    }[lang]  # fmt: skip
+    answer = next(held)
+    place = answer["reservation"]["id"]
+    with launched() as browser, visiting(browser, server, key, 360) as seen:
+        seen.go(f"/ui/decisions/{answer['decision_id']}?lang={lang}")
+        seen.page.get_by_role("link", name={"en": "Answer it", "de": "Beantworten"}[lang]).click()
+        assert seen.page.url == f"{seen.root}/ui/reviews?lang={lang}#{place}"
+        row = seen.page.locator(f"tr[id='{place}']")
+        row.get_by_role("button", name=button).click()
+        assert place in waiting(maria), "without a reason nothing is sent"
+        row.locator("input[name=reason]").fill("The price is fair.")
+        row.get_by_role("button", name=button).click()
+        seen.page.get_by_role("status").wait_for()
+        assert said in seen.page.get_by_role("status").inner_text()
+        assert seen.page.locator(f"tr[id='{place}']").count() == 0
+        assert seen.page.evaluate("document.documentElement.scrollWidth") == 360
+        seen.check()
+    assert place not in waiting(maria)
+    kept = maria.get(f"/v1/reservations/{place}").json()
+    assert (kept["review"], kept["reviewer"], kept["review_reason"]) == (verdict, "maria", "The price is fair.")
+
+
+@contextmanager
+def session_of(server, key):
+    with server.client(None) as browser:
+        browser.post("/ui/login", data={"key": key})
+        yield browser
+
+
+def token_on(browser) -> str:
+    found = re.search(r'name="token" value="([0-9a-f]{64})"', browser.get("/ui/reviews").text)
+    assert found, "no form on the page"
+    return found.group(1)
+
+
+def test_a_form_from_elsewhere_or_of_another_session_keeps_nothing(server, maria, key, held):
+    place = next(held)["reservation"]["id"]
+    form = {"verdict": "approved", "reason": "The price is fair."}
+    other = create_key(server.home, "otto", "marketer")
+    with session_of(server, key) as browser, session_of(server, other) as another:
+        for token in ({}, {"token": ""}, {"token": "0" * 64}, {"token": token_on(another)}, {"token": "\u00e9"}):
+            refused = browser.post(f"/ui/reviews/{place}", data=form | token)
+            assert (refused.status_code, 'role="alert"' in refused.text) == (403, True)
+        assert place in waiting(maria)
+        right = {"token": token_on(browser)}
+        for reason in ("", "no", "write to anna@example.org", "x" * 301):
+            refused = browser.post(f"/ui/reviews/{place}", data=form | right | {"reason": reason})
+            assert (refused.status_code, "3 to 300 characters" in refused.text) == (422, True), reason
+        assert browser.post(f"/ui/reviews/{place}", data=form | right | {"verdict": "maybe"}).status_code == 422
+        assert browser.post(f"/ui/reviews/{place}", content="&".join(["token=x"] * 1000)).status_code == 403
+        assert browser.post(f"/ui/reviews/{place}", content="reason=" + "%41" * 300_000).status_code == 403
+        assert browser.post("/ui/reviews/r-nothing", data=form | right).status_code == 404
+        assert place in waiting(maria)
+        done = browser.post(f"/ui/reviews/{place}", data=form | right)
+        assert (done.status_code, done.headers["location"]) == (303, "/ui/reviews?lang=en&answered=approved")
+    assert place not in waiting(maria)
+
+
+def test_who_asked_for_it_and_who_may_only_read_answer_nothing_on_the_page(server, maria, held):
+    place = next(held)["reservation"]["id"]
+    form = {"verdict": "approved", "reason": "The price is fair."}
+    with session_of(server, create_key(server.home, "ines", "associate")) as browser:
+        assert "<form" not in browser.get("/ui/reviews").text
+        assert browser.post(f"/ui/reviews/{place}", data=form).status_code == 403
+    with server.client(None) as stranger:
+        assert stranger.post(f"/ui/reviews/{place}", data=form).status_code == 401
+    assert place in waiting(maria)
+    review(maria, place, "rejected")
 
 
 def test_the_page_of_reviews_asks_for_a_key_and_leads_back(server):

@@ -178,10 +178,13 @@ def test_a_page_asks_for_the_key_in_a_form_and_a_session_opens_it(call):
     assert call("GET", "/ui/reviews", authorized=False, headers=cookie).text == "page"
 
 
-def test_a_session_opens_pages_only_and_only_for_reading(call):
+def test_a_session_opens_pages_and_their_one_form_and_nothing_else(call):
     cookie = {"Cookie": f"{COOKIE}={call.session}"}
     assert call("POST", "/v1/decisions", authorized=False, headers=cookie | JSON, content=b"{}").status_code == 401
     assert call("POST", "/ui/reviews", authorized=False, headers=cookie).status_code == 401
+    assert call("POST", "/ui/reviews/r-1/x", authorized=False, headers=cookie).status_code == 401
+    form = call("POST", "/ui/reviews/r-1", authorized=False, headers=cookie)
+    assert (form.status_code, form.json()["title"]) == (403, "Not allowed"), "an orchestrator may not review"
 
 
 def test_a_path_is_never_put_into_the_form_unchecked(call):
