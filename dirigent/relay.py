@@ -11,8 +11,11 @@ import typer
 from dirigent.terminal import console
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from serving.ledger.store import Ledger
     from serving.outbox.relay import Told
+    from serving.outbox.sinks import Sink
 
 
 def relay_events(
@@ -41,7 +44,7 @@ def relay_events(
     """
     from serving.logs import configure
     from serving.opening import open_ledger
-    from serving.outbox import forgetting, relay
+    from serving.outbox import forgetting
     from serving.outbox.sinks import open_sinks
     from serving.settings import Settings
 
@@ -51,21 +54,25 @@ def relay_events(
     try:
         if status:
             _show(ledger)
-            return
-        if forget is not None:
+        elif forget is not None:
             left = forgetting.forget(ledger, forget)
             console.print(f"{forget}: forgotten; {left:,} events were not told to it", markup=False, soft_wrap=True)
-            return
-        sinks = open_sinks(to or [None], settings.paths, settings.brand)
-        ending = _until_told()
-        if not once:
-            relay.run(ledger, sinks, ending, from_start=from_start)
-            return
-        known = _known(ledger)
-        told = relay.drain(ledger, sinks, ending, from_start=from_start)
+        else:
+            _tell(ledger, open_sinks(to or [None], settings.paths, settings.brand), once=once, from_start=from_start)
     finally:
         ledger.close()
-    _report(told, known, from_start=from_start)
+
+
+def _tell(ledger: Ledger, sinks: Sequence[Sink], *, once: bool, from_start: bool) -> None:
+    """Relay until told to end, or what is due by now."""
+    from serving.outbox import relay
+
+    ending = _until_told()
+    if not once:
+        relay.run(ledger, sinks, ending, from_start=from_start)
+        return
+    known = _known(ledger)
+    _report(relay.drain(ledger, sinks, ending, from_start=from_start), known, from_start=from_start)
 
 
 def _known(ledger: Ledger) -> frozenset[str]:

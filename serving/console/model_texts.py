@@ -14,6 +14,7 @@ MODELS: Mapping[str, BusinessName] = {
         "Chance of a reaction to this contact", "Chance auf eine Reaktion auf diesen Kontakt"
     ),
     "model_send_time": BusinessName("Chance of a reaction at this time", "Chance auf eine Reaktion zu dieser Zeit"),
+    "influence_figures": BusinessName("The strongest influences", "Die stärksten Einflüsse"),
     "at_chosen_time": BusinessName(
         "At the chosen time it is {probability}, as told at the top.",
         "Zum gewählten Zeitpunkt sind es {probability}, wie oben genannt.",

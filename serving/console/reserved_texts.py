@@ -82,18 +82,18 @@ RESERVED: Mapping[str, BusinessName] = {
     "reviews_most": _both("The {count} most urgent are shown.", "Gezeigt werden die {count} dringendsten."),
     "reviews_how": _both("How to answer", "So wird geantwortet"),
     "reviews_do": _both(
-        "Look at the decision (the link on the left), say why in a sentence, then approve or reject.",
-        "Die Entscheidung ansehen (der Link links), in einem Satz sagen, warum, dann zustimmen oder ablehnen.",
+        "Look at the decision (the link with the date), say why in a sentence, then approve or reject.",
+        "Die Entscheidung ansehen (der Link mit dem Datum), in einem Satz sagen, warum, dann zustimmen oder ablehnen.",
     ),
     "reviews_may_not": _both(
         "Your key may look, but not answer: that takes one of the role marketer, privacy or admin.",
         "Dieser Schlüssel darf lesen, aber nicht antworten: dafür braucht es einen der Rolle marketer, privacy oder admin.",
     ),
     "reviews_call": _both(
-        "From a program, or with `dirigent review`:", "Aus einem Programm oder mit `dirigent review`:"
+        "From a program, or with “dirigent review”:", "Aus einem Programm oder mit „dirigent review“:"
     ),
     "answer": _both("Answer", "Antwort"),
-    "answer_why": _both("Why?", "Warum?"),
+    "answer_why": _both("Why? (kept in the record)", "Warum? (steht im Protokoll)"),
     "answer_approve": _both("Approve", "Zustimmen"),
     "answer_reject": _both("Reject", "Ablehnen"),
     "answer_link": _both("Answer it", "Beantworten"),
@@ -127,9 +127,9 @@ RESERVED: Mapping[str, BusinessName] = {
     ),
     "reviews_sentence": _both("a sentence that says why", "ein Satz, der sagt warum"),
     "reviews_rule": _both(
-        "“approved” lets it be confirmed, “rejected” frees its place. Who asked for the decision may not answer. "
+        "“Approve” lets it be confirmed, “Reject” frees its place. Who asked for the decision may not answer. "
         "A contact without a verdict is not sent and expires by itself.",
-        "„approved“ lässt die Bestätigung zu, „rejected“ gibt den Platz frei. Wer die Entscheidung angefragt hat, darf nicht antworten. "
+        "„Zustimmen“ lässt die Bestätigung zu, „Ablehnen“ gibt den Platz frei. Wer die Entscheidung angefragt hat, darf nicht antworten. "
         "Ein Kontakt ohne Urteil wird nicht gesendet und verfällt von selbst.",
     ),
     "answer_until": _both("Answer by", "Antwort bis"),

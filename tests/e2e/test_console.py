@@ -178,7 +178,7 @@ def test_silence_is_explained_as_well(visit, decisions):
 def test_the_reasons_against_the_others_open_with_the_keyboard(visit, decisions):
     with visit() as seen:
         seen.go(f"/ui/decisions/{decisions['act']['decision_id']}?lang=en")
-        closed = seen.page.locator("details:not([open])").first
+        closed = seen.page.locator("details.rivals:not([open])").first
         group = seen.page.locator(f"details[data-group={closed.get_attribute('data-group')}]")
         group.locator("summary").focus()
         seen.page.keyboard.press("Enter")
